@@ -1,0 +1,20 @@
+"""Merchant fees in integers (`domain` 5.3)."""
+
+import msgspec
+
+_PPM_TWICE = 2_000_000
+
+
+class FeePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A rate in parts per million with an optional minimum and cap in minor units."""
+
+    rate_ppm: int
+    min_minor: int = 0
+    cap_minor: int | None = None
+
+
+def compute_fee(amount_minor: int, plan: FeePlan) -> int:
+    """Round once, half up, then raise to the minimum, then lower to the cap."""
+    fee = (2 * amount_minor * plan.rate_ppm + 1_000_000) // _PPM_TWICE
+    fee = max(fee, plan.min_minor)
+    return fee if plan.cap_minor is None else min(fee, plan.cap_minor)
