@@ -1,0 +1,1 @@
+"""Load from the outside: open-loop terminals, a report, a correctness audit, benchmarks."""
