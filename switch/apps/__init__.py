@@ -1,0 +1,1 @@
+"""Settings and composition, one module a role."""

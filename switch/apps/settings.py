@@ -1,0 +1,432 @@
+"""Every setting of the switch, in one frozen value; the unit is the last word of a name.
+
+Each field carries its bounds, what it means and why its default is what it is; from that come the
+checks at start, `switch config show` and `docs/configuration.md`.
+"""
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+_HOUR_MS: Final = 3_600_000
+_DAY_MS: Final = 24 * _HOUR_MS
+
+
+def _meta(description: str, *, ge: int | None = None, le: int | None = None) -> Meta:
+    return Meta(description=description, ge=ge, le=le)
+
+
+def _secret(description: str) -> Meta:
+    return Meta(description=description, extra={"secret": True})
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One table of the settings file."""
+
+
+class TimeSettings(Section, frozen=True, kw_only=True):
+    """Who waits for whom, and how long; their order is checked at start."""
+
+    terminal_deadline_ms: Annotated[
+        int,
+        _meta(
+            "The gateway delivers no answer later than this after a request came in. Below the"
+            " 60 s that a terminal waits, less the network, or it reverses what it was about to"
+            " be told.",
+            ge=100,
+        ),
+    ] = 45_000
+    issuer_timeout_ms: Annotated[
+        int,
+        _meta(
+            "An issuer that has not answered by then leaves the outcome unknown, and the debit is"
+            " reversed. Below terminal_deadline_ms, so that the terminal still hears of it.",
+            ge=50,
+        ),
+    ] = 40_000
+    issuer_delay_max_ms: Annotated[
+        int,
+        _meta(
+            "The longest that a debit may lie in an issuer's queue; a reversal whose debit was"
+            " never answered is repeated once after it. Not below issuer_timeout_ms.",
+            ge=50,
+        ),
+    ] = 120_000
+    send_window_ms: Annotated[
+        int,
+        _meta(
+            "A debit is sent only this long after its append was issued; a successor waits it out"
+            " before it gives a routed debit up. A fraction of a second: take-over waits for it.",
+            ge=10,
+            le=5_000,
+        ),
+    ] = 500
+    clock_skew_max_ms: Annotated[
+        int,
+        _meta(
+            "How far the clocks of two machines may differ. It counts for staleness and dates,"
+            " never for double debits.",
+            ge=0,
+        ),
+    ] = 250
+    append_deadline_ms: Annotated[
+        int,
+        _meta(
+            "No acknowledgement from the log within this: the append is given up as unknown and the"
+            " partition starts over from its claim.",
+            ge=100,
+        ),
+    ] = 3_000
+    drain_ms: Annotated[
+        int,
+        _meta(
+            "How long a stopping process waits for routed payments to be answered. Below the 5 s"
+            " within which it must be gone.",
+            ge=0,
+            le=60_000,
+        ),
+    ] = 3_500
+
+
+class GatewaySettings(Section, frozen=True, kw_only=True):
+    """Listeners for terminals, and what one of them may cost."""
+
+    unionpay_pos_address: Annotated[
+        str,
+        _meta(
+            "Where terminals of dialect unionpay-pos connect (2-byte length, TPDU, header). Port 0"
+            " picks a free one; empty closes the listener. Loopback unless you mean it.",
+        ),
+    ] = "127.0.0.1:8583"
+    iso1987_ascii_address: Annotated[
+        str,
+        _meta("Where terminals of dialect iso1987-ascii connect (2-byte length); else as above."),
+    ] = "127.0.0.1:8584"
+    acquirer: Annotated[
+        str,
+        _meta(
+            "The acquirer on whose behalf terminals of these listeners come: half of the partition"
+            " key and of every terminal's name, so it must not change while payments are open.",
+        ),
+    ] = "00000001"
+    connection_count_max: Annotated[
+        int,
+        _meta(
+            "Further connections are closed at once. Twice the 10,000 idle terminals that one"
+            " process is measured with.",
+            ge=1,
+        ),
+    ] = 20_000
+    in_flight_count_max: Annotated[
+        int,
+        _meta(
+            "Requests handed over and not yet answered; the next is declined as busy, not debited."
+            " One second of work at the rate that one process reaches.",
+            ge=1,
+        ),
+    ] = 5_000
+    connection_in_flight_count_max: Annotated[
+        int,
+        _meta(
+            "The same for one connection: a concentrator carries many terminals, but not all.", ge=1
+        ),
+    ] = 1_000
+    frame_bytes_max: Annotated[
+        int,
+        _meta("A longer frame closes the connection. Twice the longest useful message.", ge=128),
+    ] = 4_096
+    frame_deadline_ms: Annotated[
+        int,
+        _meta("A frame once begun must be whole by then (slow clients hold a buffer each).", ge=10),
+    ] = 10_000
+    idle_timeout_ms: Annotated[
+        int,
+        _meta(
+            "A connection that says nothing for this long is closed. Terminals keep theirs open"
+            " between customers; an hour covers a quiet shop.",
+            ge=1_000,
+        ),
+    ] = _HOUR_MS
+    write_buffer_bytes_max: Annotated[
+        int,
+        _meta(
+            "Answers that a client does not read pile up to here, then it is cut off; each answer"
+            " is kept in the journal for its repeat.",
+            ge=1_024,
+        ),
+    ] = 65_536
+
+
+class HttpSettings(Section, frozen=True, kw_only=True):
+    """The HTTP listener: API, health, metrics and the start page."""
+
+    address: Annotated[
+        str,
+        _meta("Where HTTP is served. Port 0 picks a free one. Loopback unless you mean it."),
+    ] = "127.0.0.1:8080"
+    request_bytes_max: Annotated[
+        int,
+        _meta(
+            "A longer body is refused (413). A payment takes 300 bytes; a registry file of 10,000"
+            " merchants some 5 MB, hence registry_bytes_max beside it.",
+            ge=1_024,
+        ),
+    ] = 65_536
+    registry_bytes_max: Annotated[int, _meta("The same for POST /v1/registry/load.", ge=1_024)] = (
+        16_777_216
+    )
+    receive_deadline_ms: Annotated[
+        int,
+        _meta(
+            "A request must have arrived whole by then, or its connection is closed: the HTTP"
+            " server itself would wait for ever.",
+            ge=100,
+        ),
+    ] = 10_000
+    connection_count_max: Annotated[
+        int, _meta("More open connections than this are answered 503.", ge=1)
+    ] = 2_000
+    keep_alive_ms: Annotated[int, _meta("An idle connection is closed after this.", ge=1_000)] = (
+        60_000
+    )
+    answer_wait_ms: Annotated[
+        int,
+        _meta(
+            "POST /v1/payments waits this long for the outcome, then says 202 with a status URL."
+            " Not above times.terminal_deadline_ms.",
+            ge=50,
+        ),
+    ] = 45_000
+
+
+class IssuerLinkSettings(Section, frozen=True, kw_only=True):
+    """Connections to issuers."""
+
+    links: Annotated[
+        dict[str, str],
+        _meta(
+            "Link name of a route -> address of the issuer, as name=host:port (separated by commas"
+            " in the environment). `switch up --demo` adds its issuer simulator.",
+        ),
+    ] = {}
+    connect_timeout_ms: Annotated[
+        int, _meta("A connect that takes longer counts as failed.", ge=10)
+    ] = 3_000
+    sign_on_timeout_ms: Annotated[
+        int, _meta("No answer to sign-on (0800/001) by then: reconnect.", ge=10)
+    ] = 5_000
+    echo_interval_ms: Annotated[
+        int,
+        _meta(
+            "A link that carried nothing for this long is asked with 0800/301, before firewalls"
+            " forget it.",
+            ge=100,
+        ),
+    ] = 30_000
+    echo_timeout_ms: Annotated[
+        int, _meta("No answer to an echo by then: the link is down, reconnect.", ge=10)
+    ] = 5_000
+    reconnect_delay_min_ms: Annotated[
+        int, _meta("First delay before reconnecting; doubled each time, with jitter.", ge=1)
+    ] = 100
+    reconnect_delay_max_ms: Annotated[int, _meta("The delay grows no further than this.", ge=1)] = (
+        5_000
+    )
+    in_flight_count_max: Annotated[
+        int, _meta("Requests on one link that wait for an answer; the next is not sent.", ge=1)
+    ] = 10_000
+    write_buffer_bytes_max: Annotated[
+        int,
+        _meta("What an issuer does not read piles up to here, then the link counts as down.", ge=1),
+    ] = 1_048_576
+
+
+class HandlerSettings(Section, frozen=True, kw_only=True):
+    """What the owner of a partition remembers, and how it repeats reversals."""
+
+    in_flight_count_max: Annotated[
+        int,
+        _meta("Payments of one partition without an outcome; reading pauses above it.", ge=1),
+    ] = 2_000
+    read_count_max: Annotated[int, _meta("Inbound records taken at once.", ge=1)] = 256
+    closed_batch_keep_ms: Annotated[
+        int, _meta("A terminal's keys of closed batches are kept this long.", ge=0)
+    ] = 7 * _DAY_MS
+    batch_key_count_max: Annotated[
+        int,
+        _meta("Keys in one open batch; the next new payment is told to settle (77).", ge=1),
+    ] = 20_000
+    client_key_keep_ms: Annotated[
+        int, _meta("An Idempotency-Key is remembered this long (published to partners).", ge=0)
+    ] = 7 * _DAY_MS
+    tombstone_keep_ms: Annotated[
+        int, _meta("A reversal of an unknown original bars it for this long.", ge=0)
+    ] = 48 * _HOUR_MS
+    pre_authorization_keep_ms: Annotated[
+        int, _meta("An open pre-authorization may be completed for this long.", ge=0)
+    ] = 30 * _DAY_MS
+    refundable_keep_ms: Annotated[int, _meta("A sale may be refunded for this long.", ge=0)] = (
+        180 * _DAY_MS
+    )
+    lost_terminal_key_keep_ms: Annotated[
+        int, _meta("A lost terminal's keys still verify a reversal for this long.", ge=0)
+    ] = _DAY_MS
+    reversal_delay_min_ms: Annotated[
+        int, _meta("First delay before a reversal is repeated (0421); doubled each time.", ge=1)
+    ] = 1_000
+    reversal_delay_max_ms: Annotated[int, _meta("The delay grows no further than this.", ge=1)] = (
+        60_000
+    )
+    reversal_attempt_count_max: Annotated[
+        int,
+        _meta("A reversal unanswered so often is parked as a case; its lane goes on.", ge=1),
+    ] = 1_000
+    reversal_lane_count_max: Annotated[
+        int, _meta("Reversals under way to one issuer at a time.", ge=1)
+    ] = 64
+    position_note_interval_ms: Annotated[
+        int, _meta("A quiet partition notes its reading position this often.", ge=100)
+    ] = 10_000
+
+
+class RegistrySettings(Section, frozen=True, kw_only=True):
+    """How closely every role follows the registry log."""
+
+    staleness_max_ms: Annotated[
+        int,
+        _meta("A view not confirmed for this long declines rather than guesses.", ge=100),
+    ] = 1_000
+    poll_wait_ms: Annotated[
+        int,
+        _meta("A read of the registry log waits this long; it confirms the view.", ge=1),
+    ] = 200
+
+
+class LogSettings(Section, frozen=True, kw_only=True):
+    """The event log."""
+
+    url: Annotated[
+        str,
+        _meta(
+            "`kafka://broker:port[,broker:port][?prefix=NAME]` in earnest; empty: the embedded log"
+            " (SQLite) in the data folder.",
+        ),
+    ] = ""
+    partition_count: Annotated[
+        int,
+        _meta(
+            "Partitions of inbound and journal, fixed when the log is made. One merchant lives in"
+            " one; two digits of every RRN name it.",
+            ge=1,
+            le=100,
+        ),
+    ] = 4
+
+
+class SecuritySettings(Section, frozen=True, kw_only=True):
+    """Keys."""
+
+    minute_key_lifetime_ms: Annotated[
+        int,
+        _meta(
+            "Keys that seal track, PIN block and chip data are destroyed this long after their last"
+            " use. 0: times.terminal_deadline_ms + times.clock_skew_max_ms, the least allowed.",
+            ge=0,
+        ),
+    ] = 0
+
+
+class ProjectorSettings(Section, frozen=True, kw_only=True):
+    """Projections of the journal into PostgreSQL."""
+
+    dsn: Annotated[
+        str,
+        _secret(
+            "PostgreSQL to use; empty: an embedded one in the data folder. Payments go on while it"
+            " is down.",
+        ),
+    ] = ""
+    batch_count_max: Annotated[int, _meta("Records applied in one database transaction.", ge=1)] = (
+        500
+    )
+    niceness: Annotated[
+        int,
+        _meta(
+            "Added to the projector's and PostgreSQL's nice value: payments go first.", ge=0, le=19
+        ),
+    ] = 10
+
+
+class IssuerSimulatorSettings(Section, frozen=True, kw_only=True):
+    """The demo's issuer."""
+
+    address: Annotated[
+        str, _meta("Where the simulator listens (iso1987-ascii). Port 0 picks a free one.")
+    ] = "127.0.0.1:8590"
+    delay_ms: Annotated[int, _meta("How long it thinks before it answers.", ge=0)] = 0
+
+
+class TelemetrySettings(Section, frozen=True, kw_only=True):
+    """Logs and metrics."""
+
+    log_format: Annotated[
+        str,
+        Meta(
+            description="json, console, or auto: console on a terminal, else json.",
+            pattern="^(auto|json|console)$",
+        ),
+    ] = "auto"
+    log_level: Annotated[
+        str,
+        Meta(
+            description="debug, info, warning or error. Per-payment lines are debug: at 5,000 a"
+            " second they cost more than the payments; the journal holds them all.",
+            pattern="^(debug|info|warning|error)$",
+        ),
+    ] = "info"
+
+
+class RuntimeSettings(Section, frozen=True, kw_only=True):
+    """The process itself."""
+
+    uvloop: Annotated[
+        bool, _meta("Use uvloop, twice as fast as asyncio's own loop; off to debug.")
+    ] = True
+    open_files_count_min: Annotated[
+        int,
+        _meta("The soft limit of open files is raised to this (or to the hard limit).", ge=64),
+    ] = 24_000
+
+
+class Settings(Section, frozen=True, kw_only=True):
+    """All sections; built once at start, never changed."""
+
+    times: TimeSettings = TimeSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    http: HttpSettings = HttpSettings()
+    issuer_link: IssuerLinkSettings = IssuerLinkSettings()
+    handler: HandlerSettings = HandlerSettings()
+    registry: RegistrySettings = RegistrySettings()
+    log: LogSettings = LogSettings()
+    security: SecuritySettings = SecuritySettings()
+    projector: ProjectorSettings = ProjectorSettings()
+    issuer_simulator: IssuerSimulatorSettings = IssuerSimulatorSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    runtime: RuntimeSettings = RuntimeSettings()
+
+    @property
+    def minute_key_lifetime_ms(self) -> int:
+        """How long keys of the minute live: as set, else just long enough (`rules` 6)."""
+        least = self.times.terminal_deadline_ms + self.times.clock_skew_max_ms
+        return self.security.minute_key_lifetime_ms or least
+
+
+# `switch up --demo`: deadlines that a person at a keyboard can wait for
+DEMO_OVERRIDES: Final[dict[str, object]] = {
+    "times.terminal_deadline_ms": 5_000,
+    "times.issuer_timeout_ms": 3_000,
+    "times.issuer_delay_max_ms": 6_000,
+    "http.answer_wait_ms": 5_000,
+    "handler.reversal_delay_max_ms": 5_000,
+}

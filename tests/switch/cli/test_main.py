@@ -1,0 +1,41 @@
+import importlib
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+import switch
+from switch.cli.main import SUBCOMMANDS, main
+
+
+def test_help_lists_every_subcommand_without_importing_any() -> None:
+    script = (
+        "import sys\n"
+        "from switch.cli.main import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit: pass\n"
+        "heavy = {'asyncpg', 'aiokafka', 'msgspec', 'uvicorn', 'starlette', 'cryptography'}\n"
+        "assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for name in SUBCOMMANDS:
+        assert f"  {name} " in done.stdout
+
+
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_each_subcommand_can_be_imported_and_helps(name: str) -> None:
+    module, attribute, _ = SUBCOMMANDS[name]
+    command = getattr(importlib.import_module(module), attribute)
+    result = CliRunner().invoke(command, ["--help"])
+    assert result.exit_code == 0, result.output
+
+
+def test_an_unknown_subcommand_is_a_usage_error() -> None:
+    assert CliRunner().invoke(main, ["frobnicate"]).exit_code == 2
+
+
+def test_the_version_is_printed() -> None:
+    assert switch.__version__ in CliRunner().invoke(main, ["--version"]).output
