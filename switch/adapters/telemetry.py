@@ -1,0 +1,240 @@
+"""What the process says about itself: log lines, metrics, and why it is not ready."""
+
+import asyncio
+import logging
+import re
+import sys
+from collections.abc import Callable, MutableMapping
+from typing import Any, Final, Literal, NamedTuple, TextIO
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import generate_latest
+
+from switch.domain.card import mask_pan, passes_luhn
+
+Logger = structlog.typing.FilteringBoundLogger
+
+_LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_CARD_NUMBER: Final = re.compile(r"(?<!\d)\d{13,19}(?!\d)")
+# From one fsync on a quick disk to the longest deadline.
+_SECONDS_BUCKETS: Final = (
+    *(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+    *(1.0, 2.0, 5.0, 10.0, 20.0, 45.0),
+)
+
+
+class MetricSpec(NamedTuple):
+    """One metric: Prometheus name, kind, what it counts, labels."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    description: str
+    labels: tuple[str, ...] = ()
+
+
+METRICS: Final = (
+    MetricSpec("switch_connections", "gauge", "Terminal connections now open.", ("channel",)),
+    MetricSpec(
+        "switch_connections_closed_total",
+        "counter",
+        "Terminal connections that the switch closed, by why it did.",
+        ("channel", "reason"),
+    ),
+    MetricSpec(
+        "switch_requests_total", "counter", "Requests handed over to the log.", ("channel",)
+    ),
+    MetricSpec(
+        "switch_answers_total",
+        "counter",
+        "Answers delivered, by DE 39 response_code.",
+        ("channel", "response_code"),
+    ),
+    MetricSpec(
+        "switch_answer_seconds",
+        "histogram",
+        "From the receipt of a request to the delivery of its answer.",
+        ("channel",),
+    ),
+    MetricSpec("switch_issuer_link_up", "gauge", "1 while a link is signed on.", ("link",)),
+    MetricSpec(
+        "switch_issuer_messages_total",
+        "counter",
+        "Messages on issuer links; direction is sent or received.",
+        ("link", "direction"),
+    ),
+    MetricSpec(
+        "switch_issuer_reconnects_total", "counter", "Connections lost or failed.", ("link",)
+    ),
+    MetricSpec(
+        "switch_registry_position", "gauge", "Registry log offset up to which the view is folded."
+    ),
+    MetricSpec(
+        "switch_registry_age_ms",
+        "gauge",
+        "Milliseconds since the view was last confirmed to be at the log's end.",
+    ),
+    MetricSpec("switch_partition_owned", "gauge", "1 while this process owns it.", ("partition",)),
+    MetricSpec(
+        "switch_partition_lag",
+        "gauge",
+        "Inbound records not yet read by the partition's owner.",
+        ("partition",),
+    ),
+    MetricSpec(
+        "switch_journal_appends_total", "counter", "Journal records acknowledged.", ("partition",)
+    ),
+    MetricSpec(
+        "switch_journal_void_records_total",
+        "counter",
+        "Journal records of a stale claim, dropped by the void rule.",
+        ("partition",),
+    ),
+    MetricSpec("switch_takeovers_total", "counter", "Claims made of a partition.", ("partition",)),
+    MetricSpec(
+        "switch_reversals_waiting", "gauge", "Reversals not yet answered by an issuer.", ("link",)
+    ),
+    MetricSpec(
+        "switch_cases_opened_total", "counter", "Cases that a person must look at.", ("kind",)
+    ),
+    MetricSpec("switch_http_requests_total", "counter", "HTTP answers.", ("route", "status")),
+    MetricSpec(
+        "switch_loop_delay_seconds",
+        "gauge",
+        "How late the event loop woke up the last time that it was asked to.",
+    ),
+)
+
+
+class Metrics:
+    """Every metric of METRICS, made once; a name that is not there is a KeyError at composition."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._by_name: dict[str, Counter | Gauge | Histogram] = {
+            spec.name: self._make(spec) for spec in METRICS
+        }
+
+    def _make(self, spec: MetricSpec) -> Counter | Gauge | Histogram:
+        if spec.kind == "counter":
+            return Counter(spec.name, spec.description, spec.labels, registry=self._registry)
+        if spec.kind == "gauge":
+            return Gauge(spec.name, spec.description, spec.labels, registry=self._registry)
+        return Histogram(
+            spec.name,
+            spec.description,
+            spec.labels,
+            registry=self._registry,
+            buckets=_SECONDS_BUCKETS,
+        )
+
+    def counter(self, name: str) -> Counter:
+        """Get a counter by its name."""
+        metric = self._by_name[name]
+        assert isinstance(metric, Counter)
+        return metric
+
+    def gauge(self, name: str) -> Gauge:
+        """Get a gauge by its name."""
+        metric = self._by_name[name]
+        assert isinstance(metric, Gauge)
+        return metric
+
+    def histogram(self, name: str) -> Histogram:
+        """Get a histogram by its name; its unit is seconds."""
+        metric = self._by_name[name]
+        assert isinstance(metric, Histogram)
+        return metric
+
+    async def render(self) -> bytes:
+        """Write the exposition in a thread: with many series it takes milliseconds."""
+        return await asyncio.to_thread(generate_latest, self._registry)
+
+
+class Readiness:
+    """Why the process is not ready: each part says so itself, when asked."""
+
+    def __init__(self) -> None:
+        self._checks: dict[str, Callable[[], str]] = {}
+
+    def add(self, part: str, check: Callable[[], str]) -> None:
+        """Let `check` speak for `part`: an empty text is ready, any other says why not."""
+        self._checks[part] = check
+
+    def reasons(self) -> dict[str, str]:
+        """Return part -> why it is not ready; empty when all are."""
+        found = {part: check() for part, check in self._checks.items()}
+        return {part: reason for part, reason in found.items() if reason}
+
+    def parts(self) -> dict[str, str]:
+        """Return every part with its reason, empty for those that are ready."""
+        return {part: check() for part, check in self._checks.items()}
+
+
+class Telemetry(NamedTuple):
+    """What every role is given to speak with."""
+
+    log: Logger
+    metrics: Metrics
+    readiness: Readiness
+
+
+def make_telemetry(role: str) -> Telemetry:
+    """Build the telemetry of one role; call `configure_logging` once before."""
+    return Telemetry(structlog.get_logger(role=role), Metrics(), Readiness())
+
+
+def hide_card_numbers(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Mask whatever looks like a PAN: the last net below code that must not log one at all."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = _CARD_NUMBER.sub(_mask_match, value)
+    return event
+
+
+def _mask_match(match: re.Match[str]) -> str:
+    digits = match.group()
+    return mask_pan(digits) if passes_luhn(digits) else digits
+
+
+def configure_logging(*, log_format: str, log_level: str, stream: TextIO | None = None) -> None:
+    """
+    Send structlog's and the standard library's lines to `stream` (stderr) in one shape.
+
+    Args:
+        log_format: `json`, `console`, or `auto` (console where the stream is a terminal).
+        log_level: `debug`, `info`, `warning` or `error`.
+        stream: where lines go; None for stderr.
+    """
+    out = stream or sys.stderr
+    as_console = log_format == "console" or (log_format == "auto" and out.isatty())
+    shared: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        hide_card_numbers,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=0)
+        if as_console
+        else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[log_level]),
+        logger_factory=structlog.PrintLoggerFactory(out),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    # Libraries speak up only when something is wrong.
+    root.setLevel(max(_LEVELS[log_level], logging.WARNING))
