@@ -35,9 +35,7 @@ class InboundParked(Event, frozen=True, kw_only=True, tag="inbound-parked.v1"):
     at: int
 
 
-JournalEvent = (
-    PaymentEvent | PartitionClaimed | PartitionReleased | PositionNoted | InboundParked
-)
+JournalEvent = PaymentEvent | PartitionClaimed | PartitionReleased | PositionNoted | InboundParked
 
 
 class JournalRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,7 +1,12 @@
 """The log port: one partition of one log, promising only what Kafka can keep."""
 
 from collections.abc import Callable
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, Final, NamedTuple, Protocol
+
+RECORD_BYTES_MAX: Final = 131_072  # thirty times the largest frame a terminal may send
+LOG_NAMES: Final = ("inbound", "journal", "registry", "replies")
+REPLIES_PARTITION_COUNT: Final = 16  # one a gateway
+REGISTRY_PARTITION_COUNT: Final = 1  # one writer, one order
 
 
 class AppendRefused(Exception):
@@ -16,6 +21,12 @@ class AppendRefused(Exception):
 
 class AppendUnknown(Exception):
     """No ack within the append deadline: the record may yet land. Start over from Claim."""
+
+    retryable: ClassVar[bool] = False
+
+
+class Fenced(Exception):
+    """Another writer claimed the partition after us; stop, and do not retry."""
 
     retryable: ClassVar[bool] = False
 
@@ -40,6 +51,21 @@ class StoredRecord(NamedTuple):
 
 
 AppendSink = Callable[[int | AppendRefused | AppendUnknown], None]
+
+
+def check_address(log: str, partition: int, partition_count: int) -> None:
+    """
+    Make sure that the log has this partition.
+
+    Raises:
+        ValueError: it does not; the message says which partitions there are.
+    """
+    counts = {"registry": REGISTRY_PARTITION_COUNT, "replies": REPLIES_PARTITION_COUNT}
+    if log not in LOG_NAMES:
+        raise ValueError(f"there is no log {log!r}, only {', '.join(LOG_NAMES)}")
+    count = counts.get(log, partition_count)
+    if not 0 <= partition < count:
+        raise ValueError(f"log {log!r} has partitions 0 to {count - 1}, not {partition}")
 
 
 class PartitionLog(Protocol):
