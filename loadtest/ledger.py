@@ -1,0 +1,80 @@
+"""The issuer's own ledger as a witness: one JSON line for each message that it received."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+
+class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One message at the issuer and what it did with it (`rules` 10)."""
+
+    op: str
+    rrn: str = ""
+    stan: str = ""
+    amount_minor: int = 0
+    outcome: str = ""
+    at: int = 0
+
+
+class IssuerAccount:
+    """What the issuer did for one RRN, as indices into its ledger."""
+
+    __slots__ = ("debits", "reversals")
+
+    def __init__(self) -> None:
+        self.debits: list[tuple[int, LedgerLine]] = []
+        self.reversals: list[tuple[int, LedgerLine]] = []
+
+    @property
+    def standing(self) -> tuple[int, LedgerLine] | None:
+        """Return a debit that took money and was not given back after it, if there is one."""
+        last_return = max((i for i, line in self.reversals if returned_money(line)), default=-1)
+        for index, line in self.debits:
+            if took_money(line) and index > last_return:
+                return index, line
+        return None
+
+
+# What the simulator writes: a debit that it answered, or kept silent about, may have been booked.
+_BOOKED_OUTCOMES = frozenset({"approved", "debited", "late", "silent"})
+_RETURNED_OUTCOMES = frozenset({"reversed", "already", "approved"})
+
+
+def took_money(line: LedgerLine) -> bool:
+    """Whether this debit was booked."""
+    return line.outcome in _BOOKED_OUTCOMES
+
+
+def returned_money(line: LedgerLine) -> bool:
+    """Whether this reversal found its debit and gave the money back (now or before)."""
+    return line.outcome in _RETURNED_OUTCOMES
+
+
+_decode = msgspec.json.Decoder(LedgerLine).decode
+
+
+def read_ledger(path: Path) -> list[LedgerLine]:
+    """
+    Read the whole ledger; a torn last line (the issuer was killed) is left out.
+
+    Raises:
+        msgspec.DecodeError: any other line is not readable.
+    """
+    lines = path.read_bytes().split(b"\n")
+    lines.pop()  # what follows the last line feed: nothing, or a torn line
+    return [_decode(line) for line in lines]
+
+
+def accounts_by_rrn(lines: Iterable[LedgerLine]) -> dict[str, IssuerAccount]:
+    """Group debits and reversals by RRN, in the order of the ledger."""
+    accounts: dict[str, IssuerAccount] = {}
+    for index, line in enumerate(lines):
+        account = accounts.get(line.rrn)
+        if account is None:
+            account = accounts[line.rrn] = IssuerAccount()
+        if line.op == "debit":
+            account.debits.append((index, line))
+        elif line.op == "reversal":
+            account.reversals.append((index, line))
+    return accounts
