@@ -1,0 +1,98 @@
+"""A dialect in use: decode, encode, composites, and what must never be shown."""
+
+import functools
+from collections.abc import Mapping
+
+from switch.codec.composites import join_parts, split_parts
+from switch.codec.dialect_table import DialectTable, parse_dialect_table, read_dialect_text
+from switch.codec.errors import CodecError, Rule
+from switch.codec.field_spec import FieldSpec
+from switch.codec.message import Message
+from switch.codec.table_driven import MAC_ELEMENTS, TableDriven
+
+
+class Dialect:
+    """
+    One way of writing ISO 8583 messages.
+
+    Attributes:
+        name: as load_dialect knows it.
+        table: the rows.
+        specs: the rows by standard name.
+        secret_names: elements that are never shown or stored in clear.
+        mac_length: bytes of the MAC element on the wire; what a MAC covers is the message without
+            its last so many bytes.
+    """
+
+    def __init__(self, table: DialectTable) -> None:
+        self.name = table.name
+        self.table = table
+        self.specs = {spec.name: spec for spec in table.specs}
+        self.secret_names = frozenset(s.name for s in table.specs if s.secrecy != "open")
+        self.mac_length = max(
+            (s.count_bytes(s.length) for s in table.specs if s.de in MAC_ELEMENTS), default=0
+        )
+        self._table_driven = TableDriven(table)
+
+    @classmethod
+    def from_toml(cls, text: str) -> "Dialect":
+        """
+        Build a dialect from the text of a table, which may extend one of the codec's.
+
+        Raises:
+            DialectError: the table is wrong.
+        """
+        return cls(parse_dialect_table(text))
+
+    def decode(self, wire: bytes) -> Message:
+        """
+        Decode a message: MTI to end, without length, TPDU and header.
+
+        Raises:
+            CodecError: the message breaks the dialect; says where and which rule, not the content.
+        """
+        return self._table_driven.decode(wire)
+
+    def encode(self, message: Message) -> bytes:
+        """
+        Encode a message: MTI to end.
+
+        Raises:
+            CodecError: an element breaks its row, or is unknown.
+        """
+        return self._table_driven.encode(message)
+
+    def split(self, name: str, value: str) -> dict[str, str]:
+        """
+        Take a composite element's value apart; absent trailing parts are left out.
+
+        Raises:
+            CodecError: no such composite, or the value does not fit its parts.
+        """
+        return split_parts(self._get_spec(name), value)
+
+    def join(self, name: str, parts: Mapping[str, str]) -> str:
+        """
+        Put a composite element's value together from its parts.
+
+        Raises:
+            CodecError: no such composite, an unknown part, a gap, or a part of a wrong length.
+        """
+        return join_parts(self._get_spec(name), parts)
+
+    def _get_spec(self, name: str) -> FieldSpec:
+        spec = self.specs.get(name)
+        if spec is None:
+            raise CodecError(0, name, 0, Rule.NOT_IN_DIALECT)
+        return spec
+
+
+@functools.cache
+def load_dialect(name: str) -> Dialect:
+    """
+    Give a dialect that comes with the codec: iso1987-ascii, iso1987-binary, unionpay-pos.
+
+    Raises:
+        DialectError: there is none of that name.
+    """
+    return Dialect(parse_dialect_table(read_dialect_text(name)))
