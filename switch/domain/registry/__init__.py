@@ -1,0 +1,1 @@
+"""Who may do what: acquirers, agents, merchants, terminals, issuers, routes and API clients."""

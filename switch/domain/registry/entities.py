@@ -1,0 +1,235 @@
+"""What the registry knows, as its events carry it: frozen values, one kind a struct."""
+
+from typing import Final
+
+import msgspec
+
+from switch.domain.fees import FeePlan
+from switch.domain.registry.statuses import (
+    AgentStatus,
+    MerchantStatus,
+    ServiceStatus,
+    TerminalStatus,
+)
+from switch.domain.transactions import TransactionType
+
+MERCHANT_ID_LENGTH: Final = 15  # DE 42: acquirer 3 + region 4 + MCC 4 + serial 4
+_MCC_AT: Final = slice(7, 11)
+
+
+def mcc_of_merchant_id(merchant_id: str) -> str | None:
+    """Read the MCC that a 15-digit merchant id spells; None for an id of another make."""
+    if len(merchant_id) != MERCHANT_ID_LENGTH or not (
+        merchant_id.isascii() and merchant_id.isdecimal()
+    ):
+        return None
+    return merchant_id[_MCC_AT]
+
+
+class SealedKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A working key under the key store's key `key_id`; `kcv` (8 hex digits) tells keys apart."""
+
+    key_id: str
+    sealed: bytes
+    kcv: str
+
+    def __repr__(self) -> str:
+        """Show the check value only."""
+        return f"SealedKey(kcv={self.kcv!r})"
+
+
+class Acquirer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """
+    Who brings payments in; each listener and each API client belongs to one.
+
+    `institution_id` is DE 32 acquirer_id towards issuers and terminals.
+    """
+
+    acquirer_id: str
+    name: str
+    institution_id: str
+    status: ServiceStatus = ServiceStatus.IN_SERVICE
+
+
+class Agent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who serves merchants for the acquirer; a tree, the root has no parent."""
+
+    agent_id: str
+    name: str
+    status: AgentStatus
+    parent_id: str = ""
+
+
+class StoreGroup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Stores of one approved legal group."""
+
+    group_id: str
+    name: str
+    status: ServiceStatus = ServiceStatus.IN_SERVICE
+
+
+class Merchant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """
+    A shop that is paid; `merchant_id` is DE 42.
+
+    `transactions` and `entry_modes` are what the merchant may do; an entry mode is the beginning
+    of a DE 22 pos_entry_mode ("02" is every magnetic stripe, "012" manual without PIN). A limit
+    of None is no limit. `settlement_account` is masked or a reference, never an account in clear.
+    """
+
+    merchant_id: str
+    status: MerchantStatus
+    name: str = ""
+    mcc: str = ""
+    agent_id: str = ""
+    group_id: str = ""
+    currency: str = ""
+    fee_plan: FeePlan | None = None
+    settlement_account: str = ""
+    transactions: tuple[TransactionType, ...] = ()
+    entry_modes: tuple[str, ...] = ()
+    amount_max_minor: int | None = None
+    daily_amount_max_minor: int | None = None
+    daily_count_max: int | None = None
+
+    def missing_fields(self) -> tuple[str, ...]:
+        """Name what must be configured before this merchant can be paid; empty if nothing."""
+        if (
+            self.name
+            and self.mcc
+            and self.agent_id
+            and self.currency
+            and self.fee_plan is not None
+            and self.settlement_account
+        ):
+            return ()
+        return tuple(field for field in REQUIRED_MERCHANT_FIELDS if not getattr(self, field))
+
+    def enables_transaction(self, transaction: TransactionType) -> bool:
+        """Tell whether this merchant may do this kind of transaction."""
+        return transaction in self.transactions
+
+    def enables_entry_mode(self, pos_entry_mode: str) -> bool:
+        """Tell whether this merchant may take a card in this way (DE 22)."""
+        return pos_entry_mode.startswith(self.entry_modes)
+
+
+REQUIRED_MERCHANT_FIELDS: Final = (
+    "name",
+    "mcc",
+    "agent_id",
+    "currency",
+    "fee_plan",
+    "settlement_account",
+)
+
+
+class Terminal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """
+    A POS; (`acquirer`, `terminal_id`) names it, `terminal_id` is DE 41.
+
+    `profile` is the dialect that it speaks. `mac_algorithm` is `unionpay-ecb` or `none`; `mak` is
+    its MAC key as issued, None if it has none yet. `batch` and `signed_on` are how it starts: the
+    terminal's own partition goes on from there. Limits of None are the merchant's alone.
+    """
+
+    acquirer: str
+    terminal_id: str
+    profile: str
+    status: TerminalStatus
+    merchant_id: str = ""
+    serial_number: str = ""
+    transactions: tuple[TransactionType, ...] = ()
+    entry_modes: tuple[str, ...] = ()
+    mac_algorithm: str = "unionpay-ecb"
+    mak: SealedKey | None = None
+    batch: str = ""
+    signed_on: bool = False
+    amount_max_minor: int | None = None
+    daily_amount_max_minor: int | None = None
+    daily_count_max: int | None = None
+
+    @property
+    def needs_mac(self) -> bool:
+        """Whether its messages must carry a valid MAC."""
+        return self.mac_algorithm != NO_MAC
+
+    def enables_transaction(self, transaction: TransactionType) -> bool:
+        """Tell whether this terminal may do this kind of transaction."""
+        return transaction in self.transactions
+
+    def enables_entry_mode(self, pos_entry_mode: str) -> bool:
+        """Tell whether this terminal may take a card in this way (DE 22)."""
+        return pos_entry_mode.startswith(self.entry_modes)
+
+
+NO_MAC: Final = "none"
+MAC_ALGORITHMS: Final = ("unionpay-ecb", NO_MAC)
+
+
+class Issuer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who debits the card; `bins` are the first digits of its cards, the longest match wins."""
+
+    issuer_id: str
+    name: str
+    bins: tuple[str, ...]
+    status: ServiceStatus = ServiceStatus.IN_SERVICE
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A line to an issuer, by the name that the settings connect to an address."""
+
+    link_id: str
+    name: str
+    status: ServiceStatus = ServiceStatus.IN_SERVICE
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One way to an issuer; the lowest `priority` is tried first."""
+
+    route_id: str
+    issuer_id: str
+    link: str
+    priority: int
+    status: ServiceStatus = ServiceStatus.IN_SERVICE
+
+
+class ApiClient(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """
+    A partner that asks over HTTP, known by the digest of its API key.
+
+    `merchants` are the merchant ids that it may be paid as.
+    """
+
+    client_id: str
+    name: str
+    acquirer: str
+    key_hash: str
+    merchants: tuple[str, ...] = ()
+    status: ServiceStatus = ServiceStatus.IN_SERVICE
+
+
+Entity = Acquirer | Agent | StoreGroup | Merchant | Terminal | Issuer | Link | Route | ApiClient
+
+
+def id_of(entity: Entity) -> str:
+    """Name an entity within its kind; a terminal is `ACQUIRER:TERMINAL_ID`."""
+    match entity:
+        case Terminal():
+            return f"{entity.acquirer}:{entity.terminal_id}"
+        case Acquirer():
+            return entity.acquirer_id
+        case Agent():
+            return entity.agent_id
+        case StoreGroup():
+            return entity.group_id
+        case Merchant():
+            return entity.merchant_id
+        case Issuer():
+            return entity.issuer_id
+        case Link():
+            return entity.link_id
+        case Route():
+            return entity.route_id
+        case ApiClient():
+            return entity.client_id

@@ -1,0 +1,61 @@
+"""Sealing: AES-256-GCM with associated data, so that a blob opens only where it belongs."""
+
+import secrets
+from typing import ClassVar, Final, NoReturn
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+KEY_BYTES: Final = 32
+NONCE_BYTES: Final = 12  # random; one key may seal 2^32 blobs before a repeat is worth a thought
+TAG_BYTES: Final = 16
+
+
+class SealBroken(Exception):
+    """A blob does not open: another key, other associated data, or altered bytes."""
+
+    retryable: ClassVar[bool] = False
+
+
+class Sealer:
+    """One AES-256 key, ready for use; it never shows itself. Blob = nonce, ciphertext, tag."""
+
+    __slots__ = ("_aead",)
+
+    def __init__(self, key: bytes) -> None:
+        """
+        Prepare the cipher.
+
+        Raises:
+            ValueError: the key does not have KEY_BYTES bytes.
+        """
+        if len(key) != KEY_BYTES:
+            raise ValueError(f"a sealing key has {KEY_BYTES} bytes, not {len(key)}")
+        self._aead = AESGCM(key)
+
+    def __repr__(self) -> str:
+        return "Sealer(<hidden>)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Sealer is not to be copied or written anywhere")
+
+    def seal(self, plaintext: bytes, associated: str) -> bytes:
+        """Seal for one place, named by `associated`; opening needs the same name."""
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return nonce + self._aead.encrypt(nonce, plaintext, associated.encode())
+
+    def open(self, blob: bytes, associated: str) -> bytes:
+        """
+        Open what `seal` made.
+
+        Raises:
+            SealBroken: another key, other associated data, or altered bytes.
+        """
+        if len(blob) < NONCE_BYTES + TAG_BYTES:
+            raise SealBroken("a sealed blob is too short to be one")
+        try:
+            return self._aead.decrypt(blob[:NONCE_BYTES], blob[NONCE_BYTES:], associated.encode())
+        except InvalidTag:
+            raise SealBroken(
+                "a sealed blob does not open: other key, other place, or altered"
+            ) from None

@@ -1,0 +1,41 @@
+"""Card tokens: an HMAC of the whole PAN; the same card has the same token under the same key."""
+
+import hmac
+from collections.abc import Mapping
+from typing import NoReturn
+
+
+class CardTokenizer:
+    """
+    HMAC-SHA-256 under the newest key, comparable under every live one.
+
+    After a rotation old tokens keep their key id until that key is destroyed.
+    """
+
+    __slots__ = ("_current_key", "_keys", "key_id")
+
+    def __init__(self, keys: Mapping[str, bytes], key_id: str) -> None:
+        """Take all live keys by id; `key_id` names the one for new tokens."""
+        self._keys = dict(keys)
+        self._current_key = self._keys[key_id]
+        self.key_id = key_id
+
+    def __repr__(self) -> str:
+        return f"CardTokenizer({self.key_id!r}, {len(self._keys)} live keys, <hidden>)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a CardTokenizer is not to be copied or written anywhere")
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """Every live key version."""
+        return tuple(self._keys)
+
+    def token_of(self, pan: str) -> str:
+        """Compute the token of a PAN under the newest key, 64 hex digits."""
+        return hmac.digest(self._current_key, pan.encode(), "sha256").hex()
+
+    def token_under(self, key_id: str, pan: str) -> str | None:
+        """Compute the token under an older key; None if that key is no longer live."""
+        key = self._keys.get(key_id)
+        return None if key is None else hmac.digest(key, pan.encode(), "sha256").hex()
