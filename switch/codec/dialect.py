@@ -3,6 +3,10 @@
 import functools
 from collections.abc import Mapping
 
+from switch.codec.bitmap import MAP_BITS, read_bitmap
+from switch.codec.compiled_cache import CompiledCache
+from switch.codec.compiled_decoder import Decoder, compile_decoder
+from switch.codec.compiled_encoder import Encoder, compile_encoder
 from switch.codec.composites import join_parts, split_parts
 from switch.codec.dialect_table import DialectTable, parse_dialect_table, read_dialect_text
 from switch.codec.errors import CodecError, Rule
@@ -33,6 +37,14 @@ class Dialect:
             (s.count_bytes(s.length) for s in table.specs if s.de in MAC_ELEMENTS), default=0
         )
         self._table_driven = TableDriven(table)
+        self._decoders = CompiledCache(self._compile_decoder)
+        self._encoders = CompiledCache(self._compile_encoder)
+        map_size = MAP_BITS // 8 if table.bitmap == "binary" else MAP_BITS // 4
+        self._map_start = 2 if table.mti == "bcd" else 4
+        self._map_end = self._map_start + map_size
+        self._second_map_end = self._map_end + map_size
+        # what the first byte of a map is at least, when it announces another
+        self._second_map_mark = b"\x80" if table.bitmap == "binary" else b"8"
 
     @classmethod
     def from_toml(cls, text: str) -> "Dialect":
@@ -51,7 +63,20 @@ class Dialect:
         Raises:
             CodecError: the message breaks the dialect; says where and which rule, not the content.
         """
-        return self._table_driven.decode(wire)
+        start = self._map_start
+        end = (
+            self._map_end
+            if wire[start : start + 1] < self._second_map_mark
+            else self._second_map_end
+        )
+        maps = wire[start:end]
+        decoder = self._decoders.hot.get(maps) or self._decoders.recall(maps)
+        if decoder is not None and (message := decoder(wire)) is not None:
+            return message
+        message = self._table_driven.decode(wire)
+        if decoder is None:
+            self._decoders.note_sighting(maps)
+        return message
 
     def encode(self, message: Message) -> bytes:
         """
@@ -60,7 +85,15 @@ class Dialect:
         Raises:
             CodecError: an element breaks its row, or is unknown.
         """
-        return self._table_driven.encode(message)
+        fields = message.fields
+        names = tuple(fields)
+        encoder = self._encoders.hot.get(names) or self._encoders.recall(names)
+        if encoder is not None and (wire := encoder(message.mti, fields)) is not None:
+            return wire
+        wire = self._table_driven.encode(message)
+        if encoder is None:
+            self._encoders.note_sighting(names)
+        return wire
 
     def split(self, name: str, value: str) -> dict[str, str]:
         """
@@ -79,6 +112,15 @@ class Dialect:
             CodecError: no such composite, an unknown part, a gap, or a part of a wrong length.
         """
         return join_parts(self._get_spec(name), parts)
+
+    def _compile_decoder(self, maps: bytes) -> Decoder:
+        elements, start = read_bitmap(self.table.bitmap, maps, 0)
+        specs = self._table_driven.order_specs(elements)
+        return compile_decoder(self.table, specs, self._map_start + start)
+
+    def _compile_encoder(self, names: tuple[str, ...]) -> Encoder:
+        elements = self._table_driven.list_elements(names)
+        return compile_encoder(self.table, self._table_driven.order_specs(elements))
 
     def _get_spec(self, name: str) -> FieldSpec:
         spec = self.specs.get(name)

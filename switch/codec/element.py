@@ -6,6 +6,7 @@ from typing import Final
 from switch.codec.errors import Rule
 from switch.codec.field_spec import CHARSETS, KIND_RULES, FieldSpec
 from switch.codec.message import Value
+from switch.codec.prefix_table import write_prefix
 
 CONTENT_PATTERNS: Final = {
     "n": re.compile(r"[0-9]*"),
@@ -145,12 +146,7 @@ def _check_length(spec: FieldSpec, units: int, offset: int) -> None:
 def _write_length(spec: FieldSpec, units: int, size: int) -> bytes:
     if not spec.is_variable:
         return b""
-    count = size if spec.counts == "bytes" else units
-    if spec.prefix == "binary":
-        return count.to_bytes(spec.prefix_size, "big")
-    if spec.prefix == "bcd":
-        return bytes.fromhex(str(count).zfill(spec.prefix_size * 2))
-    return str(count).zfill(spec.prefix_digits).encode(CHARSETS[spec.prefix])
+    return write_prefix(spec, size if spec.counts == "bytes" else units)
 
 
 def _write_text(spec: FieldSpec, value: str, offset: int) -> bytes:

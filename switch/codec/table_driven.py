@@ -4,7 +4,7 @@ This is the definition of what a dialect accepts and writes, and it says precise
 The compiled functions are a faster way to the same result.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Final
 
 from switch.codec.bitmap import read_bitmap, write_bitmap
@@ -76,7 +76,7 @@ class TableDriven:
                 raise self._specs[de].error(self._mti_size, Rule.MAC_NOT_LAST)
         return tuple(self._specs[de] for de in elements)
 
-    def list_elements(self, names: Mapping[str, Value]) -> tuple[int, ...]:
+    def list_elements(self, names: Iterable[str]) -> tuple[int, ...]:
         """
         Turn names into numbers, rising.
 
