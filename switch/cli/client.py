@@ -1,0 +1,140 @@
+"""How a command finds the running instance and talks to it: by its data folder, over HTTP."""
+
+import http.client
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+import click
+
+from switch.apps.addresses import parse_address, read_addresses
+from switch.cli.failure import (
+    EXIT_FAULT,
+    EXIT_NO,
+    EXIT_USAGE,
+    CommandFailure,
+    not_running_failure,
+)
+
+DEFAULT_DATA: Final = "data"
+OPERATOR_TOKEN_FILE: Final = Path("keys") / "operator.token"
+TIMEOUT_S: Final = 60.0
+_CLIENT_ERRORS: Final = range(400, 500)
+_NOT_FOUND: Final = 404
+
+data_option = click.option(
+    "--data",
+    "data_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_DATA,
+    show_default=True,
+    envvar="SWITCH_DATA",
+    help="Data folder of the running instance.",
+)
+
+
+class InstanceClient:
+    """A running instance, as a command sees it."""
+
+    def __init__(self, data_dir: Path) -> None:
+        """
+        Find the instance.
+
+        Raises:
+            CommandFailure: nothing is running over this data folder (exit code 3).
+        """
+        self.data_dir = data_dir
+        addresses = read_addresses(data_dir)
+        if addresses is None:
+            raise not_running_failure(
+                f"nothing is running over the data folder {data_dir}. Start it with"
+                f" `switch up --demo --data {data_dir}`, or name its folder with --data."
+            )
+        self.addresses = addresses
+
+    def address(self, listener: str) -> tuple[str, int]:
+        """
+        Return name and port of a listener.
+
+        Raises:
+            CommandFailure: the instance has no such listener (exit code 2).
+        """
+        found = self.addresses.get(listener)
+        if not isinstance(found, str) or not found:
+            raise CommandFailure(f"the instance has no listener {listener!r}", EXIT_USAGE)
+        return parse_address(found)
+
+    @property
+    def operator_token(self) -> str:
+        """The token that proves an operator of this host; empty if it cannot be read."""
+        try:
+            return (self.data_dir / OPERATOR_TOKEN_FILE).read_text(encoding="utf-8").strip()
+        except OSError:
+            return ""
+
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON
+        """
+        Fetch one resource with the operator's token.
+
+        Raises:
+            CommandFailure: refused (1), not running (3) or failed (6), with what the server says.
+        """
+        return self._exchange("GET", path + (f"?{urlencode(query)}" if query else ""), b"", "")
+
+    def post(self, path: str, body: bytes, content_type: str) -> Any:  # noqa: ANN401 - JSON
+        """
+        Send a body with the operator's token.
+
+        Raises:
+            CommandFailure: refused (1), not running (3) or failed (6), with what the server says.
+        """
+        return self._exchange("POST", path, body, content_type)
+
+    def _exchange(self, method: str, path: str, body: bytes, content_type: str) -> Any:  # noqa: ANN401
+        name, port = self.address("http")
+        headers = {"Authorization": f"Bearer {self.operator_token}"}
+        if content_type:
+            headers["Content-Type"] = content_type
+        connection = http.client.HTTPConnection(name, port, timeout=TIMEOUT_S)
+        try:
+            connection.request(method, path, body or None, headers)
+            response = connection.getresponse()
+            answer = response.read()
+        except ConnectionRefusedError as error:
+            raise not_running_failure(
+                f"{self.data_dir} says that an instance listens on {name}:{port}, but nothing does:"
+                f" it was killed. Start it again with `switch up --data {self.data_dir}`."
+            ) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise CommandFailure(f"no answer from {name}:{port}: {error}", EXIT_FAULT) from error
+        finally:
+            connection.close()
+        content = _decode(answer)
+        if response.status >= http.client.BAD_REQUEST:
+            raise CommandFailure(
+                _explain(response.status, content),
+                EXIT_NO if response.status in _CLIENT_ERRORS else EXIT_FAULT,
+            )
+        return content
+
+
+def path_of(*parts: str) -> str:
+    """Join path segments, each escaped."""
+    return "/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def _decode(answer: bytes) -> Any:  # noqa: ANN401 - JSON
+    try:
+        return json.loads(answer)
+    except ValueError:
+        return answer.decode("utf-8", "replace")
+
+
+def _explain(status: int, content: Any) -> str:  # noqa: ANN401 - JSON
+    if not isinstance(content, dict):
+        return f"the instance answered {status}"
+    lines = [str(content.get("detail") or content.get("title") or f"answered {status}")]
+    lines += [f"  - {each}" for each in content.get("errors", ())]
+    return "\n".join(lines)

@@ -1,0 +1,104 @@
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from switch.apps.addresses import write_addresses
+from switch.cli.client import InstanceClient, path_of
+from switch.cli.failure import CommandFailure
+
+ANSWERS: dict[str, tuple[int, Any]] = {
+    "/v1/status": (200, {"ready": True}),
+    "/v1/payments?rrn=1": (404, {"title": "Not found", "detail": "no such payment"}),
+    "/v1/registry/load": (422, {"title": "Refused", "errors": ["a", "b"]}),
+    "/broken": (500, "oops"),
+}
+
+
+class Answerer(BaseHTTPRequestHandler):
+    seen: list[tuple[str, str, bytes]]
+
+    def answer(self) -> None:
+        length = int(self.headers.get("Content-Length", 0))
+        token = self.headers.get("Authorization", "")
+        self.seen.append((self.path, token, self.rfile.read(length)))
+        status, content = ANSWERS[self.path]
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = answer  # noqa: N815 - the names that http.server looks for
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[Path]:
+    Answerer.seen = []
+    with HTTPServer(("127.0.0.1", 0), Answerer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        write_addresses(tmp_path, {"http": f"127.0.0.1:{server.server_port}", "pid": 1})
+        (tmp_path / "keys").mkdir()
+        (tmp_path / "keys" / "operator.token").write_text("op_secret\n")
+        yield tmp_path
+        server.shutdown()
+        thread.join()
+
+
+def test_the_instance_is_found_by_its_data_folder(instance: Path) -> None:
+    assert InstanceClient(instance).get("/v1/status") == {"ready": True}
+    assert Answerer.seen == [("/v1/status", "Bearer op_secret", b"")]
+
+
+def test_a_body_is_sent_as_it_is(instance: Path) -> None:
+    with pytest.raises(CommandFailure) as caught:
+        InstanceClient(instance).post("/v1/registry/load", b"[[x]]", "application/toml")
+    assert Answerer.seen[0][2] == b"[[x]]"
+    assert caught.value.exit_code == 1
+    assert caught.value.message == "Refused\n  - a\n  - b"
+
+
+def test_a_refusal_is_the_servers_own_words(instance: Path) -> None:
+    with pytest.raises(CommandFailure, match="no such payment") as caught:
+        InstanceClient(instance).get("/v1/payments", {"rrn": "1"})
+    assert caught.value.exit_code == 1
+
+
+def test_a_failing_server_is_a_fault(instance: Path) -> None:
+    with pytest.raises(CommandFailure) as caught:
+        InstanceClient(instance).get("/broken")
+    assert caught.value.exit_code == 6
+
+
+def test_nothing_running_says_how_to_start_it(tmp_path: Path) -> None:
+    with pytest.raises(CommandFailure, match="switch up --demo --data") as caught:
+        InstanceClient(tmp_path)
+    assert caught.value.exit_code == 3
+
+
+def test_a_killed_instance_is_told_from_a_running_one(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    write_addresses(tmp_path, {"http": f"127.0.0.1:{port}"})
+    with pytest.raises(CommandFailure, match="was killed") as caught:
+        InstanceClient(tmp_path).get("/v1/status")
+    assert caught.value.exit_code == 3
+
+
+def test_a_listener_that_is_not_there_is_named(tmp_path: Path) -> None:
+    write_addresses(tmp_path, {"http": "127.0.0.1:1", "issuer": ""})
+    with pytest.raises(CommandFailure, match="issuer"):
+        InstanceClient(tmp_path).address("issuer")
+
+
+def test_path_segments_are_escaped() -> None:
+    assert path_of("v1", "registry", "a/b c") == "/v1/registry/a%2Fb%20c"
