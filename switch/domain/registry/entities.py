@@ -1,16 +1,11 @@
 """What the registry knows, as its events carry it: frozen values, one kind a struct."""
 
+import enum
 from typing import Final
 
 import msgspec
 
 from switch.domain.fees import FeePlan
-from switch.domain.registry.statuses import (
-    AgentStatus,
-    MerchantStatus,
-    ServiceStatus,
-    TerminalStatus,
-)
 from switch.domain.transactions import TransactionType
 
 MERCHANT_ID_LENGTH: Final = 15  # DE 42: acquirer 3 + region 4 + MCC 4 + serial 4
@@ -24,6 +19,50 @@ def mcc_of_merchant_id(merchant_id: str) -> str | None:
     ):
         return None
     return merchant_id[_MCC_AT]
+
+
+class MerchantStatus(enum.Enum):
+    """Where a merchant stands; only an activated one may start a payment."""
+
+    DRAFT = "draft"
+    APPLIED = "applied"
+    UNDER_REVIEW = "under-review"
+    REJECTED = "rejected"
+    APPROVED = "approved"
+    ACTIVATED = "activated"
+    SUSPENDED = "suspended"
+    FROZEN = "frozen"
+    CLOSED = "closed"
+
+
+class AgentStatus(enum.Enum):
+    """Where an agent stands; an agent that is not active blocks its whole subtree."""
+
+    APPLIED = "applied"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    TERMINATED = "terminated"
+
+
+class TerminalStatus(enum.Enum):
+    """Where a terminal stands, from the warehouse to the scrap heap."""
+
+    IN_STOCK = "in-stock"
+    ASSIGNED = "assigned"
+    BOUND = "bound"
+    KEYED = "keyed"
+    ACTIVATED = "activated"
+    DISABLED = "disabled"
+    LOST = "lost"
+    RETURNED = "returned"
+    SCRAPPED = "scrapped"
+
+
+class ServiceStatus(enum.Enum):
+    """Whether an issuer, a link, a route or an API client is in service."""
+
+    IN_SERVICE = "in-service"
+    SUSPENDED = "suspended"
 
 
 class SealedKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -48,7 +87,6 @@ class Acquirer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     acquirer_id: str
     name: str
     institution_id: str
-    status: ServiceStatus = ServiceStatus.IN_SERVICE
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -65,16 +103,15 @@ class StoreGroup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     group_id: str
     name: str
-    status: ServiceStatus = ServiceStatus.IN_SERVICE
 
 
 class Merchant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
     A shop that is paid; `merchant_id` is DE 42.
 
-    `transactions` and `entry_modes` are what the merchant may do; an entry mode is the beginning
-    of a DE 22 pos_entry_mode ("02" is every magnetic stripe, "012" manual without PIN). A limit
-    of None is no limit. `settlement_account` is masked or a reference, never an account in clear.
+    `transactions` are what the merchant may do; `entry_modes` how it may read a card: the first
+    two digits of DE 22 pos_entry_mode, none named means any. A limit of None is no limit.
+    `settlement_account` is masked or a reference, never an account in clear.
     """
 
     merchant_id: str
@@ -104,14 +141,6 @@ class Merchant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         ):
             return ()
         return tuple(field for field in REQUIRED_MERCHANT_FIELDS if not getattr(self, field))
-
-    def enables_transaction(self, transaction: TransactionType) -> bool:
-        """Tell whether this merchant may do this kind of transaction."""
-        return transaction in self.transactions
-
-    def enables_entry_mode(self, pos_entry_mode: str) -> bool:
-        """Tell whether this merchant may take a card in this way (DE 22)."""
-        return pos_entry_mode.startswith(self.entry_modes)
 
 
 REQUIRED_MERCHANT_FIELDS: Final = (
@@ -153,14 +182,6 @@ class Terminal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def needs_mac(self) -> bool:
         """Whether its messages must carry a valid MAC."""
         return self.mac_algorithm != NO_MAC
-
-    def enables_transaction(self, transaction: TransactionType) -> bool:
-        """Tell whether this terminal may do this kind of transaction."""
-        return transaction in self.transactions
-
-    def enables_entry_mode(self, pos_entry_mode: str) -> bool:
-        """Tell whether this terminal may take a card in this way (DE 22)."""
-        return pos_entry_mode.startswith(self.entry_modes)
 
 
 NO_MAC: Final = "none"

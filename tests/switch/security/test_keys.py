@@ -4,8 +4,7 @@ import msgspec
 import pytest
 
 from switch.adapters.key_file import FileKeyStore
-from switch.domain.registry.entities import SealedKey, Terminal
-from switch.domain.registry.statuses import TerminalStatus
+from switch.domain.registry.entities import SealedKey, Terminal, TerminalStatus
 from switch.security import keys as keys_module
 from switch.security.keys import Keys, mak_owner
 from switch.security.keystore import MemoryKeyStore

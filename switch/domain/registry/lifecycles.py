@@ -1,53 +1,10 @@
-"""Life-cycles of what the registry knows (`domain` 6.1, 6.3, 6.4) and their transitions."""
+"""Which status may follow which (`domain` 6.1, 6.3, 6.4)."""
 
 import enum
 from collections.abc import Mapping
 from typing import Final, TypeVar
 
-
-class MerchantStatus(enum.Enum):
-    """Where a merchant stands; only an activated one may start a payment."""
-
-    DRAFT = "draft"
-    APPLIED = "applied"
-    UNDER_REVIEW = "under-review"
-    REJECTED = "rejected"
-    APPROVED = "approved"
-    ACTIVATED = "activated"
-    SUSPENDED = "suspended"
-    FROZEN = "frozen"
-    CLOSED = "closed"
-
-
-class AgentStatus(enum.Enum):
-    """Where an agent stands; an agent that is not active blocks its whole subtree."""
-
-    APPLIED = "applied"
-    ACTIVE = "active"
-    SUSPENDED = "suspended"
-    TERMINATED = "terminated"
-
-
-class TerminalStatus(enum.Enum):
-    """Where a terminal stands, from the warehouse to the scrap heap."""
-
-    IN_STOCK = "in-stock"
-    ASSIGNED = "assigned"
-    BOUND = "bound"
-    KEYED = "keyed"
-    ACTIVATED = "activated"
-    DISABLED = "disabled"
-    LOST = "lost"
-    RETURNED = "returned"
-    SCRAPPED = "scrapped"
-
-
-class ServiceStatus(enum.Enum):
-    """Whether an acquirer, store group, issuer, link, route or API client is in service."""
-
-    IN_SERVICE = "in-service"
-    SUSPENDED = "suspended"
-
+from switch.domain.registry.entities import AgentStatus, MerchantStatus, TerminalStatus
 
 _M = MerchantStatus
 MERCHANT_TRANSITIONS: Final[Mapping[MerchantStatus, frozenset[MerchantStatus]]] = {
