@@ -1,0 +1,1 @@
+"""The demo world: registry, issuer simulator, tour."""

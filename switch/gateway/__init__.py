@@ -1,0 +1,1 @@
+"""The gateway's protocol: terminals and HTTP clients on one side, the inbound log on the other."""

@@ -1,0 +1,1 @@
+"""The issuer link: sign-on, echo, matching of answers, late answers kept apart; no I/O."""

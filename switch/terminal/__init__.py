@@ -1,0 +1,1 @@
+"""A POS terminal: messages, the reversal it owes, receipts; no I/O."""

@@ -1,0 +1,69 @@
+"""A JSON payment as the HTTP shell hands it in, and how the inbound log names its parts."""
+
+import msgspec
+
+from switch.domain.identifiers import make_partition_key
+from switch.gateway.normalise import CardNumber, FormatFault, check_card_number
+
+CHANNEL = "json"
+
+
+class JsonPayment(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One payment asked for over HTTP, in domain words; its shape is checked, its client known.
+
+    The card is `pan` and `expiration_date` (YYMM), or a `card_token`. `status_url` is where the
+    client finds the outcome if there is none by the deadline.
+    """
+
+    acquirer: str
+    client: str
+    merchant_id: str
+    idempotency_key: str
+    amount_minor: int
+    currency: str
+    transaction: str = "sale"
+    pan: str = ""
+    expiration_date: str = ""
+    card_token: str = ""
+    status_url: str = ""
+
+    def __repr__(self) -> str:
+        """Hide the card."""
+        return f"JsonPayment({self.client!r}, {self.merchant_id!r}, <hidden>)"
+
+    __str__ = __repr__
+
+    @property
+    def partition_key(self) -> str:
+        """Where the payment is decided."""
+        return make_partition_key(self.acquirer, self.merchant_id)
+
+    def fields(self) -> dict[str, str]:
+        """Name the parts as RequestReceived.fields holds them: text, without the PAN."""
+        fields = {
+            "client": self.client,
+            "merchant_id": self.merchant_id,
+            "idempotency_key": self.idempotency_key,
+            "transaction": self.transaction,
+            "amount_minor": str(self.amount_minor),
+            "currency": self.currency,
+        }
+        if self.expiration_date:
+            fields["expiration_date"] = self.expiration_date
+        if self.card_token:
+            fields["card_token"] = self.card_token
+        return fields
+
+    def card_number(self) -> CardNumber | None:
+        """
+        Return the card's number, None where a token stands for it.
+
+        Raises:
+            FormatFault: neither, or a number that cannot be one.
+        """
+        if self.pan:
+            return check_card_number("card.pan", self.pan, self.expiration_date)
+        if not self.card_token:
+            raise FormatFault("card", "neither pan nor card_token")
+        return None

@@ -1,0 +1,111 @@
+"""Answers that the gateway gives by itself, all to requests that never reached the log."""
+
+from typing import Final
+
+import msgspec
+
+from switch.codec import Dialect, Message, Value
+from switch.codec.mti import response_mti
+from switch.domain.declines import decline_of
+from switch.domain.reasons import Reason
+from switch.domain.transactions import MoneyState
+from switch.security.mac import MacKey
+
+REASON_TEXT_CHARACTERS_MAX: Final = 120
+_NO_CARD_ORGANISATION: Final = "   "
+_ECHOED_NAMES: Final[tuple[str, ...]] = (
+    "processing_code",
+    "amount_transaction",
+    "transmission_time",
+    "stan",
+    "local_time",
+    "local_date",
+    "pos_condition_code",
+    "acquirer_id",
+    "terminal_id",
+    "merchant_id",
+    "currency",
+    "batch_data",
+    "network_code",
+)
+_JSON_STATUS: Final = {
+    Reason.GATEWAY_BUSY: 503,
+    Reason.LOG_UNAVAILABLE: 503,
+    Reason.FORMAT_ERROR: 400,
+}
+
+
+def write_refusal(
+    dialect: Dialect,
+    request: Message,
+    reason: Reason,
+    detail: str = "",
+    *,
+    mac_key: MacKey | None = None,
+) -> bytes:
+    """
+    Encode the answer to `request` that refuses it for `reason`, without the card.
+
+    With a `mac_key` the answer is MACed; give one only for a request whose own MAC was right, or
+    the gateway would sign whatever a stranger lets it echo.
+
+    Raises:
+        CodecError: what the request says cannot be echoed.
+        ValueError: the request's type is not one that is answered.
+    """
+    decline = decline_of(reason)
+    text = f"{reason.value}: {detail}" if detail else reason.value
+    fields: dict[str, Value] = {name: request.fields[name] for name in _ECHOED_NAMES if name in request.fields}
+    fields["response_code"] = decline.response_code
+    fields["private_63"] = _NO_CARD_ORGANISATION + text[:REASON_TEXT_CHARACTERS_MAX]
+    mti = response_mti(request.mti)
+    if mac_key is None:
+        return dialect.encode(Message(mti, fields))
+    fields["mac"] = bytes(8)
+    unsigned = dialect.encode(Message(mti, fields))
+    fields["mac"] = mac_key.compute(unsigned[: -dialect.mac_length])
+    return dialect.encode(Message(mti, fields))
+
+
+def has_right_mac(dialect: Dialect, raw: bytes, request: Message, mac_key: MacKey) -> bool:
+    """Tell whether the request proves that its sender holds this key."""
+    mac = request.fields.get("mac")
+    return isinstance(mac, bytes) and mac_key.verify(raw[: -dialect.mac_length], mac)
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """An HTTP problem (RFC 9457) with the catalogue's words."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    reason_code: str
+    money_state: str
+    retry: str
+    message_zh: str
+    message_en: str
+
+
+def write_problem(reason: Reason, detail: str = "") -> tuple[int, bytes]:
+    """Write the HTTP status and body that refuse a JSON request for `reason`."""
+    decline = decline_of(reason)
+    problem = Problem(
+        type=f"urn:payment-switch:problem:{reason.value}",
+        title=reason.value.replace("-", " "),
+        status=_JSON_STATUS[reason],
+        detail=detail or decline.text_en,
+        reason_code=reason.value,
+        money_state=MoneyState.NOT_DEBITED.value,
+        retry=decline.retry.value,
+        message_zh=decline.text_zh,
+        message_en=decline.text_en,
+    )
+    return problem.status, msgspec.json.encode(problem)
+
+
+def write_unanswered(status_url: str) -> tuple[int, bytes]:
+    """Write the HTTP answer to a request whose outcome is not known by its deadline."""
+    return 202, msgspec.json.encode(
+        {"status": "unknown", "money_state": MoneyState.UNKNOWN.value, "status_url": status_url}
+    )
