@@ -25,8 +25,8 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     """
     One message for an issuer: elements by standard name, without the card.
 
-    The link opens `card.sealed_pan`, adds pan and expiration_date and encodes. `track2`, `pin_block`
-    and `icc_data` (secret, never stored) are given only for a debit.
+    The link opens `card.sealed_pan`, adds pan and expiration_date and encodes. `secrets` (track2,
+    icc_data: never stored) are given only for a debit.
     """
 
     link: str

@@ -30,6 +30,9 @@ class RequestReceived(
     card: Card | None = None
     minute_key_id: str = ""
     sealed_message: bytes = b""
+    has_mac: bool = False  # the MAC element was present
+    has_chip: bool = False  # DE 55 was present
+    has_secrets: bool = False  # track, PIN block or chip data were present
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, tag="reply.v1", tag_field="type"):

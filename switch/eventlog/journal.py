@@ -1,4 +1,4 @@
-"""The journal's envelope: one decision, one record (`docs/adr/0001-the-journal-is-the-arbiter.md`)."""
+"""The journal's envelope: one decision, one record (docs/adr, the journal is the arbiter)."""
 
 import msgspec
 

@@ -7,6 +7,7 @@ goes on with the decisions. A tag, once written, never changes its meaning.
 
 import msgspec
 
+from switch.domain.fees import FeePlan
 from switch.domain.money import Money
 from switch.domain.payment.requests import Answer, PaymentRequest
 
@@ -22,6 +23,7 @@ class PaymentRequested(Event, frozen=True, kw_only=True, tag="payment-requested.
     request: PaymentRequest
     at: int
     links_up: tuple[str, ...] = ()
+    registry_confirmed: bool = True
 
 
 class RouteTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -30,7 +32,7 @@ class RouteTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     issuer_id: str
     link: str
     merchant_type: str
-    fee_minor: int
+    fee_plan: FeePlan
     agent_id: str = ""
     store_id: str = ""
 
@@ -118,13 +120,16 @@ class PaymentApproved(Event, frozen=True, kw_only=True, tag="payment-approved.v1
     rrn: str
     answer: Answer
     line: SettlementLine
+    warning: str = ""  # what is odd about the issuer's answer, though it is an approval
 
 
 class OutcomeUnknown(Event, frozen=True, kw_only=True, tag="outcome-unknown.v1"):
     """
-    Decision: nobody knows whether the debit happened; it will be reversed until answered.
+    Decision: this payment is not and never becomes approved; it is reversed until answered.
 
-    This is the reversal intent: only after it is durable may the terminal be told 98.
+    This is the reversal intent: only after it is durable may the terminal be told 98. `cause`:
+    that of IssuerTimedOut, `untrusted-answer`, `unknown-code`, `other-amount`,
+    `partial-approval`, or `reversal-requested` (its terminal took it back while it was running).
     """
 
     rrn: str
@@ -180,7 +185,7 @@ class ReversalAnswered(Event, frozen=True, kw_only=True, tag="reversal-answered.
 
 
 class PaymentReversed(Event, frozen=True, kw_only=True, tag="payment-reversed.v1"):
-    """Decision: no debit of this payment stands; `line` mirrors the approval's, if there was one."""
+    """Decision: no debit of this payment stands; `line` mirrors the approval's, if there was."""
 
     rrn: str
     at: int

@@ -1,0 +1,384 @@
+"""The handler role: owns partitions of the journal and moves bytes for their state machines."""
+
+import asyncio
+import random
+import secrets
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import msgspec
+import structlog
+
+from switch.adapters.clock import read_boot_ms, read_clock
+from switch.adapters.owned_journal import OwnedJournal, claim_journal
+from switch.adapters.telemetry import Metrics
+from switch.apps.registry_follower import RegistryFollower
+from switch.codec import load_dialect
+from switch.domain.upstream import UpstreamAnswer, UpstreamRequest
+from switch.eventlog.inbound import Reply, decode_request, encode_reply
+from switch.eventlog.journal import JournalRecord
+from switch.eventlog.port import EventLog, PartitionLog, PositionOutOfRange
+from switch.handlers.actions import AppendRecord, SendReply, SendUpstream
+from switch.handlers.book import PartitionBook
+from switch.handlers.partition import Partition
+from switch.handlers.settings import PartitionSettings
+from switch.security.keys import Keys
+
+log = structlog.get_logger()
+
+TICK_MS: Final = 20  # how late a timer of a partition may be noticed
+READ_WAIT_MS: Final = 500
+RELEASE_WAIT_MS: Final = 1_000
+RECLAIM_DELAY_MIN_S: Final = 0.1
+RECLAIM_DELAY_MAX_S: Final = 5.0
+
+
+class Links(Protocol):
+    """The issuer links of this process."""
+
+    @property
+    def links_up(self) -> tuple[str, ...]:
+        """Names of the links in service, sorted."""
+        ...
+
+    def send(self, request: UpstreamRequest) -> bool:
+        """Write one message to its link; False if it was certainly not sent."""
+        ...
+
+
+class OwnedPartition:
+    """One partition while this process owns it: the machine and its I/O."""
+
+    def __init__(
+        self,
+        *,
+        index: int,
+        partition: Partition,
+        journal: OwnedJournal[JournalRecord],
+        links: Links,
+        send_reply: Callable[[Reply], None],
+        metrics: Metrics,
+    ) -> None:
+        self.index = index
+        self.partition = partition
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._journal = journal
+        self._links = links
+        self._send_reply = send_reply
+        self._acked_count = 0
+        self._pump_handle: asyncio.Handle | None = None
+        self._loop = asyncio.get_running_loop()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._appends = metrics.counter("switch_journal_appends_total").labels(str(index))
+
+    def stop(self, error: Exception) -> None:
+        """Act on nothing any more; the owner's task sees why."""
+        if not self.lost.done():
+            self.lost.set_exception(error)
+
+    def pump(self) -> None:
+        """Carry out what the machine asks for, in order."""
+        if self.lost.done():
+            return
+        partition = self.partition
+        while actions := partition.take_actions():
+            for action in actions:
+                if isinstance(action, AppendRecord):
+                    self._journal.append(action.record, self._on_append)
+                elif isinstance(action, SendUpstream):
+                    self._send_upstream(action)
+                elif isinstance(action, SendReply):
+                    self._send_reply(action.reply)
+        if partition.unacknowledged_count > UNACKNOWLEDGED_COUNT_MAX:
+            self._room.clear()
+        elif not self._room.is_set():
+            self._room.set()
+
+    async def wait_for_room(self) -> None:
+        """Wait while too many records are on their way; the inbound log holds the rest."""
+        await self._room.wait()
+
+    def _send_upstream(self, action: SendUpstream) -> None:
+        """Look at the clock directly before the socket write (`design` 3, send window)."""
+        late = action.send_before_boot_ms and read_boot_ms() > action.send_before_boot_ms
+        sent = not late and self._links.send(action.request)
+        if not sent and action.send_before_boot_ms:
+            self.partition.on_not_sent(action.request.match.rrn, read_clock())
+
+    def _on_append(self, outcome: int | Exception) -> None:
+        """Count acknowledgements; all that came at once are taken in one go."""
+        if isinstance(outcome, Exception):
+            self.stop(outcome)
+            return
+        self._acked_count += 1
+        if self._pump_handle is None:
+            self._pump_handle = self._loop.call_soon(self._take_acks)
+
+    def _take_acks(self) -> None:
+        self._pump_handle = None
+        count, self._acked_count = self._acked_count, 0
+        self._appends.inc(count)
+        if self.lost.done():
+            return
+        now = read_clock()
+        for _ in range(count):
+            self.partition.on_appended(now)
+        self.pump()
+
+
+UNACKNOWLEDGED_COUNT_MAX: Final = 2_000  # a tenth of a second of the log at full speed
+
+
+class HandlerRole:
+    """
+    Owns every partition of the log, decides, and keeps what it owns alive.
+
+    A partition that is lost (an append without an answer, a foreign claim) is dropped with all its
+    state and claimed anew, with a growing, jittered delay.
+    """
+
+    def __init__(
+        self,
+        *,
+        owner: str,
+        settings: PartitionSettings,
+        event_log: EventLog,
+        registry: RegistryFollower,
+        keys: Keys,
+        links: Links,
+        metrics: Metrics,
+        append_deadline_ms: int,
+        drain_ms: int,
+    ) -> None:
+        self._owner = owner
+        self._settings = settings
+        self._event_log = event_log
+        self._registry = registry
+        self._keys = keys
+        self._links = links
+        self._metrics = metrics
+        self._append_deadline_ms = append_deadline_ms
+        self._drain_ms = drain_ms
+        self._owned: dict[int, OwnedPartition] = {}
+        self._states: dict[int, str] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._replies: dict[str, PartitionLog] = {}
+        self._stopping = False
+
+    # -- life -----------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Begin to take every partition; `wait_ready` tells when all are served."""
+        self._replies_log = await self._event_log.open_partition("replies", 0)
+        for index in range(self._event_log.partition_count):
+            self._states[index] = "claiming"
+            self._tasks.append(asyncio.create_task(self._keep(index), name=f"partition-{index}"))
+        self._tasks.append(asyncio.create_task(self._tick(), name="partition-timers"))
+
+    async def wait_ready(self) -> None:
+        """Return once every partition is served (or has stopped for good)."""
+        await self._until(lambda: "claiming" not in self._states.values())
+
+    async def stop(self) -> None:
+        """Read nothing new, wait for routed payments within the drain bound, release, close."""
+        self._stopping = True
+        await self._until(
+            lambda: not any(owned.partition.routed_count for owned in self._serving()),
+            self._drain_ms,
+        )
+        now = read_clock()
+        for owned in self._serving():
+            owned.partition.release(self._owner, now)
+            owned.pump()
+        await self._until(
+            lambda: not any(owned.partition.unacknowledged_count for owned in self._serving()),
+            RELEASE_WAIT_MS,
+        )
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _until(self, is_true: Callable[[], bool], within_ms: int | None = None) -> None:
+        """Look every few milliseconds: the machines know no events of this loop."""
+        deadline = None if within_ms is None else read_boot_ms() + within_ms
+        while not is_true() and (deadline is None or read_boot_ms() < deadline):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+    def _serving(self) -> list[OwnedPartition]:
+        return [owned for owned in self._owned.values() if not owned.lost.done()]
+
+    def not_ready_reasons(self) -> list[str]:
+        """Say in words why this role cannot decide now; empty if it can."""
+        return [
+            f"partition {index}: {state}"
+            for index, state in sorted(self._states.items())
+            if state != "serving"
+        ]
+
+    def status(self) -> list[dict[str, object]]:
+        """Describe each partition for `/v1/status`."""
+        return [
+            {
+                "partition": index,
+                "state": state,
+                "open_payments": owned.partition.open_count if owned else 0,
+                "reversals_waiting": owned.partition.reversal_count if owned else 0,
+                "inbound_position": owned.partition.next_inbound_offset if owned else 0,
+                "answers_not_built": owned.partition.untold_count if owned else 0,
+            }
+            for index, state in sorted(self._states.items())
+            for owned in (self._owned.get(index),)
+        ]
+
+    # -- inputs from the links --------------------------------------------------------------------
+
+    def on_issuer_messages(self, answers: list[UpstreamAnswer]) -> None:
+        """Give each answer to the partition that its RRN names."""
+        now = read_clock()
+        touched: set[int] = set()
+        for answer in answers:
+            text = answer.match.rrn[:2]
+            index = int(text) if text.isascii() and text.isdecimal() else -1
+            owned = self._owned.get(index)
+            if owned is not None and not owned.lost.done():
+                owned.partition.on_issuer_message(answer, now)
+                touched.add(index)
+        for index in touched:
+            self._owned[index].pump()
+
+    def on_links_changed(self) -> None:
+        """Tell every partition which links are in service now."""
+        now = read_clock()
+        for owned in self._owned.values():
+            owned.partition.on_links(self._links.links_up, now)
+            owned.pump()
+
+    # -- owning -----------------------------------------------------------------------------------
+
+    async def _keep(self, index: int) -> None:
+        """Own a partition for as long as this process lives."""
+        delay = RECLAIM_DELAY_MIN_S
+        while not self._stopping:
+            started = read_boot_ms()
+            try:
+                await self._own(index)
+            except PositionOutOfRange as error:
+                self._states[index] = f"stopped: {error}"
+                log.error("partition stopped", partition=index, reason=str(error))  # noqa: TRY400 - alarm
+                return
+            except Exception as error:  # noqa: BLE001 - whatever it was: all state is dropped
+                self._states[index] = "claiming"
+                log.warning(
+                    "partition lost", partition=index, reason=f"{type(error).__name__}: {error}"
+                )
+            finally:
+                self._owned.pop(index, None)
+            delay = (
+                RECLAIM_DELAY_MIN_S
+                if read_boot_ms() - started > 1_000 * RECLAIM_DELAY_MAX_S
+                else min(delay * 2, RECLAIM_DELAY_MAX_S)
+            )
+            await asyncio.sleep(delay * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+
+    async def _own(self, index: int) -> None:
+        """Claim, fold, then serve until the partition is lost or the process stops."""
+        journal_log = await self._event_log.open_partition("journal", index)
+        inbound = await self._event_log.open_partition("inbound", index)
+        try:
+            owned = await self._claim(index, journal_log)
+            self._owned[index] = owned
+            self._states[index] = "serving"
+            reader = asyncio.create_task(self._read_inbound(inbound, owned))
+            try:
+                await asyncio.wait({reader, owned.lost}, return_when=asyncio.FIRST_COMPLETED)
+                if owned.lost.done():
+                    owned.lost.result()
+                reader.result()
+            finally:
+                reader.cancel()
+                await asyncio.gather(reader, return_exceptions=True)
+        finally:
+            await journal_log.close()
+            await inbound.close()
+
+    async def _claim(self, index: int, journal_log: PartitionLog) -> OwnedPartition:
+        claim_id = secrets.token_hex(8)
+        book = PartitionBook(index, self._settings.partition_count, self._settings.rules)
+        journal = await claim_journal(
+            journal_log,
+            owner=self._owner,
+            claim_id=claim_id,
+            on_record=lambda _offset, record: book.apply(record),
+            append_deadline_ms=self._append_deadline_ms,
+        )
+        await self._registry.wait_for(book.registry_position)
+        self._metrics.counter("switch_takeovers_total").labels(str(index)).inc()
+        partition = Partition(
+            index=index,
+            claim_id=claim_id,
+            settings=self._settings,
+            book=book,
+            registry=self._registry.view,
+            keys=self._keys,
+            load_dialect=load_dialect,
+        )
+        owned = OwnedPartition(
+            index=index,
+            partition=partition,
+            journal=journal,
+            links=self._links,
+            send_reply=self._send_reply,
+            metrics=self._metrics,
+        )
+        now = read_clock()
+        partition.on_registry_confirmed(self._registry.confirmed_boot_ms)
+        partition.on_claimed(journal.next_offset, journal.claim_acked_boot_ms, now)
+        partition.on_links(self._links.links_up, now)
+        owned.pump()
+        return owned
+
+    async def _read_inbound(self, inbound: PartitionLog, owned: OwnedPartition) -> None:
+        partition = owned.partition
+        while not self._stopping:
+            await owned.wait_for_room()
+            records = await inbound.read(
+                partition.next_inbound_offset, count_max=READ_COUNT_MAX, wait_ms=READ_WAIT_MS
+            )
+            if owned.lost.done():
+                return
+            now = read_clock()
+            for offset, value in records:
+                try:
+                    received = decode_request(value)
+                except msgspec.MsgspecError as error:
+                    partition.on_unreadable_inbound(offset, str(error), now)
+                    continue
+                partition.on_inbound(offset, received, now)
+            owned.pump()
+        await asyncio.Event().wait()
+
+    async def _tick(self) -> None:
+        """Wake the machines for what falls due, and tell them how fresh the registry is."""
+        while True:
+            await asyncio.sleep(TICK_MS / 1000)
+            now = read_clock()
+            confirmed = self._registry.confirmed_boot_ms
+            for owned in list(self._owned.values()):
+                if owned.lost.done():
+                    continue
+                owned.partition.on_registry_confirmed(confirmed)
+                if owned.partition.next_wake_ms() <= now.boot_ms:
+                    owned.partition.on_time(now)
+                    owned.pump()
+
+    def _send_reply(self, reply: Reply) -> None:
+        """Put an answer on its way; a lost one is asked for again by its terminal."""
+        self._replies_log.append(encode_reply(reply), _ignore_outcome)
+
+
+READ_COUNT_MAX: Final = 256
+
+
+def _ignore_outcome(_outcome: object) -> None:
+    """Replies need not be durable: whoever gets none repeats and is answered from the journal."""

@@ -1,0 +1,267 @@
+"""
+The order of the business checks of a new payment (`rules` 7), as a table.
+
+Identity, MAC and idempotency come before this table; the route comes after it. Each check sees the
+facts and returns None or what is wrong; the first that speaks wins.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, Protocol
+
+from switch.domain.payment.requests import PaymentRequest
+from switch.domain.reasons import Reason
+from switch.domain.registry.entities import (
+    Agent,
+    AgentStatus,
+    Merchant,
+    MerchantStatus,
+    Terminal,
+    TerminalStatus,
+)
+from switch.domain.transactions import TransactionType
+
+SUPPORTED_TRANSACTIONS: Final = frozenset({TransactionType.SALE})
+
+
+class RegistryView(Protocol):
+    """What the checks read of the registry, at one position of its log."""
+
+    position: int
+
+    def find_terminal(self, acquirer: str, terminal_id: str) -> Terminal | None:
+        """Return the terminal, if the registry knows it."""
+        ...
+
+    def find_merchant(self, merchant_id: str) -> Merchant | None:
+        """Return the merchant, if the registry knows it."""
+        ...
+
+    def agent_chain(self, agent_id: str) -> Sequence[Agent] | None:
+        """Return the serving agent and all above it, or None if one is missing."""
+        ...
+
+
+class DayTotals(NamedTuple):
+    """What a merchant has already been given today (approved or still running)."""
+
+    amount_minor: int = 0
+    count: int = 0
+
+
+class Facts(NamedTuple):
+    """Everything that the checks look at, gathered once."""
+
+    request: PaymentRequest
+    terminal: Terminal | None
+    merchant: Merchant | None
+    agents: Sequence[Agent] | None
+    totals: DayTotals
+    at: int
+    registry_confirmed: bool
+
+
+class Refusal(NamedTuple):
+    """A reason of the catalogue and what completes its text (no card data)."""
+
+    reason: Reason
+    detail: str = ""
+
+
+Check = Callable[[Facts], Refusal | None]
+
+
+def gather_facts(
+    request: PaymentRequest,
+    registry: RegistryView,
+    totals: DayTotals,
+    *,
+    at: int,
+    registry_confirmed: bool,
+) -> Facts:
+    """Look up what the checks need."""
+    merchant = registry.find_merchant(request.merchant_id)
+    return Facts(
+        request=request,
+        terminal=registry.find_terminal(request.acquirer, request.terminal_id)
+        if request.terminal_id
+        else None,
+        merchant=merchant,
+        agents=registry.agent_chain(merchant.agent_id) if merchant and merchant.agent_id else None,
+        totals=totals,
+        at=at,
+        registry_confirmed=registry_confirmed,
+    )
+
+
+def check_binding(facts: Facts) -> Refusal | None:
+    """DE 42 names a known merchant, and the terminal is bound to that very one."""
+    if facts.merchant is None:
+        return Refusal(Reason.MERCHANT_NOT_FOUND)
+    terminal = facts.terminal
+    if terminal is None:
+        return None  # a partner's request: its merchant is its identity
+    if not terminal.merchant_id:
+        return Refusal(Reason.TERMINAL_NOT_BOUND)
+    if terminal.merchant_id != facts.request.merchant_id:
+        return Refusal(Reason.TERMINAL_MISMATCH)
+    return None
+
+
+def check_terminal_status(facts: Facts) -> Refusal | None:
+    """Only an activated terminal starts a debit."""
+    if facts.terminal is None or facts.terminal.status is TerminalStatus.ACTIVATED:
+        return None
+    return Refusal(Reason.TERMINAL_INACTIVE, facts.terminal.status.value)
+
+
+def check_sign_on(facts: Facts) -> Refusal | None:
+    """The terminal has signed on; one whose profile knows no sign-on is registered as such."""
+    if facts.terminal is None or facts.terminal.signed_on:
+        return None
+    return Refusal(Reason.SIGN_ON_REQUIRED)
+
+
+def check_batch(facts: Facts) -> Refusal | None:
+    """The batch is the open one, compared for equality because batch numbers wrap."""
+    terminal = facts.terminal
+    if terminal is None or not terminal.batch or terminal.batch == facts.request.batch:
+        return None
+    return Refusal(Reason.BATCH_MISMATCH, f"open batch {terminal.batch}")
+
+
+_MERCHANT_REFUSALS: Final = {
+    MerchantStatus.CLOSED: Reason.MERCHANT_CLOSED,
+    MerchantStatus.FROZEN: Reason.MERCHANT_FROZEN,
+}
+
+
+def check_merchant_status(facts: Facts) -> Refusal | None:
+    """Only an activated merchant takes payments."""
+    merchant = facts.merchant
+    if merchant is None or merchant.status is MerchantStatus.ACTIVATED:
+        return None
+    reason = _MERCHANT_REFUSALS.get(merchant.status, Reason.MERCHANT_NOT_ACTIVE)
+    return Refusal(reason, merchant.status.value)
+
+
+def check_agents(facts: Facts) -> Refusal | None:
+    """The serving agent and every agent above it are active."""
+    merchant = facts.merchant
+    if merchant is None or not merchant.agent_id:
+        return None
+    if facts.agents is None:
+        return Refusal(Reason.AGENT_NOT_ACTIVE, f"agent chain of {merchant.agent_id} is broken")
+    for agent in facts.agents:
+        if agent.status is not AgentStatus.ACTIVE:
+            return Refusal(Reason.AGENT_NOT_ACTIVE, f"{agent.agent_id} is {agent.status.value}")
+    return None
+
+
+def check_configuration(facts: Facts) -> Refusal | None:
+    """Nothing that settlement or routing needs is missing; what is missing is named."""
+    missing = facts.merchant.missing_fields() if facts.merchant else ()
+    return Refusal(Reason.MERCHANT_CONFIG_INCOMPLETE, ",".join(missing)) if missing else None
+
+
+def check_transaction(facts: Facts) -> Refusal | None:
+    """The switch knows this kind of transaction; merchant and terminal may use it."""
+    transaction = facts.request.transaction
+    if transaction not in SUPPORTED_TRANSACTIONS:
+        return Refusal(Reason.TXN_NOT_SUPPORTED, transaction.value)
+    if facts.merchant is not None and transaction not in facts.merchant.transactions:
+        return Refusal(Reason.TXN_NOT_ENABLED, f"merchant: {transaction.value}")
+    if facts.terminal is not None and transaction not in facts.terminal.transactions:
+        return Refusal(Reason.TXN_NOT_ENABLED, f"terminal: {transaction.value}")
+    return None
+
+
+def check_entry_mode(facts: Facts) -> Refusal | None:
+    """The way the card was read is enabled for the terminal."""
+    terminal, mode = facts.terminal, facts.request.pos_entry_mode[:2]
+    if terminal is None or not mode or not terminal.entry_modes or mode in terminal.entry_modes:
+        return None
+    return Refusal(Reason.ENTRY_MODE_NOT_ENABLED, f"entry mode {mode}")
+
+
+_MCC_IN_MERCHANT_ID: Final = slice(7, 11)  # acquirer 3 + region 4 + MCC 4 + serial 4 (`domain` 5.9)
+
+
+def check_mcc(facts: Facts) -> Refusal | None:
+    """Approved MCC, the one inside DE 42 and the one in the message are the same."""
+    merchant = facts.merchant
+    if merchant is None:
+        return None
+    stated = facts.request.merchant_type
+    if stated and stated != merchant.mcc:
+        return Refusal(Reason.MCC_MISMATCH, f"message says {stated}, approved is {merchant.mcc}")
+    inside = merchant.merchant_id[_MCC_IN_MERCHANT_ID]
+    if inside != merchant.mcc:
+        return Refusal(Reason.MCC_MISMATCH, f"merchant id says {inside}, approved {merchant.mcc}")
+    return None
+
+
+def check_amount(facts: Facts) -> Refusal | None:
+    """The amount is positive, in the merchant's currency and within its limits."""
+    merchant, amount = facts.merchant, facts.request.amount
+    if merchant is None or amount is None:
+        return Refusal(Reason.AMOUNT_NOT_POSITIVE)
+    if amount.currency != merchant.currency:
+        return Refusal(Reason.CURRENCY_NOT_ENABLED, amount.currency)
+    if amount.minor <= 0:
+        return Refusal(Reason.AMOUNT_NOT_POSITIVE)
+    for limit in (merchant.amount_max_minor, facts.terminal and facts.terminal.amount_max_minor):
+        if limit is not None and amount.minor > limit:
+            return Refusal(Reason.AMOUNT_OVER_LIMIT, f"limit {limit}")
+    return None
+
+
+def check_daily_limits(facts: Facts) -> Refusal | None:
+    """Today's payments of the merchant, this one included, stay within its limits."""
+    merchant, amount = facts.merchant, facts.request.amount
+    if merchant is None or amount is None:
+        return None
+    limit = merchant.daily_amount_max_minor
+    if limit is not None and facts.totals.amount_minor + amount.minor > limit:
+        return Refusal(Reason.DAILY_AMOUNT_OVER_LIMIT, f"limit {limit}")
+    limit = merchant.daily_count_max
+    if limit is not None and facts.totals.count + 1 > limit:
+        return Refusal(Reason.DAILY_COUNT_OVER_LIMIT, f"limit {limit}")
+    return None
+
+
+def check_age(facts: Facts) -> Refusal | None:
+    """Whoever asked may still be there: a backlog must not debit people who have left."""
+    if facts.at <= facts.request.start_before:
+        return None
+    return Refusal(Reason.REQUEST_STALE, f"{facts.at - facts.request.start_before} ms late")
+
+
+def check_registry(facts: Facts) -> Refusal | None:
+    """A registry view that may be old declines rather than guesses."""
+    return None if facts.registry_confirmed else Refusal(Reason.REGISTRY_NOT_CONFIRMED)
+
+
+CHECKS: Final[tuple[Check, ...]] = (
+    check_binding,
+    check_terminal_status,
+    check_sign_on,
+    check_batch,
+    check_merchant_status,
+    check_agents,
+    check_configuration,
+    check_transaction,
+    check_entry_mode,
+    check_mcc,
+    check_amount,
+    check_daily_limits,
+    check_age,
+    check_registry,
+)
+
+
+def first_refusal(facts: Facts) -> Refusal | None:
+    """Walk the table; the first check that speaks wins."""
+    for check in CHECKS:
+        if (refusal := check(facts)) is not None:
+            return refusal
+    return None

@@ -1,0 +1,67 @@
+"""Same key, same content: the stored answer. Same key, other content: refused (`rules` 1)."""
+
+import enum
+from typing import NamedTuple, Protocol
+
+from switch.domain.payment.requests import Answer, PaymentRequest
+from switch.domain.payment.state import Payment, Phase
+from switch.domain.reasons import Reason
+
+
+class RepeatMemory(Protocol):
+    """What the partition remembers of keys."""
+
+    def find_by_key(self, idempotency_key: str) -> Payment | None:
+        """Return the payment that was asked for under this key."""
+        ...
+
+    def is_tombstoned(self, idempotency_key: str, at: int) -> bool:
+        """Say whether a reversal came before its original and has set a tombstone for it."""
+        ...
+
+    def is_latest_of_terminal(self, payment: Payment) -> bool:
+        """Say whether no later payment of the same terminal was decided."""
+        ...
+
+
+class Verdict(enum.Enum):
+    """What an incoming key turned out to be."""
+
+    FRESH = "fresh"
+    REPLAY = "replay"
+    JOIN = "join"
+    CONFLICT = "conflict"
+
+
+class KeyCheck(NamedTuple):
+    """The verdict with what it rests on: the stored answer, the first payment, the reason."""
+
+    verdict: Verdict
+    payment: Payment | None = None
+    answer: Answer | None = None
+    reason: Reason | None = None
+
+
+FRESH = KeyCheck(Verdict.FRESH)
+
+
+def check_key(request: PaymentRequest, memory: RepeatMemory, at: int) -> KeyCheck:
+    """Decide what a payment request is before any business rule sees it."""
+    known = memory.find_by_key(request.idempotency_key)
+    if known is None:
+        if memory.is_tombstoned(request.idempotency_key, at):
+            return KeyCheck(Verdict.CONFLICT, reason=Reason.LATE_AFTER_REVERSAL)
+        return FRESH
+    if known.request.fingerprint != request.fingerprint:
+        return KeyCheck(Verdict.CONFLICT, known, reason=Reason.DUPLICATE_CONFLICT)
+    if known.reverse_requested:
+        return KeyCheck(Verdict.CONFLICT, known, reason=Reason.ALREADY_REVERSED)
+    if known.answer is None:
+        return KeyCheck(Verdict.JOIN, known)
+    if (
+        known.phase is Phase.APPROVED
+        and request.terminal_id
+        and not memory.is_latest_of_terminal(known)
+    ):
+        return KeyCheck(Verdict.CONFLICT, known, reason=Reason.STAN_REUSED)
+    return KeyCheck(Verdict.REPLAY, known, known.answer)

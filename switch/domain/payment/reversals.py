@@ -1,0 +1,175 @@
+"""Deciders of reversals: what a terminal's 0400 does, what the issuer says to ours (`rules` 5)."""
+
+from typing import Final, Protocol
+
+from switch.domain.payment.decide import make_decline
+from switch.domain.payment.events import (
+    CaseOpened,
+    LateAnswerReceived,
+    PaymentEvent,
+    PaymentReversed,
+    ReversalAccepted,
+    ReversalAnswered,
+    ReversalRequested,
+    SettlementLine,
+    TombstoneSet,
+)
+from switch.domain.payment.requests import Answer, PaymentRequest
+from switch.domain.payment.rules import DecisionRules, settlement_day
+from switch.domain.payment.state import Payment, Phase
+from switch.domain.reasons import Reason
+
+ACCEPTED: Final = "00"
+NOT_FOUND: Final = "25"
+
+
+class OriginalMemory(Protocol):
+    """How an 0400 finds the payment that it takes back."""
+
+    def find_original(self, request: PaymentRequest) -> Payment | None:
+        """Return the payment quoted, by key or, in a neighbouring batch, by STAN, card, amount."""
+        ...
+
+
+def original_key(request: PaymentRequest) -> str:
+    """Name the key under which the original of an 0400 was, or would be, asked for."""
+    return request.idempotency_key.rsplit("|", 1)[0] + "|payment"
+
+
+def fits_original(request: PaymentRequest, original: Payment) -> bool:
+    """Compare amount, card and type of an 0400 with the payment that it quotes."""
+    theirs, ours = request.card, original.request.card
+    same_card = theirs is None or ours is None or theirs.token == ours.token
+    same_amount = request.amount is None or request.amount == original.request.amount
+    return same_card and same_amount and request.transaction is original.request.transaction
+
+
+def decide_reversal(
+    fact: ReversalRequested, original: Payment | None, rules: DecisionRules
+) -> tuple[PaymentEvent, ...]:
+    """
+    Answer an 0400: 25 and a case where it does not fit its original, 00 in every other case.
+
+    Registry, batch and limits are not asked: giving money back is always accepted.
+    """
+    request = fact.request
+    if original is None:
+        tombstone = TombstoneSet(
+            idempotency_key=original_key(request),
+            terminal_id=request.terminal_id,
+            stan=(request.original.stan if request.original else "") or request.stan,
+            until=fact.at + rules.tombstone_ms,
+        )
+        return (tombstone, _accept(fact, "", rules, upstream=False))
+    if not fits_original(request, original):
+        answer = make_decline(Reason.REVERSAL_MISMATCH, at=fact.at, rrn=original.rrn)
+        refusal = ReversalAccepted(reversal_key=request.idempotency_key, answer=answer)
+        case = CaseOpened(
+            case_id=f"reversal-mismatch-{original.rrn}",
+            kind="reversal-mismatch",
+            at=fact.at,
+            rrn=original.rrn,
+            detail="an 0400 quotes this payment with another amount, card or type",
+        )
+        return (case, refusal)
+    upstream = original.phase in {Phase.APPROVED, Phase.ROUTED} and not original.reverse_requested
+    return (_accept(fact, original.rrn, rules, upstream=upstream),)
+
+
+def _accept(
+    fact: ReversalRequested, rrn: str, rules: DecisionRules, *, upstream: bool
+) -> ReversalAccepted:
+    day = settlement_day(fact.at, rules)
+    answer = Answer(
+        response_code=ACCEPTED,
+        at=fact.at,
+        rrn=rrn,
+        settlement_date=f"{day.month:02d}{day.day:02d}",
+    )
+    return ReversalAccepted(
+        reversal_key=fact.request.idempotency_key, answer=answer, rrn=rrn, upstream=upstream
+    )
+
+
+def mirror_line(
+    line: SettlementLine | None, at: int, rules: DecisionRules
+) -> SettlementLine | None:
+    """Take a settlement line back; after cut-over the mirror belongs to the new day."""
+    if line is None:
+        return None
+    return SettlementLine(
+        acquirer=line.acquirer,
+        merchant_id=line.merchant_id,
+        terminal_id=line.terminal_id,
+        batch=line.batch,
+        settlement_date=max(line.settlement_date, settlement_day(at, rules).isoformat()),
+        currency=line.currency,
+        gross_minor=-line.gross_minor,
+        fee_minor=-line.fee_minor,
+        agent_id=line.agent_id,
+    )
+
+
+def decide_reversal_answer(
+    payment: Payment, fact: ReversalAnswered, rules: DecisionRules
+) -> tuple[PaymentEvent, ...]:
+    """
+    Judge the issuer's answer to our reversal; `payment` does not know of this answer yet.
+
+    A reversal whose debit was never answered is repeated once after the issuer's maximum delay,
+    whatever the first answer was: the debit may still have been on its way (`design` 3).
+    """
+    codes = (*payment.reversal_codes, fact.response_code)
+    final = [code for code in codes if is_final_reversal_code(code)]
+    if not is_final_reversal_code(fact.response_code):
+        if len(codes) - len(final) < rules.reversal_answers_bad_count_max:
+            return ()
+        return (_case(payment, fact, "reversal-poisoned", "the issuer keeps answering nonsense"),)
+    if needs_confirmation(payment, codes):
+        return ()
+    if ACCEPTED in final:
+        line = mirror_line(payment.line, fact.at, rules)
+        return (PaymentReversed(rrn=payment.rrn, at=fact.at, line=line),)
+    detail = "the issuer says that it knows no debit; reconciliation must confirm it"
+    return (_case(payment, fact, "reversal-not-found", detail),)
+
+
+def is_final_reversal_code(code: str) -> bool:
+    """Say whether an issuer's answer to a reversal says anything at all."""
+    return code in {ACCEPTED, NOT_FOUND}
+
+
+def needs_confirmation(payment: Payment, codes: tuple[str, ...]) -> bool:
+    """Say whether one more reversal must follow although the issuer has answered one."""
+    final_count = sum(is_final_reversal_code(code) for code in codes)
+    return final_count == 1 and not payment.debit_answered
+
+
+def _case(payment: Payment, fact: ReversalAnswered, kind: str, detail: str) -> CaseOpened:
+    return CaseOpened(
+        case_id=f"{kind}-{payment.rrn}",
+        kind=kind,
+        at=fact.at,
+        rrn=payment.rrn,
+        detail=f"{detail} (last answer {fact.response_code})",
+    )
+
+
+def decide_late_answer(
+    payment: Payment, fact: LateAnswerReceived, *, is_approval: bool
+) -> tuple[PaymentEvent, ...]:
+    """Never turn a failure into a success; a second answer that contradicts the first is a case."""
+    contradicts = (payment.phase is Phase.APPROVED and not is_approval) or (
+        payment.phase in {Phase.DECLINED, Phase.CASE} and is_approval
+    )
+    if not contradicts:
+        return ()
+    return (
+        CaseOpened(
+            case_id=f"late-answer-contradicts-{payment.rrn}",
+            kind="late-answer-contradicts",
+            at=fact.at,
+            rrn=payment.rrn,
+            detail=f"the issuer now says {fact.response_code}",
+        ),
+    )

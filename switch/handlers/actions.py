@@ -1,0 +1,34 @@
+"""What a partition asks its shell to do; nothing here is done before it may be."""
+
+from typing import NamedTuple
+
+from switch.domain.upstream import UpstreamRequest
+from switch.eventlog.inbound import Reply
+from switch.eventlog.journal import JournalRecord
+
+
+class AppendRecord(NamedTuple):
+    """Append to the journal; answer with `on_appended`, in order, once the append check passed."""
+
+    record: JournalRecord
+
+
+class SendUpstream(NamedTuple):
+    """
+    Give a message to its issuer link.
+
+    `send_before_boot_ms` is the end of a debit's send window: it must be looked at directly before
+    the socket write; too late means `on_not_sent`. A reversal has none (0).
+    """
+
+    request: UpstreamRequest
+    send_before_boot_ms: int
+
+
+class SendReply(NamedTuple):
+    """Put an answer on its way back to the gateway that holds the connection."""
+
+    reply: Reply
+
+
+Action = AppendRecord | SendUpstream | SendReply

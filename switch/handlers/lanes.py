@@ -1,0 +1,87 @@
+"""Store-and-forward of reversals: one lane an issuer link, repeated with growing delay."""
+
+import heapq
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+_BACK_OFF_DOUBLINGS_MAX: Final = 16
+
+
+class LaneSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How often and how many reversals are sent; the unit is the last word."""
+
+    first_repeat_ms: int = 2_000
+    repeat_max_ms: int = 300_000
+    in_flight_count_max: int = 64  # reversals of one link that wait for their answer
+    issuer_delay_max_ms: int = 60_000  # after that a debit still on its way has arrived or died
+
+
+def repeat_delay_ms(attempt: int, settings: LaneSettings) -> int:
+    """Give the wait after the `attempt`-th sending: doubled each time, capped."""
+    doublings = min(attempt - 1, _BACK_OFF_DOUBLINGS_MAX)
+    return min(settings.first_repeat_ms << doublings, settings.repeat_max_ms)
+
+
+class ReversalLane:
+    """
+    The reversals of one link that are due, waiting for an answer, or waiting for their turn.
+
+    Every entry is an RRN; the payments themselves are in the partition's book. A reversal is in
+    the lane once, however often it is asked for.
+    """
+
+    def __init__(self, settings: LaneSettings) -> None:
+        self._settings = settings
+        self._due: list[tuple[int, str]] = []
+        self._due_at: dict[str, int] = {}
+        self._in_flight: dict[str, int] = {}  # rrn -> when to send again, boot ms
+
+    def __len__(self) -> int:
+        """Count the reversals that the issuer has not finally answered."""
+        return len(self._due_at) + len(self._in_flight)
+
+    def put(self, rrn: str, due_boot_ms: int) -> None:
+        """Queue a reversal for its time; an earlier time replaces a later one."""
+        self._in_flight.pop(rrn, None)
+        if self._due_at.get(rrn, due_boot_ms + 1) > due_boot_ms:
+            self._due_at[rrn] = due_boot_ms
+            heapq.heappush(self._due, (due_boot_ms, rrn))
+
+    def take_due(self, now_boot_ms: int) -> Iterator[str]:
+        """Yield the reversals to send now; each counts as in flight until `put` or `remove`."""
+        self._return_unanswered(now_boot_ms)
+        while (
+            self._due
+            and self._due[0][0] <= now_boot_ms
+            and len(self._in_flight) < self._settings.in_flight_count_max
+        ):
+            due, rrn = heapq.heappop(self._due)
+            if self._due_at.get(rrn) == due:
+                del self._due_at[rrn]
+                self._in_flight[rrn] = now_boot_ms + self._settings.repeat_max_ms
+                yield rrn
+
+    def sent(self, rrn: str, attempt: int, now_boot_ms: int) -> None:
+        """Note that the attempt is on its way: without an answer it is repeated."""
+        if rrn in self._in_flight:
+            self._in_flight[rrn] = now_boot_ms + repeat_delay_ms(attempt, self._settings)
+
+    def remove(self, rrn: str) -> None:
+        """Forget a reversal: answered for good, or a case."""
+        self._in_flight.pop(rrn, None)
+        self._due_at.pop(rrn, None)
+
+    def next_due(self) -> int | None:
+        """Say when something may have to be sent, boot ms; None if nothing waits."""
+        times = [min(self._in_flight.values())] if self._in_flight else []
+        if self._due and len(self._in_flight) < self._settings.in_flight_count_max:
+            times.append(self._due[0][0])
+        return min(times, default=None)
+
+    def _return_unanswered(self, now_boot_ms: int) -> None:
+        for rrn in [rrn for rrn, due in self._in_flight.items() if due <= now_boot_ms]:
+            due = self._in_flight.pop(rrn)
+            self._due_at[rrn] = due
+            heapq.heappush(self._due, (due, rrn))

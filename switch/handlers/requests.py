@@ -1,0 +1,213 @@
+"""The terminals' side of a partition: what an inbound message leads to (`rules` 1, 5, 7)."""
+
+from switch.domain.clock import Now
+from switch.domain.identifiers import make_rrn
+from switch.domain.payment.decide import RoutingView, decide_payment, make_decline
+from switch.domain.payment.events import (
+    DuplicateConflicted,
+    PaymentRequested,
+    PaymentRouted,
+    RequestRefused,
+    ReversalAccepted,
+    ReversalRequested,
+)
+from switch.domain.payment.repeats import KeyCheck, Verdict, check_key
+from switch.domain.payment.requests import PaymentRequest
+from switch.domain.payment.reversals import decide_reversal
+from switch.domain.payment.state import Payment
+from switch.domain.reasons import Reason
+from switch.eventlog.inbound import Reply, RequestReceived
+from switch.eventlog.journal import InboundParked
+from switch.handlers.actions import SendReply
+from switch.handlers.book import PartitionBook
+from switch.handlers.intake import Intake, Refused, Waiter
+from switch.handlers.issuers_side import IssuersSide
+from switch.handlers.recorder import Recorder
+from switch.handlers.settings import PartitionSettings
+from switch.handlers.translate import JSON_CHANNEL
+from switch.handlers.waiting import WaitingRoom
+
+
+class RequestsSide:
+    """Takes inbound messages one by one; each leaves a record, an answer, both, or silence."""
+
+    def __init__(
+        self,
+        *,
+        index: int,
+        settings: PartitionSettings,
+        book: PartitionBook,
+        registry: RoutingView,
+        intake: Intake,
+        recorder: Recorder,
+        waiting: WaitingRoom,
+        issuers: IssuersSide,
+    ) -> None:
+        self._index = index
+        self._settings = settings
+        self._book = book
+        self._registry = registry
+        self._intake = intake
+        self._recorder = recorder
+        self._waiting = waiting
+        self._issuers = issuers
+        self.registry_confirmed_boot_ms = 0
+
+    def take(self, offset: int, received: RequestReceived, now: Now) -> None:
+        """
+        Take the next inbound record.
+
+        A record whose decision raises is parked as a case: one bad record stops nobody else.
+        """
+        if self._book.is_decided(offset):
+            self._recorder.next_inbound = offset + 1
+            return
+        mark = self._recorder.begin_inbound(offset)
+        try:
+            self._take(offset, received, now)
+        except Exception as error:  # noqa: BLE001 - parked with its kind, never with its content
+            self._append_parked(offset, received.inbound_id, type(error).__name__, now)
+        self._recorder.end_inbound(offset, mark)
+
+    def park(self, offset: int, inbound_id: str, fault: str, now: Now) -> None:
+        """Set an inbound record aside that cannot even be read."""
+        if not self._book.is_decided(offset):
+            self._recorder.begin_inbound(offset)
+            self._append_parked(offset, inbound_id, fault, now)
+        self._recorder.next_inbound = offset + 1
+
+    def _append_parked(self, offset: int, inbound_id: str, fault: str, now: Now) -> None:
+        event = InboundParked(
+            inbound_offset=offset, inbound_id=inbound_id, fault=fault, at=now.wall_ms
+        )
+        self._recorder.append((event,), now, offset)
+
+    def _take(self, offset: int, received: RequestReceived, now: Now) -> None:
+        """Follow the order of checks up to idempotency (`rules` 7)."""
+        waiter = self._intake.unseal(received, self._registry)
+        if waiter is None:
+            return  # older than any terminal waits; a repeat comes with a key of its own minute
+        refused = self._intake.prove(waiter, self._registry)
+        if refused is not None:
+            self._refuse(offset, waiter, refused, now)
+            return
+        request = self._intake.read(waiter)
+        if isinstance(request, Refused):
+            self._refuse(offset, waiter, request, now)
+        elif request.mti[1:2] == "4":
+            self._take_reversal(offset, waiter, request, now)
+        elif received.channel != JSON_CHANNEL and request.mti[1] not in "12":
+            refused = Refused(Reason.TXN_NOT_SUPPORTED, f"MTI {request.mti}")
+            self._refuse(offset, waiter, refused, now)
+        else:
+            self._take_payment(offset, waiter, request, now)
+
+    def _take_payment(self, offset: int, waiter: Waiter, request: PaymentRequest, now: Now) -> None:
+        check = check_key(request, self._book, now.wall_ms)
+        match check.verdict:
+            case Verdict.REPLAY:
+                assert check.answer is not None
+                self._say(self._waiting.tell(waiter, check.answer, check.payment, now))
+            case Verdict.JOIN:
+                assert check.payment is not None
+                self._join(waiter, check.payment)
+            case Verdict.CONFLICT:
+                self._conflict(offset, waiter, request, check, now)
+            case Verdict.FRESH:
+                self._open(offset, waiter, request, now)
+
+    def _open(self, offset: int, waiter: Waiter, request: PaymentRequest, now: Now) -> None:
+        """Decide a new payment; whatever is decided, its key is taken from here on."""
+        age_ms = now.boot_ms - self.registry_confirmed_boot_ms
+        fact = PaymentRequested(
+            rrn=make_rrn(self._index, self._recorder.next_offset),
+            request=request,
+            at=now.wall_ms,
+            links_up=self._issuers.links_up,
+            registry_confirmed=age_ms <= self._settings.registry_age_max_ms,
+        )
+        decisions = decide_payment(fact, self._book, self._registry)
+        if isinstance(decisions[-1], PaymentRouted):
+            self._waiting.join(fact.rrn, waiter)
+            effects = self._recorder.append((fact, *decisions), now, offset)
+            effects.debit_rrn = fact.rrn
+            effects.secrets = self._intake.upstream_secrets(waiter)
+            effects.send_before_boot_ms = now.boot_ms + self._settings.send_window_ms
+            return
+        effects = self._recorder.append((fact, *decisions), now, offset)
+        payment = self._book.find_payment(fact.rrn)
+        assert payment is not None
+        assert payment.answer is not None
+        effects.reply(self._waiting.tell(waiter, payment.answer, payment, now))
+
+    def _join(self, waiter: Waiter, payment: Payment) -> None:
+        """A POS repeat gets the first's answer or silence; a partner is told to ask again."""
+        if waiter.received.channel == JSON_CHANNEL:
+            self._say(self._waiting.tell_in_progress(waiter, payment))
+        else:
+            self._waiting.join(payment.rrn, waiter)
+
+    def _conflict(
+        self, offset: int, waiter: Waiter, request: PaymentRequest, check: KeyCheck, now: Now
+    ) -> None:
+        """Refuse, record it, leave the first result untouched."""
+        assert check.reason is not None
+        rrn = check.payment.rrn if check.payment else ""
+        answer = make_decline(check.reason, at=now.wall_ms, rrn=rrn)
+        event = DuplicateConflicted(
+            idempotency_key=request.idempotency_key,
+            answer=answer,
+            fingerprint=request.fingerprint,
+            at=now.wall_ms,
+            rrn=rrn,
+        )
+        effects = self._recorder.append((event,), now, offset)
+        effects.reply(self._waiting.tell(waiter, answer, None, now))
+
+    def _refuse(self, offset: int, waiter: Waiter, refused: Refused, now: Now) -> None:
+        """Answer a message that is not even a payment, and keep the refusal for the audit."""
+        received = waiter.received
+        answer = make_decline(refused.reason, at=now.wall_ms, detail=refused.detail)
+        event = RequestRefused(
+            channel=received.channel,
+            acquirer=received.acquirer,
+            merchant_id=received.fields.get("merchant_id", ""),
+            terminal_id=received.fields.get("terminal_id", ""),
+            stan=received.fields.get("stan", ""),
+            mti=received.mti,
+            answer=answer,
+            at=now.wall_ms,
+        )
+        effects = self._recorder.append((event,), now, offset)
+        effects.reply(self._waiting.tell(waiter, answer, None, now))
+
+    def _take_reversal(
+        self, offset: int, waiter: Waiter, request: PaymentRequest, now: Now
+    ) -> None:
+        """Answer an 0400; a repeat of it gets the stored answer."""
+        stored = self._book.find_reversal(request.idempotency_key)
+        if stored is not None and stored[0] == request.fingerprint:
+            self._say(self._waiting.tell(waiter, stored[1], None, now))
+            return
+        original = self._book.find_original(request)
+        fact = ReversalRequested(
+            request=request, at=now.wall_ms, rrn=original.rrn if original else ""
+        )
+        decisions = decide_reversal(fact, original, self._settings.rules)
+        accepted = decisions[-1]
+        assert isinstance(accepted, ReversalAccepted)
+        ended = self._end_wait(accepted)
+        effects = self._recorder.append((fact, *decisions), now, offset)
+        effects.reply(self._waiting.tell(waiter, accepted.answer, None, now, ends_wait_of=ended))
+        if accepted.upstream:
+            self._issuers.reverse(accepted.rrn, now)
+
+    def _end_wait(self, accepted: ReversalAccepted) -> str:
+        """An 0400 ends the wait for its original: that answer must never be delivered."""
+        waiters = self._waiting.leave(accepted.rrn) if accepted.upstream else []
+        return waiters[0].received.inbound_id if waiters else ""
+
+    def _say(self, reply: Reply | None) -> None:
+        """Answer at once: what is said here is durable already."""
+        if reply is not None:
+            self._recorder.actions.append(SendReply(reply))

@@ -1,0 +1,396 @@
+"""
+Data elements <-> domain words: the one place where ISO 8583 meets the meaning of a payment.
+
+Sources: `domain` 2.2 (which transaction a message is), 2.3 (fields of request and answer), 5.8
+(currency), `rules` 1 (key and fingerprint).
+"""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from switch.codec import Dialect, Message
+from switch.codec.mti import message_class, response_mti
+from switch.domain.declines import decline_of
+from switch.domain.identifiers import make_client_key, make_idempotency_key
+from switch.domain.money import CURRENCY_EXPONENTS, Money
+from switch.domain.payment.events import IssuerAnswered
+from switch.domain.payment.requests import Answer, OriginalReference, PaymentRequest
+from switch.domain.payment.rules import DecisionRules, local_datetime
+from switch.domain.payment.state import Payment
+from switch.domain.reasons import Reason
+from switch.domain.transactions import TransactionType
+from switch.domain.upstream import MatchKey, UpstreamAnswer, UpstreamRequest
+from switch.eventlog.inbound import RequestReceived
+
+JSON_CHANNEL: Final = "json"
+
+# (MTI, DE 3, DE 25, DE 60.1) -> what it is; a reversal has the keys of its original
+_TRANSACTIONS: Final = {
+    ("0200", "310000", "00", "01"): TransactionType.BALANCE_INQUIRY,
+    ("0200", "000000", "00", "22"): TransactionType.SALE,
+    ("0200", "200000", "00", "23"): TransactionType.SALE_VOID,
+    ("0220", "200000", "00", "25"): TransactionType.REFUND,
+    ("0100", "030000", "06", "10"): TransactionType.PRE_AUTHORIZATION,
+    ("0100", "200000", "06", "11"): TransactionType.PRE_AUTHORIZATION_VOID,
+    ("0200", "000000", "06", "20"): TransactionType.COMPLETION,
+    ("0200", "200000", "06", "21"): TransactionType.COMPLETION_VOID,
+    ("0220", "000000", "06", "24"): TransactionType.COMPLETION_ADVICE,
+    ("0220", "000000", "00", "30"): TransactionType.OFFLINE_ADVICE,
+    ("0220", "000000", "00", "32"): TransactionType.OFFLINE_ADVICE,
+    ("0220", "000000", "00", "34"): TransactionType.OFFLINE_ADVICE,
+}
+# dialects without DE 60.1 tell by the rest
+_BY_MTI: Final = {key[:3]: kind for key, kind in _TRANSACTIONS.items()}
+_REVERSED: Final = {key[1:]: kind for key, kind in _TRANSACTIONS.items()}
+_REVERSED_BARE: Final = {key[1:3]: kind for key, kind in reversed(_TRANSACTIONS.items())}
+
+_PAYMENT_MTIS: Final = frozenset({"0100", "0200", "0220"})
+_MANDATORY: Final = (
+    (3, "processing_code"),
+    (4, "amount_transaction"),
+    (11, "stan"),
+    (41, "terminal_id"),
+    (42, "merchant_id"),
+    (49, "currency"),
+)
+_ECHOED: Final = (
+    "processing_code",
+    "amount_transaction",
+    "stan",
+    "pos_condition_code",
+    "terminal_id",
+    "merchant_id",
+    "currency",
+    "batch_data",
+)
+_ECHOED_OF_PAYMENT: Final = ("pan", "expiration_date", *_ECHOED)
+_CARD_ORGANISATION: Final = "CUP"
+_REMARK_CHARS_MAX: Final = 123  # DE 63: card organisation 3 + remark 120
+NO_TERMINAL: Final = "00000000"  # DE 41 of a partner's payment, which has no terminal
+
+
+class NotUnderstood(Exception):
+    """The message cannot be used; the text names the data element and the rule, never content."""
+
+
+class Fingerprints(Protocol):
+    """The keyed hash that makes a fingerprint."""
+
+    def fingerprint(self, parts: Sequence[str]) -> str:
+        """Return the hex HMAC of the parts."""
+        ...
+
+
+def origin_free(mti: str) -> str:
+    """Take the origin digit off: 0201 asks the same as 0200."""
+    return mti[:3] + "0"
+
+
+def read_request(
+    received: RequestReceived,
+    dialect: Dialect | None,
+    fingerprints: Fingerprints,
+    chip_counter: str,
+) -> PaymentRequest:
+    """
+    Read an inbound message as a payment request or a reversal.
+
+    `chip_counter` is tag 9F36 of DE 55 (hex), empty without a chip.
+
+    Raises:
+        NotUnderstood: a mandatory element is missing or cannot be used.
+    """
+    if received.channel == JSON_CHANNEL:
+        return _read_json(received, fingerprints)
+    assert dialect is not None
+    fields = received.fields
+    for number, name in _MANDATORY:
+        if not fields.get(name):
+            raise NotUnderstood(f"DE {number} {name} is missing")
+    is_reversal = received.mti[1] == "4"
+    if received.card is None and not is_reversal:
+        raise NotUnderstood("DE 2 pan is missing, and no track or chip data give it")
+    parts = _split(dialect, "batch_data", fields)
+    batch = parts["batch"] if parts else fields.get("local_date", "")
+    if not batch:
+        raise NotUnderstood("DE 13 local_date is missing; without a batch it is part of the key")
+    original = _read_original(dialect, fields)
+    if is_reversal and original is None and not parts:
+        raise NotUnderstood("DE 90 original_data_elements is missing")
+    return PaymentRequest(
+        idempotency_key=make_idempotency_key(
+            acquirer=received.acquirer,
+            merchant_id=fields["merchant_id"],
+            terminal_id=fields["terminal_id"],
+            batch=batch,
+            stan=fields["stan"],
+            message_class=message_class(received.mti),
+        ),
+        fingerprint=_fingerprint(received, parts, fingerprints, chip_counter),
+        channel=received.channel,
+        acquirer=received.acquirer,
+        merchant_id=fields["merchant_id"],
+        terminal_id=fields["terminal_id"],
+        batch=batch,
+        stan=fields["stan"],
+        transaction=_read_transaction(received.mti, fields, parts),
+        received_at=received.received_at,
+        start_before=received.start_before,
+        deadline_at=received.deadline_at,
+        amount=_read_amount(fields),
+        card=received.card,
+        mti=received.mti,
+        processing_code=fields["processing_code"],
+        pos_entry_mode=fields.get("pos_entry_mode", ""),
+        pos_condition_code=fields.get("pos_condition_code", ""),
+        merchant_type=fields.get("merchant_type", ""),
+        expiration_date=fields.get("expiration_date", ""),
+        local_time=fields.get("local_time", ""),
+        local_date=fields.get("local_date", ""),
+        reversal_reason=fields.get("response_code", "") if is_reversal else "",
+        original=original,
+        partial_approval_accepted=parts.get("partial_approval", "") == "1",
+    )
+
+
+def _split(dialect: Dialect, name: str, fields: dict[str, str]) -> dict[str, str]:
+    value = fields.get(name)
+    return dialect.split(name, value) if value else {}
+
+
+def _read_transaction(mti: str, fields: dict[str, str], parts: dict[str, str]) -> TransactionType:
+    code, condition = fields["processing_code"], fields.get("pos_condition_code") or "00"
+    kind = parts.get("transaction_code", "")
+    if mti[1] == "4":
+        found = _REVERSED.get((code, condition, kind)) if kind else None
+        return found or _REVERSED_BARE.get((code, condition), TransactionType.UNKNOWN)
+    bare = origin_free(mti)
+    if bare not in _PAYMENT_MTIS:
+        return TransactionType.UNKNOWN
+    if kind:
+        return _TRANSACTIONS.get((bare, code, condition, kind), TransactionType.UNKNOWN)
+    return _BY_MTI.get((bare, code, condition), TransactionType.UNKNOWN)
+
+
+def _read_amount(fields: dict[str, str]) -> Money:
+    if fields["currency"] not in CURRENCY_EXPONENTS:
+        raise NotUnderstood("DE 49 currency is not a currency of this switch")
+    return Money(int(fields["amount_transaction"]), fields["currency"])
+
+
+def _read_original(dialect: Dialect, fields: dict[str, str]) -> OriginalReference | None:
+    quoted = _split(dialect, "original_transaction", fields)
+    elements = _split(dialect, "original_data_elements", fields)
+    stan = quoted.get("original_stan") or elements.get("original_stan", "")
+    rrn, authorization_id = fields.get("rrn", ""), fields.get("authorization_id", "")
+    if not (stan or rrn or authorization_id):
+        return None
+    return OriginalReference(
+        rrn=rrn,
+        batch=quoted.get("original_batch", ""),
+        stan=stan,
+        date=quoted.get("original_date") or elements.get("original_transmission_time", "")[:4],
+        authorization_id=authorization_id,
+    )
+
+
+def _fingerprint(
+    received: RequestReceived,
+    parts: dict[str, str],
+    fingerprints: Fingerprints,
+    chip_counter: str,
+) -> str:
+    """Hash what must be equal in a legal repeat (`rules` 1); times, PIN and MAC are not in it."""
+    fields = received.fields
+    return fingerprints.fingerprint(
+        (
+            origin_free(received.mti),
+            parts.get("transaction_code", ""),
+            received.card.token if received.card else "",
+            fields["processing_code"],
+            fields["amount_transaction"],
+            fields["currency"],
+            fields.get("pos_entry_mode", "")[:2],
+            fields.get("pos_condition_code", ""),
+            fields.get("rrn", ""),
+            fields.get("authorization_id", ""),
+            fields.get("original_transaction", ""),
+            fields.get("original_data_elements", ""),
+            chip_counter,
+        )
+    )
+
+
+def _read_json(received: RequestReceived, fingerprints: Fingerprints) -> PaymentRequest:
+    """Read a partner's payment; the gateway has checked shapes and the API key."""
+    fields = received.fields
+    card = received.card
+    return PaymentRequest(
+        idempotency_key=make_client_key(
+            client=fields["client_id"],
+            merchant_id=fields["merchant_id"],
+            idempotency_key=fields["idempotency_key"],
+        ),
+        fingerprint=fingerprints.fingerprint(
+            (
+                "json",
+                card.token if card else "",
+                fields["amount_minor"],
+                fields["currency"],
+                fields.get("store_id", ""),
+            )
+        ),
+        channel=JSON_CHANNEL,
+        acquirer=received.acquirer,
+        merchant_id=fields["merchant_id"],
+        transaction=TransactionType.SALE,
+        received_at=received.received_at,
+        start_before=received.start_before,
+        deadline_at=received.deadline_at,
+        amount=Money(int(fields["amount_minor"]), fields["currency"]),
+        card=card,
+    )
+
+
+def build_answer(
+    request: Message, answer: Answer, rules: DecisionRules, institution_id: str
+) -> Message:
+    """
+    Build the answer to the very message it answers: echoed fields are that message's own.
+
+    The MAC element is not set; whoever holds the key adds it.
+    """
+    asked = request.fields
+    echoed = _ECHOED if request.mti[1] == "4" else _ECHOED_OF_PAYMENT
+    fields: dict[str, str | bytes] = {name: asked[name] for name in echoed if name in asked}
+    local = local_datetime(answer.at, rules)
+    fields["local_time"] = f"{local.hour:02d}{local.minute:02d}{local.second:02d}"
+    fields["local_date"] = f"{local.month:02d}{local.day:02d}"
+    fields["acquirer_id"] = institution_id
+    fields["response_code"] = answer.response_code
+    if "transmission_time" in asked:
+        fields["transmission_time"] = asked["transmission_time"]
+    if answer.settlement_date:
+        fields["settlement_date"] = answer.settlement_date
+    if answer.rrn:
+        fields["rrn"] = answer.rrn
+    if answer.authorization_id:
+        fields["authorization_id"] = answer.authorization_id
+    if answer.amount is not None:
+        fields["amount_transaction"] = f"{answer.amount.minor:012d}"
+    if request.mti[1] != "4":
+        fields["private_63"] = _remark(answer)
+    return Message(mti=response_mti(request.mti), fields=fields)
+
+
+def _remark(answer: Answer) -> str:
+    """DE 63: card organisation and, for a refusal, the exact reason for the receipt."""
+    if not answer.reason:
+        return _CARD_ORGANISATION
+    text = f"{answer.reason}: {answer.detail}" if answer.detail else answer.reason
+    return (_CARD_ORGANISATION + text.encode("ascii", "replace").decode())[:_REMARK_CHARS_MAX]
+
+
+def processing_requirement(answer: Answer) -> int:
+    """Tell a UnionPay terminal through its header what to do next: 3 = sign on again."""
+    return 3 if answer.response_code in _SIGN_ON_AGAIN else 0
+
+
+_SIGN_ON_AGAIN: Final = frozenset(
+    {decline_of(Reason.MAC_INVALID).response_code, decline_of(Reason.BATCH_MISMATCH).response_code}
+)
+
+
+def upstream_debit(
+    payment: Payment, rules: DecisionRules, institution_id: str, secrets: dict[str, str | bytes]
+) -> UpstreamRequest:
+    """Build the debit for the issuer of a routed payment."""
+    terms = payment.terms
+    assert terms is not None
+    fields = _upstream_fields(payment, rules, institution_id, payment.request.received_at)
+    fields["transmission_time"] = payment.transmission_time
+    return UpstreamRequest(
+        link=terms.link,
+        match=match_key(payment, "payment"),
+        mti="0200",
+        fields=fields,
+        card=payment.request.card,
+        secrets=secrets,
+    )
+
+
+def upstream_reversal(
+    payment: Payment,
+    attempt: int,
+    transmission_time: str,
+    rules: DecisionRules,
+    institution_id: str,
+) -> UpstreamRequest:
+    """Build the reversal advice for the issuer; from the second attempt on a repeat (0421)."""
+    terms = payment.terms
+    assert terms is not None
+    fields = _upstream_fields(payment, rules, institution_id, payment.request.received_at)
+    fields["transmission_time"] = transmission_time
+    fields["original_data_elements"] = (
+        f"0200{payment.upstream_stan}{payment.transmission_time}"
+        f"{institution_id.rjust(11, '0')}{'0' * 11}"
+    )
+    return UpstreamRequest(
+        link=terms.link,
+        match=match_key(payment, "reversal"),
+        mti="0420" if attempt == 1 else "0421",
+        fields=fields,
+        card=payment.request.card,
+    )
+
+
+def match_key(payment: Payment, kind: str) -> MatchKey:
+    """Say what the issuer's answer must repeat."""
+    terminal_id = payment.request.terminal_id or NO_TERMINAL
+    return MatchKey(kind, payment.upstream_stan, payment.rrn, terminal_id)
+
+
+def _upstream_fields(
+    payment: Payment, rules: DecisionRules, institution_id: str, at: int
+) -> dict[str, str]:
+    request, terms = payment.request, payment.terms
+    assert request.amount is not None
+    assert terms is not None
+    local = local_datetime(at, rules)
+    return {
+        "processing_code": request.processing_code or "000000",
+        "amount_transaction": f"{request.amount.minor:012d}",
+        "stan": payment.upstream_stan,
+        "local_time": f"{local.hour:02d}{local.minute:02d}{local.second:02d}",
+        "local_date": f"{local.month:02d}{local.day:02d}",
+        "merchant_type": terms.merchant_type,
+        "pos_entry_mode": request.pos_entry_mode or "012",
+        "pos_condition_code": request.pos_condition_code or "00",
+        "acquirer_id": institution_id,
+        "rrn": payment.rrn,
+        "terminal_id": request.terminal_id or NO_TERMINAL,
+        "merchant_id": request.merchant_id,
+        "currency": request.amount.currency,
+    }
+
+
+def read_issuer_answer(answer: UpstreamAnswer, payment: Payment, at: int) -> IssuerAnswered:
+    """Read an issuer's answer to a debit; what cannot be trusted says so in `fault`."""
+    asked = payment.request.amount
+    assert asked is not None
+    fields = answer.fields
+    fault = answer.fault
+    code = fields.get("response_code", "")
+    if not fault and not code:
+        fault = "DE 39 response_code is missing"
+    digits = fields.get("amount_transaction", "")
+    currency = fields.get("currency") or asked.currency
+    return IssuerAnswered(
+        rrn=payment.rrn,
+        response_code=code,
+        at=at,
+        authorization_id=fields.get("authorization_id", "").strip(),
+        settlement_date=fields.get("settlement_date", ""),
+        amount=Money(int(digits), currency) if digits else None,
+        fault=fault,
+    )
