@@ -102,7 +102,7 @@ class Dialect:
         Raises:
             CodecError: no such composite, or the value does not fit its parts.
         """
-        return split_parts(self._get_spec(name), value)
+        return split_parts(self.get_spec(name), value)
 
     def join(self, name: str, parts: Mapping[str, str]) -> str:
         """
@@ -111,7 +111,19 @@ class Dialect:
         Raises:
             CodecError: no such composite, an unknown part, a gap, or a part of a wrong length.
         """
-        return join_parts(self._get_spec(name), parts)
+        return join_parts(self.get_spec(name), parts)
+
+    def get_spec(self, name: str) -> FieldSpec:
+        """
+        Give the row of an element.
+
+        Raises:
+            CodecError: the dialect has no element of that name.
+        """
+        spec = self.specs.get(name)
+        if spec is None:
+            raise CodecError(0, name, 0, Rule.NOT_IN_DIALECT)
+        return spec
 
     def _compile_decoder(self, maps: bytes) -> Decoder:
         elements, start = read_bitmap(self.table.bitmap, maps, 0)
@@ -121,12 +133,6 @@ class Dialect:
     def _compile_encoder(self, names: tuple[str, ...]) -> Encoder:
         elements = self._table_driven.list_elements(names)
         return compile_encoder(self.table, self._table_driven.order_specs(elements))
-
-    def _get_spec(self, name: str) -> FieldSpec:
-        spec = self.specs.get(name)
-        if spec is None:
-            raise CodecError(0, name, 0, Rule.NOT_IN_DIALECT)
-        return spec
 
 
 @functools.cache

@@ -8,6 +8,7 @@ import msgspec
 
 from switch.codec.errors import DialectError
 from switch.codec.field_spec import FieldSpec, PrefixWire, Wire
+from switch.codec.framing import Prefix
 
 _EXTENDS_DEPTH_MAX: Final = 4
 _GROUP_OF_KIND: Final = {"n": "digits", "xn": "digits", "z": "track", "b": "binary"}
@@ -27,7 +28,7 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Link(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How messages of the dialect usually travel: length before the frame, and what follows it."""
 
-    prefix: str
+    prefix: Prefix
     transport: Literal["none", "tpdu-header"]
 
 

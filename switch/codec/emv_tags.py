@@ -1,0 +1,50 @@
+"""EMV tags by name, and which of them may be shown to people."""
+
+from typing import Final
+
+# What is not in this table, or is marked secret in the next, is listed by tag and size only.
+OPEN_TAGS: Final = {
+    "4F": "application identifier",
+    "50": "application label",
+    "71": "issuer script 1",
+    "72": "issuer script 2",
+    "82": "application interchange profile",
+    "84": "dedicated file name",
+    "8A": "authorization response code",
+    "91": "issuer authentication data",
+    "95": "terminal verification results",
+    "9A": "transaction date",
+    "9B": "transaction status information",
+    "9C": "transaction type",
+    "5F2A": "transaction currency",
+    "5F34": "card sequence number",
+    "9F02": "amount authorized",
+    "9F03": "amount other",
+    "9F06": "application identifier of the terminal",
+    "9F09": "application version",
+    "9F10": "issuer application data",
+    "9F1A": "terminal country",
+    "9F1E": "interface device serial number",
+    "9F26": "application cryptogram",
+    "9F27": "cryptogram information",
+    "9F33": "terminal capabilities",
+    "9F34": "cardholder verification results",
+    "9F35": "terminal type",
+    "9F36": "application transaction counter",
+    "9F37": "unpredictable number",
+    "9F41": "transaction sequence counter",
+    "9F63": "card product identification",
+    "9F74": "electronic cash issuer code",
+    "DF31": "issuer script results",
+}
+SECRET_TAGS: Final = {
+    "56": "track 1 equivalent",
+    "57": "track 2 equivalent",
+    "5A": "application PAN",
+    "5F20": "cardholder name",
+    "5F24": "application expiration date",
+    "99": "transaction PIN",
+    "9F1F": "track 1 discretionary data",
+    "9F20": "track 2 discretionary data",
+    "9F6B": "track 2 of the contactless stripe",
+}
