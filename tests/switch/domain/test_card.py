@@ -1,0 +1,41 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from switch.domain.card import bin_of, mask_pan, passes_luhn
+
+DIGITS = st.text(alphabet="0123456789", max_size=40)
+
+
+@given(DIGITS)
+def test_a_mask_never_shows_more_than_ten_digits_and_keeps_the_length(digits):
+    masked = mask_pan(digits)
+    assert len(masked) == len(digits)
+    assert sum(char != "*" for char in masked) <= 10
+
+
+def test_first_six_and_last_four_are_shown():
+    assert mask_pan("6200000000000005") == "620000******0005"
+
+
+@pytest.mark.parametrize("digits", ["", "1", "123456789012", "1" * 20])
+def test_what_cannot_be_a_pan_is_hidden_whole(digits):
+    assert mask_pan(digits) == "*" * len(digits)
+
+
+@pytest.mark.parametrize(
+    "pan",
+    ["6200000000000005", "6205500000000000004", "4111111111111111", "378282246310005"],
+)
+def test_public_test_cards_pass_luhn(pan):
+    assert passes_luhn(pan)
+
+
+@pytest.mark.parametrize("pan", ["6222040000030012", "5555555551234567"])
+def test_a_wrong_check_digit_fails_luhn(pan):
+    assert not passes_luhn(pan)
+
+
+def test_routing_sees_eight_digits_of_a_long_pan_and_six_of_a_short_one():
+    assert bin_of("6200000000000005") == "62000000"
+    assert bin_of("378282246310005") == "378282"
