@@ -42,18 +42,28 @@ METRICS: Final = (
         ("channel", "reason"),
     ),
     MetricSpec(
-        "switch_requests_total", "counter", "Requests handed over to the log.", ("channel",)
+        "switch_gateway_requests_total",
+        "counter",
+        "What became of requests: handed over to the log, answer delivered, late, unanswered, ...",
+        ("outcome",),
     ),
+    MetricSpec(
+        "switch_gateway_refusals_total",
+        "counter",
+        "Refusals by the gateway itself, of requests that never reached the log.",
+        ("reason",),
+    ),
+    MetricSpec("switch_gateway_waiting", "gauge", "Requests that wait for a handler's answer."),
     MetricSpec(
         "switch_answers_total",
         "counter",
-        "Answers delivered, by DE 39 response_code.",
+        "Decisions answered by a partition's owner, by DE 39 response_code.",
         ("channel", "response_code"),
     ),
     MetricSpec(
         "switch_answer_seconds",
         "histogram",
-        "From the receipt of a request to the delivery of its answer.",
+        "From the receipt of a request to the decision's answer.",
         ("channel",),
     ),
     MetricSpec("switch_issuer_link_up", "gauge", "1 while a link is signed on.", ("link",)),

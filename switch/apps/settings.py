@@ -156,6 +156,22 @@ class GatewaySettings(Section, frozen=True, kw_only=True):
             ge=1_024,
         ),
     ] = 65_536
+    read_timeout_ms: Annotated[
+        int,
+        _meta("A client that takes no byte of its answers for so long is cut off.", ge=100),
+    ] = 30_000
+    refusal_count_max: Annotated[
+        int,
+        _meta(
+            "Refusals in a row on a connection that has proven no key; then it is closed: a"
+            " terminal in need of repair sends a few, a scanner thousands.",
+            ge=1,
+        ),
+    ] = 10
+    unproven_count_max: Annotated[
+        int,
+        _meta("Requests taken from a connection that has proven no terminal's key yet.", ge=1),
+    ] = 1_000
 
 
 class HttpSettings(Section, frozen=True, kw_only=True):
@@ -190,14 +206,6 @@ class HttpSettings(Section, frozen=True, kw_only=True):
     keep_alive_ms: Annotated[int, _meta("An idle connection is closed after this.", ge=1_000)] = (
         60_000
     )
-    answer_wait_ms: Annotated[
-        int,
-        _meta(
-            "POST /v1/payments waits this long for the outcome, then says 202 with a status URL."
-            " Not above times.terminal_deadline_ms.",
-            ge=50,
-        ),
-    ] = 45_000
 
 
 class IssuerLinkSettings(Section, frozen=True, kw_only=True):
@@ -427,6 +435,5 @@ DEMO_OVERRIDES: Final[dict[str, object]] = {
     "times.terminal_deadline_ms": 5_000,
     "times.issuer_timeout_ms": 3_000,
     "times.issuer_delay_max_ms": 6_000,
-    "http.answer_wait_ms": 5_000,
     "handler.reversal_delay_max_ms": 5_000,
 }

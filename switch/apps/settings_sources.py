@@ -214,10 +214,6 @@ def check_order(settings: Settings) -> None:
             "times.append_deadline_ms must be below times.terminal_deadline_ms",
         ),
         (
-            settings.http.answer_wait_ms <= times.terminal_deadline_ms,
-            "http.answer_wait_ms must not be above times.terminal_deadline_ms",
-        ),
-        (
             settings.minute_key_lifetime_ms >= times.terminal_deadline_ms + times.clock_skew_max_ms,
             (
                 "security.minute_key_lifetime_ms must be 0 or at least times.terminal_deadline_ms +"

@@ -77,11 +77,11 @@ def test_an_exception_is_written_without_its_card_number() -> None:
 
 async def test_every_metric_is_exposed_with_its_description() -> None:
     metrics = Metrics()
-    metrics.counter("switch_requests_total").labels("json").inc()
+    metrics.counter("switch_http_requests_total").labels("/", "200").inc()
     metrics.gauge("switch_registry_position").set(7)
     metrics.histogram("switch_answer_seconds").labels("json").observe(0.003)
     text = (await metrics.render()).decode()
-    assert 'switch_requests_total{channel="json"} 1.0' in text
+    assert 'switch_http_requests_total{route="/",status="200"} 1.0' in text
     assert "switch_registry_position 7.0" in text
     for spec in METRICS:
         assert f"# HELP {spec.name} {spec.description}" in text

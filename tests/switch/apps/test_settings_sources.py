@@ -43,7 +43,7 @@ def test_the_file_outranks_the_demo(file: Path) -> None:
         is_demo=True,
     )
     assert effective.settings.times.issuer_timeout_ms == 30_000
-    assert effective.origins["http.answer_wait_ms"] == "demo"
+    assert effective.origins["handler.reversal_delay_max_ms"] == "demo"
 
 
 def test_an_unknown_variable_stops_the_start_with_the_nearest_name() -> None:
@@ -103,7 +103,6 @@ def test_tables_and_switches_can_come_from_the_environment() -> None:
         ("times.issuer_timeout_ms", 44_900, "must be below times.terminal_deadline_ms"),
         ("times.issuer_delay_max_ms", 39_999, "times.issuer_delay_max_ms"),
         ("times.append_deadline_ms", 45_000, "times.append_deadline_ms"),
-        ("http.answer_wait_ms", 45_001, "http.answer_wait_ms"),
         ("security.minute_key_lifetime_ms", 45_000, "security.minute_key_lifetime_ms"),
         ("registry.poll_wait_ms", 1_000, "registry.poll_wait_ms"),
         ("handler.reversal_delay_min_ms", 70_000, "handler.reversal_delay_min_ms"),

@@ -1,0 +1,286 @@
+"""The gateway's role: terminals and partners on one side, the inbound log on the other."""
+
+import asyncio
+import secrets
+import socket
+from collections.abc import Mapping
+from typing import Final
+
+from switch.adapters.clock import read_clock
+from switch.adapters.tcp import TcpConnections
+from switch.adapters.telemetry import Telemetry
+from switch.apps.inbound_writer import AppendFailure, InboundWriter
+from switch.apps.settings import Settings
+from switch.codec import load_dialect
+from switch.domain.clock import Now
+from switch.eventlog.inbound import Reply
+from switch.eventlog.port import EventLog
+from switch.gateway.actions import Action, AnswerJson, Append, Close, Send
+from switch.gateway.gateway import FindTerminal, Gateway
+from switch.gateway.json_payment import JsonPayment
+from switch.gateway.limits import GatewayLimits, ListenerProfile
+from switch.security.keys import Keys
+
+UNIONPAY_POS: Final = "unionpay-pos"
+ISO1987_ASCII: Final = "iso1987-ascii"
+TICK_S: Final = 0.05  # how exactly deadlines are kept; the shortest is a demo's 5 s
+METRICS_TICKS: Final = 20  # counts become metrics once a second
+_INCARNATION_BYTES: Final = 8
+
+
+def list_listeners(settings: Settings) -> dict[str, str]:
+    """Return listener name -> address, for those that are not closed by an empty address."""
+    found = {
+        UNIONPAY_POS: settings.gateway.unionpay_pos_address,
+        ISO1987_ASCII: settings.gateway.iso1987_ascii_address,
+    }
+    return {name: address for name, address in found.items() if address}
+
+
+def make_limits(settings: Settings) -> GatewayLimits:
+    """Take the gateway's bounds from the settings of the same names."""
+    times, gateway = settings.times, settings.gateway
+    return GatewayLimits(
+        terminal_deadline_ms=times.terminal_deadline_ms,
+        issuer_timeout_ms=times.issuer_timeout_ms,
+        clock_skew_max_ms=times.clock_skew_max_ms,
+        connection_count_max=gateway.connection_count_max,
+        in_flight_count_max=gateway.in_flight_count_max,
+        connection_in_flight_count_max=gateway.connection_in_flight_count_max,
+        frame_bytes_max=gateway.frame_bytes_max,
+        frame_deadline_ms=gateway.frame_deadline_ms,
+        idle_timeout_ms=gateway.idle_timeout_ms,
+        write_buffer_bytes_max=gateway.write_buffer_bytes_max,
+        read_timeout_ms=gateway.read_timeout_ms,
+        refusal_count_max=gateway.refusal_count_max,
+        unproven_count_max=gateway.unproven_count_max,
+    )
+
+
+class GatewayRole:
+    """The sans-I/O gateway with its sockets, clock and log."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        event_log: EventLog,
+        registry: FindTerminal,
+        keys: Keys,
+        telemetry: Telemetry,
+    ) -> None:
+        self._telemetry = telemetry
+        self._log = telemetry.log
+        self.incarnation = secrets.token_hex(_INCARNATION_BYTES)
+        self._gateway = Gateway(
+            make_limits(settings),
+            incarnation=self.incarnation,
+            registry=registry,
+            keys=keys,
+            partition_count=event_log.partition_count,
+        )
+        self._profiles = {
+            name: ListenerProfile(
+                dialect=load_dialect(name),
+                channel=name,
+                acquirer=settings.gateway.acquirer,
+                has_transport=name == UNIONPAY_POS,
+            )
+            for name in list_listeners(settings)
+        }
+        self._writers = [
+            InboundWriter(
+                event_log,
+                partition,
+                append_deadline_ms=settings.times.append_deadline_ms,
+                on_failed=self._hear_append_failed,
+                log=self._log,
+            )
+            for partition in range(event_log.partition_count)
+        ]
+        self._connections = TcpConnections(
+            self, write_buffer_bytes_max=settings.gateway.write_buffer_bytes_max
+        )
+        self._http_waits: dict[str, asyncio.Future[tuple[int, bytes]]] = {}
+        self._tick_handle: asyncio.TimerHandle | None = None
+        self._tick_count = 0
+        self._meter = _Meter(self._gateway, telemetry)
+        self._is_draining = False
+        telemetry.readiness.add("gateway", self._why_not_ready)
+
+    async def start(self) -> None:
+        """
+        Open the inbound log; clients are taken by `listen` only.
+
+        Raises:
+            LogUnavailable: the log is not there.
+        """
+        await asyncio.gather(*(writer.open() for writer in self._writers))
+        self._tick()
+
+    async def listen(self, bound: Mapping[str, socket.socket]) -> None:
+        """Take terminals on these sockets, by listener name."""
+        for name, listening in bound.items():
+            await self._connections.listen(listening, name)
+
+    def deliver(self, reply: Reply) -> None:
+        """Take a handler's answer back to whoever still waits for it."""
+        self._perform(self._gateway.deliver(reply, read_clock()))
+
+    async def pay(self, payment: JsonPayment) -> tuple[int, bytes]:
+        """Ask for a JSON payment; return HTTP status and body, at the deadline at the latest."""
+        inbound_id, actions = self._gateway.request_json(payment, read_clock())
+        if not inbound_id:
+            [refusal] = actions
+            assert isinstance(refusal, AnswerJson)
+            return refusal.status, refusal.body
+        waiting = asyncio.get_running_loop().create_future()
+        self._http_waits[inbound_id] = waiting
+        self._perform(actions)
+        try:
+            answer: tuple[int, bytes] = await waiting
+        finally:
+            self._http_waits.pop(inbound_id, None)
+        return answer
+
+    async def drain(self, deadline_s: float) -> int:
+        """Take nothing new and wait for what was handed over; return how many still wait."""
+        self._is_draining = True
+        self._connections.stop_listening()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + deadline_s
+        while self._gateway.in_flight_count and loop.time() < until:  # noqa: ASYNC110 - at the end only
+            await asyncio.sleep(TICK_S)
+        return self._gateway.in_flight_count
+
+    async def stop(self) -> None:
+        """Close every connection and the log."""
+        if self._tick_handle is not None:
+            self._tick_handle.cancel()
+        await self._connections.stop()
+        for waiting in self._http_waits.values():
+            waiting.cancel()
+        await asyncio.gather(*(writer.close() for writer in self._writers))
+
+    @property
+    def in_flight_count(self) -> int:
+        """How many requests wait for a handler's answer."""
+        return self._gateway.in_flight_count
+
+    # -- ConnectionEvents
+
+    def connection_opened(self, connection_id: int, listener: str) -> None:
+        """Let the gateway take or refuse a client."""
+        profile = self._profiles[listener]
+        self._meter.opened(connection_id, listener)
+        self._perform(self._gateway.connection_opened(connection_id, profile, read_clock()))
+
+    def bytes_received(self, connection_id: int, received: bytes) -> None:
+        """Feed the gateway."""
+        if not self._is_draining:
+            self._perform(self._gateway.data_received(connection_id, received, read_clock()))
+
+    def writing_paused(self, connection_id: int) -> None:
+        """Tell the gateway that a client does not read."""
+        self._gateway.writing_paused(connection_id, read_clock())
+
+    def writing_resumed(self, connection_id: int) -> None:
+        """Tell the gateway that a client reads again."""
+        self._gateway.writing_resumed(connection_id)
+
+    def connection_lost(self, connection_id: int) -> None:
+        """Tell the gateway that a client is gone."""
+        self._meter.lost(connection_id)
+        self._gateway.connection_lost(connection_id)
+
+    # -- what the gateway asks for
+
+    def _perform(self, actions: list[Action]) -> None:
+        for action in actions:
+            kind = type(action)
+            if kind is Send:
+                assert isinstance(action, Send)
+                self._connections.write(action.connection_id, action.frame)
+            elif kind is Append:
+                assert isinstance(action, Append)
+                self._writers[action.partition].append(action.inbound_id, action.key, action.value)
+            elif isinstance(action, AnswerJson):
+                self._answer_json(action)
+            else:
+                assert isinstance(action, Close)
+                self._close(action)
+
+    def _close(self, action: Close) -> None:
+        self._log.info("connection closed", cause=action.cause.value, reason=action.reason)
+        self._meter.closed(action.connection_id, action.cause.value)
+        self._connections.close(action.connection_id, is_abort=action.is_abort)
+
+    def _answer_json(self, action: AnswerJson) -> None:
+        waiting = self._http_waits.pop(action.inbound_id, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result((action.status, action.body))
+
+    def _hear_append_failed(self, inbound_id: str, error: AppendFailure) -> None:
+        self._perform(self._gateway.append_failed(inbound_id, error, read_clock()))
+
+    def _tick(self) -> None:
+        now: Now = read_clock()
+        self._perform(self._gateway.timer(now))
+        for writer in self._writers:
+            writer.check_deadline(now.boot_ms)
+        self._tick_count += 1
+        if self._tick_count % METRICS_TICKS == 0:
+            self._meter.publish()
+        self._tick_handle = asyncio.get_running_loop().call_later(TICK_S, self._tick)
+
+    def _why_not_ready(self) -> str:
+        if self._is_draining:
+            return "stopping"
+        faults = {writer.fault for writer in self._writers if writer.fault}
+        return "; ".join(sorted(faults))
+
+
+class _Meter:
+    """Turns the gateway's counts into metrics, once a second and off the hot path."""
+
+    def __init__(self, gateway: Gateway, telemetry: Telemetry) -> None:
+        self._gateway = gateway
+        self._open: dict[int, str] = {}
+        metrics = telemetry.metrics
+        self._connections = metrics.gauge("switch_connections")
+        self._closed = metrics.counter("switch_connections_closed_total")
+        self._requests = metrics.counter("switch_gateway_requests_total")
+        self._refused = metrics.counter("switch_gateway_refusals_total")
+        self._waiting = metrics.gauge("switch_gateway_waiting")
+        self._published: dict[str, int] = {}
+
+    def opened(self, connection_id: int, listener: str) -> None:
+        self._open[connection_id] = listener
+        self._connections.labels(listener).inc()
+
+    def closed(self, connection_id: int, cause: str) -> None:
+        self._closed.labels(self._open.get(connection_id, ""), cause).inc()
+
+    def lost(self, connection_id: int) -> None:
+        listener = self._open.pop(connection_id, "")
+        self._connections.labels(listener).dec()
+
+    def publish(self) -> None:
+        counts = self._gateway.counts
+        self._waiting.set(self._gateway.in_flight_count)
+        for outcome, total in (
+            ("handed-over", counts.handed),
+            ("delivered", counts.delivered),
+            ("late-reply", counts.late_replies),
+            ("foreign-reply", counts.foreign_replies),
+            ("unopened-reply", counts.unopened_replies),
+            ("unanswered", counts.unanswered),
+            ("kept-silent", counts.kept_silent),
+        ):
+            self._requests.labels(outcome).inc(self._growth(outcome, total))
+        for reason, total in counts.refused.items():
+            self._refused.labels(reason).inc(self._growth(f"refused {reason}", total))
+
+    def _growth(self, name: str, total: int) -> int:
+        before = self._published.get(name, 0)
+        self._published[name] = total
+        return total - before

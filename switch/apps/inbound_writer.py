@@ -1,0 +1,163 @@
+"""One partition of the inbound log as a gateway writes it: bounded, reopened after a fault."""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from switch.adapters.clock import read_boot_ms
+from switch.adapters.telemetry import Logger
+from switch.eventlog.port import (
+    AppendRefused,
+    AppendUnknown,
+    EventLog,
+    LogUnavailable,
+    PartitionLog,
+)
+
+AppendFailure = AppendRefused | AppendUnknown
+FailedSink = Callable[[str, AppendFailure], None]
+
+REOPEN_DELAY_MIN_S: Final = 0.1
+REOPEN_DELAY_MAX_S: Final = 5.0
+
+
+class InboundWriter:
+    """
+    Appends requests to one partition; tells of each that failed, never of one that succeeded.
+
+    After any failure, or a deadline without an acknowledgement, a new writer is opened with
+    growing, jittered delays; until then appends are refused at once: certainly not in the log.
+    """
+
+    def __init__(
+        self,
+        event_log: EventLog,
+        partition: int,
+        *,
+        append_deadline_ms: int,
+        on_failed: FailedSink,
+        log: Logger,
+    ) -> None:
+        self._event_log = event_log
+        self._partition = partition
+        self._append_deadline_ms = append_deadline_ms
+        self._on_failed = on_failed
+        self._log = log.bind(partition=partition)
+        self._open_writer: _OpenWriter | None = None
+        self._reopening: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+        self.fault = "not opened yet"  # why appends are refused; empty while they are not
+
+    async def open(self) -> None:
+        """
+        Open the partition.
+
+        Raises:
+            LogUnavailable: the log is not there; the message says what to do.
+        """
+        writer = await self._event_log.open_partition("inbound", self._partition)
+        self._open_writer = _OpenWriter(self, writer)
+        self.fault = ""
+
+    def append(self, inbound_id: str, key: bytes, value: bytes) -> None:
+        """Append one request; a failure is told from the event loop, never from in here."""
+        writer = self._open_writer
+        if writer is None:
+            refused = AppendRefused(f"the inbound log cannot be written: {self.fault}")
+            asyncio.get_running_loop().call_soon(self._on_failed, inbound_id, refused)
+            return
+        writer.append(inbound_id, key, value)
+
+    def check_deadline(self, boot_ms: int) -> None:
+        """Give up on appends that were not acknowledged in time; call every now and then."""
+        writer = self._open_writer
+        if writer is None:
+            return
+        oldest = writer.oldest_boot_ms()
+        if oldest is not None and boot_ms - oldest > self._append_deadline_ms:
+            why = f"no acknowledgement within {self._append_deadline_ms} ms"
+            self.fail(writer, AppendUnknown(why))
+
+    def fail(self, writer: "_OpenWriter", error: AppendFailure) -> None:
+        """Drop a writer that failed; whatever it still had under way has failed with it."""
+        if writer is not self._open_writer:
+            return
+        self._open_writer = None
+        self.fault = str(error)
+        self._log.error("inbound log failed", reason=self.fault, kind=type(error).__name__)
+        for inbound_id in writer.give_up():
+            self._on_failed(inbound_id, error)
+        self._close_later(writer)
+        if not self._is_closed:
+            self._reopening = asyncio.get_running_loop().create_task(self._reopen())
+
+    def tell_failed(self, inbound_id: str, error: AppendFailure) -> None:
+        """Tell of one request that failed."""
+        self._on_failed(inbound_id, error)
+
+    async def close(self) -> None:
+        """Stop; appends under way are not waited for."""
+        self._is_closed = True
+        if self._reopening is not None:
+            self._reopening.cancel()
+            await asyncio.gather(self._reopening, return_exceptions=True)
+        writer, self._open_writer = self._open_writer, None
+        self.fault = "closed"
+        if writer is not None:
+            await writer.log.close()
+        await asyncio.gather(*self._closing, return_exceptions=True)
+
+    async def _reopen(self) -> None:
+        delay_s = REOPEN_DELAY_MIN_S
+        while True:
+            await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            try:
+                await self.open()
+            except LogUnavailable as error:
+                self.fault = str(error)
+                delay_s = min(delay_s * 2, REOPEN_DELAY_MAX_S)
+            else:
+                self._log.info("inbound log opened again")
+                return
+
+    def _close_later(self, writer: "_OpenWriter") -> None:
+        """Close the failed writer aside: with a frozen broker that may take for ever."""
+        task = asyncio.get_running_loop().create_task(writer.log.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+
+class _OpenWriter:
+    """One opened partition, and what it has not acknowledged yet, in order."""
+
+    __slots__ = ("_owner", "_waiting", "log")
+
+    def __init__(self, owner: InboundWriter, log: PartitionLog) -> None:
+        self._owner = owner
+        self._waiting: deque[tuple[str, int]] = deque()
+        self.log = log
+
+    def append(self, inbound_id: str, key: bytes, value: bytes) -> None:
+        self._waiting.append((inbound_id, read_boot_ms()))
+        self.log.append(value, self._hear, key=key)
+
+    def oldest_boot_ms(self) -> int | None:
+        return self._waiting[0][1] if self._waiting else None
+
+    def give_up(self) -> list[str]:
+        given_up = [inbound_id for inbound_id, _ in self._waiting]
+        self._waiting.clear()
+        return given_up
+
+    def _hear(self, outcome: int | AppendRefused | AppendUnknown) -> None:
+        if not self._waiting:
+            return  # given up before
+        inbound_id, _ = self._waiting.popleft()
+        if type(outcome) is int:
+            return
+        assert isinstance(outcome, AppendRefused | AppendUnknown)
+        self._owner.tell_failed(inbound_id, outcome)
+        self._owner.fail(self, outcome)

@@ -1,0 +1,140 @@
+"""Every role's view of the registry: a fold that follows the log and knows how old it is."""
+
+import asyncio
+from typing import Final
+
+from switch.adapters.clock import read_boot_ms
+from switch.adapters.telemetry import Telemetry
+from switch.domain.registry.view import Registry
+from switch.eventlog.journal import PartitionClaimed, PartitionReleased, UnknownEvent
+from switch.eventlog.journal_reader import RecordReader
+from switch.eventlog.port import (
+    EventLog,
+    LogUnavailable,
+    PartitionLog,
+    PositionOutOfRange,
+    StoredRecord,
+)
+from switch.eventlog.registry_record import RegistryRecord, decode_registry_record
+
+READ_COUNT_MAX: Final = 500
+RETRY_DELAY_S: Final = 0.5
+NEVER: Final = -1
+
+
+class RegistryFollower:
+    """
+    Tails the registry log into `registry`.
+
+    `position` is the offset below which everything is folded; `confirmed_at` the boot time (ms) at
+    which the view was last known to be at the log's end. A log that cannot be read leaves the view
+    as it is and lets it age; a record that cannot be understood stops the follower for good.
+    """
+
+    def __init__(
+        self, event_log: EventLog, *, poll_wait_ms: int, staleness_max_ms: int, telemetry: Telemetry
+    ) -> None:
+        self.registry = Registry()
+        self.confirmed_at = NEVER
+        self.fault = ""
+        self._event_log = event_log
+        self._poll_wait_ms = poll_wait_ms
+        self._staleness_max_ms = staleness_max_ms
+        self._reader: RecordReader[RegistryRecord] = RecordReader(decode_registry_record)
+        self._log = telemetry.log
+        self._partition: PartitionLog | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._advanced = asyncio.Event()
+        self._position_gauge = telemetry.metrics.gauge("switch_registry_position")
+        telemetry.metrics.gauge("switch_registry_age_ms").set_function(self.age_ms)
+        telemetry.readiness.add("registry", self._why_not_ready)
+
+    @property
+    def position(self) -> int:
+        """The registry offset below which everything is in the view."""
+        return self._reader.next_offset
+
+    def age_ms(self) -> int:
+        """Milliseconds since the view was confirmed; the time since boot if it never was."""
+        return read_boot_ms() - max(self.confirmed_at, 0)
+
+    def is_confirmed(self, boot_ms: int) -> bool:
+        """Whether the view is fresh enough to decide by."""
+        return self.confirmed_at != NEVER and boot_ms - self.confirmed_at <= self._staleness_max_ms
+
+    async def start(self) -> None:
+        """
+        Open the log, fold all of it, then go on following in a task.
+
+        Raises:
+            LogUnavailable: the log is not there.
+            UnknownEvent: a newer program wrote it.
+        """
+        self._partition = await self._event_log.open_partition("registry", 0)
+        end = await self._partition.end()
+        while self.position < end:
+            await self._step(self._partition, wait_ms=0)
+        self._task = asyncio.create_task(self._follow(self._partition))
+
+    async def stop(self) -> None:
+        """Stop following."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._partition is not None:
+            await self._partition.close()
+
+    async def reach(self, position: int) -> None:
+        """Wait until everything below `position` is in the view."""
+        while self.position < position:
+            self._advanced.clear()
+            await self._advanced.wait()
+
+    async def _follow(self, partition: PartitionLog) -> None:
+        while True:
+            try:
+                await self._step(partition, wait_ms=self._poll_wait_ms)
+                self.fault = ""
+            except LogUnavailable as error:
+                if not self.fault:
+                    self._log.warning("registry log cannot be read", reason=str(error))
+                self.fault = str(error)
+                await asyncio.sleep(RETRY_DELAY_S)
+            except (UnknownEvent, PositionOutOfRange) as error:
+                self.fault = str(error)
+                self._log.error("registry log cannot be followed any further", reason=self.fault)
+                return
+
+    async def _step(self, partition: PartitionLog, *, wait_ms: int) -> None:
+        """Read once; an empty answer confirms the view as of the moment of asking."""
+        asked_at = read_boot_ms()
+        records = await partition.read(self.position, count_max=READ_COUNT_MAX, wait_ms=wait_ms)
+        if not records:
+            self.confirmed_at = asked_at
+            return
+        for record in records:
+            self._fold(record)
+        self._position_gauge.set(self.position)
+        self._advanced.set()
+        asked_at = read_boot_ms()
+        if await partition.end() <= self.position:
+            self.confirmed_at = asked_at
+
+    def _fold(self, stored: StoredRecord) -> None:
+        record = self._reader.feed(stored.offset, stored.value)
+        if record is None:
+            self._log.warning("void registry record", offset=stored.offset)
+        else:
+            for event in record.events:
+                if not isinstance(event, PartitionClaimed | PartitionReleased):
+                    self.registry.apply(stored.offset, event)
+        self.registry.advance(stored.offset)
+
+    def _why_not_ready(self) -> str:
+        if self.fault:
+            return self.fault
+        if self.confirmed_at == NEVER:
+            return "reading the registry log"
+        if not self.is_confirmed(read_boot_ms()):
+            return f"the view was last confirmed {self.age_ms()} ms ago"
+        return ""

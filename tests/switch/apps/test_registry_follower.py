@@ -1,0 +1,128 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from switch.adapters.clock import read_boot_ms
+from switch.adapters.telemetry import make_telemetry
+from switch.apps.registry_follower import RegistryFollower
+from switch.domain.registry.entities import Agent, AgentStatus
+from switch.domain.registry.events import AgentChanged, AgentRegistered, RegistryEvent
+from switch.eventlog.journal import PartitionClaimed, UnknownEvent
+from switch.eventlog.memory_log import MemoryLog, MemoryPartition
+from switch.eventlog.port import LogUnavailable, StoredRecord
+from switch.eventlog.registry_record import RegistryRecord, encode_registry_record
+
+DEADLINE_S = 10.0
+
+
+def agent(name: str) -> Agent:
+    return Agent(agent_id="a1", name=name, status=AgentStatus.ACTIVE)
+
+
+def claim(claim_id: str) -> bytes:
+    event = PartitionClaimed(owner="test", claim_id=claim_id, at=0)
+    return encode_registry_record(
+        RegistryRecord(claim_id=claim_id, at=0, actor="test", events=(event,))
+    )
+
+
+def change(claim_id: str, event: RegistryEvent) -> bytes:
+    return encode_registry_record(
+        RegistryRecord(claim_id=claim_id, at=0, actor="test", events=(event,))
+    )
+
+
+class Stage:
+    def __init__(self) -> None:
+        self.log = MemoryLog(1, call_soon=asyncio.get_running_loop().call_soon, sleep=asyncio.sleep)
+        self.partition = self.log.partitions.setdefault(("registry", 0), MemoryPartition())
+        self.telemetry = make_telemetry("test")
+        self.follower = RegistryFollower(
+            self.log, poll_wait_ms=20, staleness_max_ms=1_000, telemetry=self.telemetry
+        )
+
+    def name_of_agent(self) -> str:
+        found = self.follower.registry.find_agent("a1")
+        return found.name if found else ""
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(DEADLINE_S):
+            while not condition():  # noqa: ASYNC110 - any condition, with a deadline
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    made = Stage()
+    yield made
+    await made.follower.stop()
+
+
+async def test_what_is_in_the_log_is_in_the_view_once_it_started(stage: Stage) -> None:
+    stage.partition.put(claim("c1"))
+    stage.partition.put(change("c1", AgentRegistered(agent=agent("first"))))
+    await stage.follower.start()
+    assert stage.name_of_agent() == "first"
+    assert stage.follower.position == stage.follower.registry.position == 2
+
+
+async def test_a_later_change_arrives_by_itself(stage: Stage) -> None:
+    stage.partition.put(claim("c1"))
+    stage.partition.put(change("c1", AgentRegistered(agent=agent("first"))))
+    await stage.follower.start()
+    stage.partition.put(change("c1", AgentChanged(agent=agent("second"))))
+    async with asyncio.timeout(DEADLINE_S):
+        await stage.follower.reach(3)
+    assert stage.name_of_agent() == "second"
+
+
+async def test_a_void_record_changes_nothing_but_the_position(stage: Stage) -> None:
+    stage.partition.put(claim("c1"))
+    stage.partition.put(claim("c2"))
+    stage.partition.put(change("c1", AgentRegistered(agent=agent("stray"))))
+    await stage.follower.start()
+    assert stage.name_of_agent() == ""
+    assert stage.follower.registry.position == 3
+
+
+async def test_a_view_that_is_at_the_end_is_confirmed_again_and_again(stage: Stage) -> None:
+    assert not stage.follower.is_confirmed(read_boot_ms())
+    assert stage.telemetry.readiness.reasons() == {"registry": "reading the registry log"}
+    await stage.follower.start()
+    await stage.until(lambda: stage.follower.is_confirmed(read_boot_ms()))
+    first = stage.follower.confirmed_at
+    await stage.until(lambda: stage.follower.confirmed_at > first)
+    assert stage.telemetry.readiness.reasons() == {}
+
+
+async def test_a_log_that_cannot_be_read_lets_the_view_age(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.follower.start()
+    await stage.until(lambda: stage.follower.is_confirmed(read_boot_ms()))
+
+    async def fail(*_args: object, **_options: object) -> list[StoredRecord]:
+        raise LogUnavailable("the disk is away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(stage.log.writers[0], "read", fail)
+        await stage.until(lambda: bool(stage.follower.fault))
+        aged = stage.follower.confirmed_at
+        assert stage.telemetry.readiness.reasons() == {"registry": "the disk is away"}
+        assert not stage.follower.is_confirmed(aged + 1_001)
+    await stage.until(lambda: stage.follower.confirmed_at > aged)
+    assert stage.telemetry.readiness.reasons() == {}
+
+
+async def test_a_record_of_a_newer_program_stops_the_start(stage: Stage) -> None:
+    stage.partition.put(b'{"claim_id":"x","at":1,"actor":"x","events":[{"type":"future.v9"}]}')
+    with pytest.raises(UnknownEvent):
+        await stage.follower.start()
+
+
+async def test_such_a_record_later_stops_the_following_and_says_so(stage: Stage) -> None:
+    await stage.follower.start()
+    stage.partition.put(b"{}")
+    await stage.until(lambda: bool(stage.follower.fault))
+    assert "cannot read a record" in stage.telemetry.readiness.reasons()["registry"]
