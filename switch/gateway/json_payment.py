@@ -17,7 +17,7 @@ class JsonPayment(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     acquirer: str
-    client: str
+    client_id: str
     merchant_id: str
     idempotency_key: str
     amount_minor: int
@@ -26,11 +26,12 @@ class JsonPayment(msgspec.Struct, frozen=True, kw_only=True):
     pan: str = ""
     expiration_date: str = ""
     card_token: str = ""
+    store_id: str = ""
     status_url: str = ""
 
     def __repr__(self) -> str:
         """Hide the card."""
-        return f"JsonPayment({self.client!r}, {self.merchant_id!r}, <hidden>)"
+        return f"JsonPayment({self.client_id!r}, {self.merchant_id!r}, <hidden>)"
 
     __str__ = __repr__
 
@@ -42,15 +43,15 @@ class JsonPayment(msgspec.Struct, frozen=True, kw_only=True):
     def fields(self) -> dict[str, str]:
         """Name the parts as RequestReceived.fields holds them: text, without the PAN."""
         fields = {
-            "client": self.client,
+            "client_id": self.client_id,
             "merchant_id": self.merchant_id,
             "idempotency_key": self.idempotency_key,
             "transaction": self.transaction,
             "amount_minor": str(self.amount_minor),
             "currency": self.currency,
         }
-        if self.expiration_date:
-            fields["expiration_date"] = self.expiration_date
+        if self.store_id:
+            fields["store_id"] = self.store_id
         if self.card_token:
             fields["card_token"] = self.card_token
         return fields

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from switch.codec import CodecError, parse_tlv
+from switch.codec.tlv import TlvError, decode_tlv, find_tlv
 from switch.domain.card import PAN_DIGITS_MAX, PAN_DIGITS_MIN
 
 # requests, advices and their repeats of every class that `rules` 1 gives a key
@@ -120,15 +120,16 @@ def find_card_number(fields: Mapping[str, str | bytes]) -> CardNumber | None:
 
 def _find_chip_card(icc_data: bytes, expiration_date: str) -> CardNumber | None:
     try:
-        tags = parse_tlv(icc_data)
-    except CodecError as error:
+        objects = decode_tlv(icc_data)
+    except TlvError as error:
         raise FormatFault("DE 55 icc_data", "not BER-TLV") from error
-    chip_date = tags.get(_TAG_EXPIRATION, b"").hex()[:_EXPIRATION_DIGITS]
-    if pan := tags.get(_TAG_PAN):
-        digits = pan.hex().rstrip("f")
+    if pan := find_tlv(objects, _TAG_PAN):
+        expires = find_tlv(objects, _TAG_EXPIRATION)
+        chip_date = expires.value.hex()[:_EXPIRATION_DIGITS] if expires else ""
+        digits = pan.value.hex().rstrip("f")
         return check_card_number("DE 55 tag 5A", digits, expiration_date or chip_date)
-    if track2 := tags.get(_TAG_TRACK2):
-        digits, track_date = _split_track2(track2.hex().upper())
+    if track2 := find_tlv(objects, _TAG_TRACK2):
+        digits, track_date = _split_track2(track2.value.hex().upper())
         return check_card_number("DE 55 tag 57", digits, expiration_date or track_date)
     return None
 

@@ -55,7 +55,9 @@ def write_refusal(
     """
     decline = decline_of(reason)
     text = f"{reason.value}: {detail}" if detail else reason.value
-    fields: dict[str, Value] = {name: request.fields[name] for name in _ECHOED_NAMES if name in request.fields}
+    fields: dict[str, Value] = {
+        name: request.fields[name] for name in _ECHOED_NAMES if name in request.fields
+    }
     fields["response_code"] = decline.response_code
     fields["private_63"] = _NO_CARD_ORGANISATION + text[:REASON_TEXT_CHARACTERS_MAX]
     mti = response_mti(request.mti)
