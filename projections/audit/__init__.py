@@ -1,0 +1,1 @@
+"""Audit: one row for each event and one for each payment."""

@@ -1,0 +1,129 @@
+"""The case file's rows: one for each event, whatever it is, without card secrets."""
+
+from typing import Final, NamedTuple, get_args
+
+import msgspec
+
+from projections.place import Place
+from switch.domain.card import Card
+from switch.domain.payment.events import (
+    DuplicateConflicted,
+    Event,
+    PaymentRequested,
+    RequestRefused,
+    ReversalAccepted,
+    ReversalRequested,
+    TombstoneSet,
+)
+from switch.domain.payment.requests import PaymentRequest
+from switch.eventlog.journal import JournalEvent, JournalRecord
+
+TAGS: Final[dict[type[Event], str]] = {
+    kind: str(kind.__struct_config__.tag) for kind in get_args(JournalEvent)
+}
+_encode: Final = msgspec.json.Encoder().encode
+_NOTHING: Final = ("", "", "")
+
+
+class EventRow(NamedTuple):
+    """A row of `events`, in the order of its columns."""
+
+    partition: int
+    journal_offset: int
+    event_index: int
+    at_ms: int
+    tag: str
+    rrn: str
+    idempotency_key: str
+    terminal_id: str
+    stan: str
+    claim_id: str
+    epoch: int
+    is_void: bool
+    registry_position: int
+    watermark: int
+    inbound_offset: int
+    inbound_id: str
+    traceparent: str
+    detail: str
+
+
+class ShownCard(msgspec.Struct, frozen=True, kw_only=True):
+    """What the audit shows of a card: enough to compare and to talk about it, no more."""
+
+    masked_pan: str
+    token: str
+    bin: str
+
+
+def apply(record: JournalRecord, place: Place) -> list[EventRow]:
+    """Return one row for each event of a record, valid or void."""
+    rows = []
+    for index, event in enumerate(record.events):
+        idempotency_key, terminal_id, stan = find_references(event)
+        rows.append(
+            EventRow(
+                place.partition,
+                place.offset,
+                index,
+                getattr(event, "at", record.at),
+                TAGS[type(event)],
+                getattr(event, "rrn", ""),
+                idempotency_key,
+                terminal_id,
+                stan,
+                record.claim_id,
+                place.epoch,
+                place.is_void,
+                record.registry_position,
+                record.watermark,
+                record.inbound_offset,
+                record.inbound_id,
+                record.traceparent,
+                encode_detail(event),
+            )
+        )
+    return rows
+
+
+def find_references(event: JournalEvent) -> tuple[str, str, str]:
+    """Return the idempotency key, terminal and STAN that an event names (empty: none)."""
+    match event:
+        case PaymentRequested(request=request) | ReversalRequested(request=request):
+            return request.idempotency_key, request.terminal_id, request.stan
+        case ReversalAccepted(reversal_key=key):
+            return key, "", ""
+        case DuplicateConflicted(idempotency_key=key):
+            return key, "", ""
+        case TombstoneSet(idempotency_key=key, terminal_id=terminal_id, stan=stan):
+            return key, terminal_id, stan
+        case RequestRefused(terminal_id=terminal_id, stan=stan):
+            return "", terminal_id, stan
+        case _:
+            return _NOTHING
+
+
+def encode_detail(event: JournalEvent) -> str:
+    """Write an event as JSON; a request is shown without its card's secrets."""
+    match event:
+        case PaymentRequested(request=request) | ReversalRequested(request=request):
+            shown = msgspec.structs.asdict(event)
+            shown["request"] = _show_request(request)
+            shown["type"] = TAGS[type(event)]
+            return _encode(shown).decode()
+        case _:
+            return _encode(event).decode()
+
+
+def _show_request(request: PaymentRequest) -> dict[str, object]:
+    shown: dict[str, object] = {
+        name: value for name, value in msgspec.structs.asdict(request).items() if value
+    }
+    if request.card is not None:
+        shown["card"] = _show_card(request.card)
+    shown.pop("expiration_date", None)  # cardholder data, and sealed beside the PAN anyway
+    return shown
+
+
+def _show_card(card: Card) -> ShownCard:
+    return ShownCard(masked_pan=card.masked_pan, token=card.token, bin=card.bin)
