@@ -1,0 +1,84 @@
+"""The newest records of one partition, kept in memory for readers in the same process."""
+
+import asyncio
+from typing import Final
+
+from switch.eventlog.port import PositionOutOfRange, StoredRecord
+
+TAIL_COUNT_MAX: Final = 8_192  # more than a second of one partition at full load
+TAIL_BYTES_MAX: Final = 8 * 1_048_576  # bounds what large records may hold
+
+
+class LogTail:
+    """
+    Holds the records from `first_offset` up to `next_offset`, without gaps; wakes who waits.
+
+    Belongs to one event loop. Old records fall out at the bounds, at most one half at a time.
+    """
+
+    def __init__(
+        self,
+        next_offset: int,
+        *,
+        count_max: int = TAIL_COUNT_MAX,
+        bytes_max: int = TAIL_BYTES_MAX,
+    ) -> None:
+        self.first_offset = next_offset
+        self.next_offset = next_offset
+        self._records: list[StoredRecord] = []
+        self._bytes = 0
+        self._count_max = count_max
+        self._bytes_max = bytes_max
+        self._waiters: list[asyncio.Future[None]] = []
+
+    def add(self, value: bytes) -> None:
+        """Take one more durable record; it gets `next_offset`."""
+        self._records.append(StoredRecord(self.next_offset, value))
+        self.next_offset += 1
+        self._bytes += len(value)
+        if len(self._records) > self._count_max or self._bytes > self._bytes_max:
+            self._shrink()
+
+    def _shrink(self) -> None:
+        """Drop the older half, so that dropping costs little for each record."""
+        drop_count = (len(self._records) + 1) // 2
+        self._bytes -= sum(len(record.value) for record in self._records[:drop_count])
+        del self._records[:drop_count]
+        self.first_offset += drop_count
+
+    def find(self, offset: int, count_max: int) -> list[StoredRecord] | None:
+        """
+        Return records from `offset` on (none at the end); None if they have left the memory.
+
+        Raises:
+            PositionOutOfRange: `offset` is above the end.
+        """
+        if offset > self.next_offset:
+            raise PositionOutOfRange(f"offset {offset} is above the end, {self.next_offset}")
+        index = offset - self.first_offset
+        return None if index < 0 else self._records[index : index + count_max]
+
+    def wake_readers(self) -> None:
+        """Let every waiting reader look again."""
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def wait(self, wait_ms: int) -> None:
+        """Return when records were added, or after `wait_ms`."""
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
+        self._waiters.append(waiter)
+        timer = loop.call_later(wait_ms / 1000, _give_up, waiter)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+
+
+def _give_up(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
