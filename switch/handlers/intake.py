@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
-from switch.codec import CodecError, Dialect, Message, parse_tlv
+from switch.codec import Dialect, Message
+from switch.codec.tlv import TlvError, decode_tlv, find_tlv
 from switch.domain.payment.requests import PaymentRequest
 from switch.domain.reasons import Reason
 from switch.domain.registry.entities import Terminal
@@ -131,7 +132,7 @@ def _read_chip_counter(waiter: Waiter) -> str:
         return ""
     data = waiter.decode().fields.get("icc_data", b"")
     try:
-        tags = parse_tlv(data) if isinstance(data, bytes) else {}
-    except CodecError as error:
+        counter = find_tlv(decode_tlv(data), _CHIP_COUNTER_TAG) if isinstance(data, bytes) else None
+    except TlvError as error:
         raise NotUnderstood("DE 55 icc_data is not well-formed BER-TLV") from error
-    return tags.get(_CHIP_COUNTER_TAG, b"").hex()
+    return counter.value.hex() if counter else ""

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from switch.codec import Dialect, Message
-from switch.codec.mti import message_class, response_mti
+from switch.codec.mti import response_mti
 from switch.domain.declines import decline_of
-from switch.domain.identifiers import make_client_key, make_idempotency_key
+from switch.domain.identifiers import MESSAGE_CLASSES, make_client_key, make_idempotency_key
 from switch.domain.money import CURRENCY_EXPONENTS, Money
 from switch.domain.payment.events import IssuerAnswered
 from switch.domain.payment.requests import Answer, OriginalReference, PaymentRequest
@@ -124,7 +124,7 @@ def read_request(
             terminal_id=fields["terminal_id"],
             batch=batch,
             stan=fields["stan"],
-            message_class=message_class(received.mti),
+            message_class=MESSAGE_CLASSES[received.mti[1]],
         ),
         fingerprint=_fingerprint(received, parts, fingerprints, chip_counter),
         channel=received.channel,
@@ -144,7 +144,6 @@ def read_request(
         pos_entry_mode=fields.get("pos_entry_mode", ""),
         pos_condition_code=fields.get("pos_condition_code", ""),
         merchant_type=fields.get("merchant_type", ""),
-        expiration_date=fields.get("expiration_date", ""),
         local_time=fields.get("local_time", ""),
         local_date=fields.get("local_date", ""),
         reversal_reason=fields.get("response_code", "") if is_reversal else "",

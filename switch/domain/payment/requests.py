@@ -44,7 +44,6 @@ class PaymentRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     pos_entry_mode: str = ""
     pos_condition_code: str = ""
     merchant_type: str = ""
-    expiration_date: str = ""
     local_time: str = ""
     local_date: str = ""
     reversal_reason: str = ""  # DE 39 of an 0400: why the terminal takes the payment back

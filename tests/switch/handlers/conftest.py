@@ -1,0 +1,277 @@
+"""One partition with real keys, codec and registry, stepped by hand: no loop, no socket, no clock."""
+
+from collections.abc import Callable
+
+import pytest
+
+from switch.codec import Message, load_dialect
+from switch.domain.clock import Now
+from switch.domain.fees import FeePlan
+from switch.domain.registry.entities import (
+    Agent,
+    AgentStatus,
+    Issuer,
+    Link,
+    Merchant,
+    MerchantStatus,
+    Route,
+    Terminal,
+    TerminalStatus,
+)
+from switch.domain.registry.events import (
+    AgentRegistered,
+    IssuerRegistered,
+    LinkRegistered,
+    MerchantRegistered,
+    RouteRegistered,
+    TerminalRegistered,
+)
+from switch.domain.registry.view import Registry
+from switch.domain.transactions import TransactionType
+from switch.domain.upstream import UpstreamAnswer
+from switch.eventlog.inbound import RequestReceived
+from switch.eventlog.journal import JournalRecord, decode_record, encode_record
+from switch.handlers.actions import AppendRecord, SendReply, SendUpstream
+from switch.handlers.book import PartitionBook
+from switch.handlers.lanes import LaneSettings
+from switch.handlers.partition import Partition
+from switch.handlers.settings import PartitionSettings
+from switch.security.keys import Keys
+from switch.security.keystore import MemoryKeyStore
+from switch.security.mac import MacKey
+
+MERCHANT, TERMINAL, ACQUIRER = "898110154110001", "00000001", "demo"
+PAN = "6200000000000005"
+MAK = bytes.fromhex("1C1C1C1C1C1C1C1C")
+START = Now(wall_ms=1_700_000_000_000, boot_ms=50_000)
+SETTINGS = PartitionSettings(
+    partition_count=4,
+    issuer_timeout_ms=3_000,
+    lanes=LaneSettings(first_repeat_ms=1_000, repeat_max_ms=5_000, issuer_delay_max_ms=6_000),
+)
+
+
+def make_registry(keys: Keys) -> Registry:
+    registry = Registry()
+    sale = (TransactionType.SALE,)
+    terminal = Terminal(
+        acquirer=ACQUIRER,
+        terminal_id=TERMINAL,
+        profile="unionpay-pos",
+        status=TerminalStatus.ACTIVATED,
+        merchant_id=MERCHANT,
+        serial_number="SN1",
+        transactions=sale,
+        mak=keys.seal_key(MAK, f"mak:{ACQUIRER}:{TERMINAL}"),
+        batch="000001",
+        signed_on=True,
+    )
+    events = [
+        AgentRegistered(agent=Agent(agent_id="agent", name="A", status=AgentStatus.ACTIVE)),
+        MerchantRegistered(
+            merchant=Merchant(
+                merchant_id=MERCHANT,
+                status=MerchantStatus.ACTIVATED,
+                name="Shop",
+                mcc="5411",
+                agent_id="agent",
+                currency="156",
+                fee_plan=FeePlan(rate_ppm=6_000),
+                settlement_account="****1234",
+                transactions=sale,
+            )
+        ),
+        TerminalRegistered(terminal=terminal),
+        IssuerRegistered(issuer=Issuer(issuer_id="bank", name="Bank", bins=("62",))),
+        LinkRegistered(link=Link(link_id="issuer-1", name="line")),
+        RouteRegistered(route=Route(route_id="r1", issuer_id="bank", link="issuer-1", priority=1)),
+    ]
+    for offset, event in enumerate(events):
+        registry.apply(offset, event)
+    return registry
+
+
+class World:
+    """The partition, what it wrote, sent and answered, and the hands that move it."""
+
+    def __init__(self) -> None:
+        self.keys = Keys(MemoryKeyStore(), minute_key_lifetime_ms=60_000)
+        self.registry = make_registry(self.keys)
+        self.dialect = load_dialect("unionpay-pos")
+        self.now = START
+        self.journal: list[JournalRecord] = []
+        self.unacknowledged: list[JournalRecord] = []
+        self.inbound: list[RequestReceived] = []
+        self.sent: list[SendUpstream] = []
+        self.replies: dict[str, list[Message]] = {}
+        self.raw_replies: dict[str, list[bytes]] = {}
+        self.ended_waits: list[str] = []
+        self.claim_count = 0
+        self.restart()
+
+    # -- the hands ------------------------------------------------------------------------------
+
+    def restart(self) -> None:
+        """Lose all state and everything that was not acknowledged; fold the journal again."""
+        self.claim_count += 1
+        book = PartitionBook(1, SETTINGS.partition_count, SETTINGS.rules)
+        for record in self.journal:
+            book.apply(record)
+        self.book = book
+        self.unacknowledged = []
+        self.partition = Partition(
+            index=1,
+            claim_id=f"claim-{self.claim_count}",
+            settings=SETTINGS,
+            book=book,
+            registry=self.registry,
+            keys=self.keys,
+            load_dialect=load_dialect,
+        )
+        self.partition.on_registry_confirmed(self.now.boot_ms)
+        self.partition.on_claimed(len(self.journal), self.now.boot_ms, self.now)
+        self.partition.on_links(("issuer-1",), self.now)
+        self.pump()
+
+    def pump(self) -> None:
+        for action in self.partition.take_actions():
+            if isinstance(action, AppendRecord):
+                self.unacknowledged.append(decode_record(encode_record(action.record)))
+                assert self.unacknowledged[-1] == action.record
+            elif isinstance(action, SendUpstream):
+                self.sent.append(action)
+            elif isinstance(action, SendReply):
+                self._open_reply(action)
+
+    def acknowledge(self) -> None:
+        """Make everything durable that was written, and whatever follows from it."""
+        while self.unacknowledged:
+            self.journal.append(self.unacknowledged.pop(0))
+            self.partition.on_appended(self.now)
+            self.pump()
+
+    def pass_ms(self, milliseconds: int, *, acknowledged: bool = True) -> None:
+        for _ in range(0, milliseconds, 100):
+            self.now = Now(self.now.wall_ms + 100, self.now.boot_ms + 100)
+            self.partition.on_registry_confirmed(self.now.boot_ms)
+            self.partition.on_time(self.now)
+            self.pump()
+            if acknowledged:
+                self.acknowledge()
+
+    def send(self, message: Message, *, acknowledged: bool = True) -> str:
+        """Let a terminal's message arrive as its gateway would write it; return its inbound id."""
+        wire = self.dialect.encode(message)
+        inbound_id = f"gw-{len(self.inbound)}"
+        key_id, sealed = self.keys.minute_keys.seal(self.now.wall_ms, wire, inbound_id)
+        clear = {
+            name: value
+            for name, value in message.fields.items()
+            if isinstance(value, str) and name not in self.dialect.secret_names
+        }
+        pan = str(message.fields["pan"])
+        received = RequestReceived(
+            inbound_id=inbound_id,
+            gateway="gw",
+            channel="unionpay-pos",
+            acquirer=ACQUIRER,
+            partition_key=f"{ACQUIRER}|{message.fields['merchant_id']}",
+            mti=message.mti,
+            fields=clear,
+            received_at=self.now.wall_ms,
+            start_before=self.now.wall_ms + 1_750,
+            deadline_at=self.now.wall_ms + 5_000,
+            card=self.keys.vault.protect(pan, "3012", inbound_id),
+            minute_key_id=key_id,
+            sealed_message=sealed,
+            has_mac=True,
+        )
+        self.inbound.append(received)
+        return self.deliver(received, acknowledged=acknowledged)
+
+    def deliver(self, received: RequestReceived, *, acknowledged: bool = True) -> str:
+        self.partition.on_inbound(self.inbound.index(received), received, self.now)
+        self.pump()
+        if acknowledged:
+            self.acknowledge()
+        return received.inbound_id
+
+    def issuer_says(self, code: str, *, index: int = -1, **fields: str) -> None:
+        """Answer the index-th message that went upstream."""
+        request = self.sent[index].request
+        answer = UpstreamAnswer(
+            link="issuer-1",
+            match=request.match,
+            mti="0210" if request.match.message_class == "payment" else "0430",
+            fields={"response_code": code, **fields},
+        )
+        self.partition.on_issuer_message(answer, self.now)
+        self.pump()
+        self.acknowledge()
+
+    # -- looking --------------------------------------------------------------------------------
+
+    def _open_reply(self, action: SendReply) -> None:
+        reply = action.reply
+        wire = self.keys.minute_keys.open(
+            reply.minute_key_id, reply.sealed_answer, reply.inbound_id + "/reply"
+        )
+        message = self.dialect.decode(wire)
+        if "mac" in message.fields:
+            assert MacKey("unionpay-ecb", MAK).verify(wire[:-8], wire[-8:])
+        self.replies.setdefault(reply.inbound_id, []).append(message)
+        self.raw_replies.setdefault(reply.inbound_id, []).append(wire)
+        if reply.ends_wait_of:
+            self.ended_waits.append(reply.ends_wait_of)
+
+    def answers(self, inbound_id: str) -> list[str]:
+        return [str(m.fields["response_code"]) for m in self.replies.get(inbound_id, [])]
+
+    def remark(self, inbound_id: str) -> str:
+        return str(self.replies[inbound_id][-1].fields["private_63"])[3:]
+
+    def tags(self) -> list[str]:
+        return [type(event).__name__ for record in self.journal for event in record.events]
+
+    def sent_kinds(self) -> list[str]:
+        return [action.request.mti for action in self.sent]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+SaleMaker = Callable[..., Message]
+
+
+@pytest.fixture
+def make_message(world: World) -> SaleMaker:
+    """Build a sale (or its reversal) with a right MAC; any field can be changed before the MAC."""
+
+    def build(mti: str = "0200", *, wrong_mac: bool = False, **changes: str) -> Message:
+        fields: dict[str, str | bytes] = {
+            "pan": PAN,
+            "processing_code": "000000",
+            "amount_transaction": "000000000100",
+            "stan": "000123",
+            "expiration_date": "3012",
+            "pos_entry_mode": "012",
+            "pos_condition_code": "00",
+            "terminal_id": TERMINAL,
+            "merchant_id": MERCHANT,
+            "currency": "156",
+            "batch_data": "2200000100050",
+        }
+        if mti.startswith("04"):
+            fields["response_code"] = "98"
+        fields.update(changes)
+        fields = {name: value for name, value in fields.items() if value != ""}
+        fields["mac"] = bytes(8)
+        wire = world.dialect.encode(Message(mti=mti, fields=fields))
+        fields["mac"] = MacKey("unionpay-ecb", MAK).compute(wire[:-8])
+        if wrong_mac:
+            fields["mac"] = b"00000000"
+        return Message(mti=mti, fields=fields)
+
+    return build
