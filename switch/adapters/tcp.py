@@ -1,11 +1,13 @@
 """TCP connections by number: bytes in and out for a protocol object that never sees a socket."""
 
 import asyncio
+import contextlib
 import socket
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 BACKLOG_COUNT: Final = 4_096  # a town of terminals that reconnects at once
 _WRITE_LOW_DIVISOR: Final = 4  # resume a writer once a quarter of its buffer is left
+_CLOSE_DEADLINE_S: Final = 0.5  # for a client to take its last answer when we stop
 
 
 class ConnectionEvents(Protocol):
@@ -49,6 +51,7 @@ class TcpConnections:
         self._servers: list[asyncio.Server] = []
         self._loop = asyncio.get_running_loop()
         self.is_stopping = False
+        self._one_lost = asyncio.Event()
 
     @property
     def connection_count(self) -> int:
@@ -94,11 +97,14 @@ class TcpConnections:
     async def stop(self) -> None:
         """Close everything; what was sent is given to the kernel first."""
         self.stop_listening()
-        for connection_id in list(self._by_id):
-            self.close(connection_id)
-        await asyncio.sleep(0)  # one iteration, in which transports hand their buffers over
-        for connection_id in list(self._by_id):
-            self.close(connection_id, is_abort=True)
+        for is_abort in (False, True):
+            for connection_id in list(self._by_id):
+                self.close(connection_id, is_abort=is_abort)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_DEADLINE_S):
+                    while self._by_id:
+                        self._one_lost.clear()
+                        await self._one_lost.wait()
         for server in self._servers:
             await server.wait_closed()
 
@@ -111,6 +117,7 @@ class TcpConnections:
     def forget(self, connection_id: int) -> None:
         """Drop a connection that is gone."""
         del self._by_id[connection_id]
+        self._one_lost.set()
         self.events.connection_lost(connection_id)
 
     def _flush(self) -> None:
@@ -133,8 +140,8 @@ class _Connection(asyncio.Protocol):
         self.unsent: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's transports are asyncio's in all but their ancestry
+        self.transport = transport = cast("asyncio.Transport", transport)
         if self._owner.is_stopping:
             transport.abort()
             return

@@ -6,6 +6,8 @@ import socket
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
+
 from switch.adapters.clock import read_clock
 from switch.adapters.tcp import TcpConnections
 from switch.adapters.telemetry import Telemetry
@@ -13,8 +15,14 @@ from switch.apps.inbound_writer import AppendFailure, InboundWriter
 from switch.apps.settings import Settings
 from switch.codec import load_dialect
 from switch.domain.clock import Now
-from switch.eventlog.inbound import Reply
-from switch.eventlog.port import EventLog
+from switch.eventlog.inbound import decode_reply
+from switch.eventlog.port import (
+    EventLog,
+    LogUnavailable,
+    PartitionLog,
+    PositionOutOfRange,
+    StoredRecord,
+)
 from switch.gateway.actions import Action, AnswerJson, Append, Close, Send
 from switch.gateway.gateway import FindTerminal, Gateway
 from switch.gateway.json_payment import JsonPayment
@@ -25,6 +33,10 @@ UNIONPAY_POS: Final = "unionpay-pos"
 ISO1987_ASCII: Final = "iso1987-ascii"
 TICK_S: Final = 0.05  # how exactly deadlines are kept; the shortest is a demo's 5 s
 METRICS_TICKS: Final = 20  # counts become metrics once a second
+REPLIES_PARTITION: Final = 0  # where the handlers of this process put answers
+REPLIES_COUNT_MAX: Final = 256
+REPLIES_WAIT_MS: Final = 1_000
+REPLIES_RETRY_S: Final = 0.5
 _INCARNATION_BYTES: Final = 8
 
 
@@ -70,6 +82,8 @@ class GatewayRole:
     ) -> None:
         self._telemetry = telemetry
         self._log = telemetry.log
+        self._event_log = event_log
+        self._reading: asyncio.Task[None] | None = None
         self.incarnation = secrets.token_hex(_INCARNATION_BYTES)
         self._gateway = Gateway(
             make_limits(settings),
@@ -115,16 +129,15 @@ class GatewayRole:
             LogUnavailable: the log is not there.
         """
         await asyncio.gather(*(writer.open() for writer in self._writers))
+        replies = await self._event_log.open_partition("replies", REPLIES_PARTITION)
+        position = await replies.end()
+        self._reading = asyncio.create_task(self._read_replies(replies, position))
         self._tick()
 
     async def listen(self, bound: Mapping[str, socket.socket]) -> None:
         """Take terminals on these sockets, by listener name."""
         for name, listening in bound.items():
             await self._connections.listen(listening, name)
-
-    def deliver(self, reply: Reply) -> None:
-        """Take a handler's answer back to whoever still waits for it."""
-        self._perform(self._gateway.deliver(reply, read_clock()))
 
     async def pay(self, payment: JsonPayment) -> tuple[int, bytes]:
         """Ask for a JSON payment; return HTTP status and body, at the deadline at the latest."""
@@ -156,6 +169,9 @@ class GatewayRole:
         """Close every connection and the log."""
         if self._tick_handle is not None:
             self._tick_handle.cancel()
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
         await self._connections.stop()
         for waiting in self._http_waits.values():
             waiting.cancel()
@@ -221,6 +237,33 @@ class GatewayRole:
 
     def _hear_append_failed(self, inbound_id: str, error: AppendFailure) -> None:
         self._perform(self._gateway.append_failed(inbound_id, error, read_clock()))
+
+    async def _read_replies(self, replies: PartitionLog, position: int) -> None:
+        """Take answers from the log to whoever still waits; what is lost, the journal still has."""
+        while True:
+            try:
+                records = await replies.read(
+                    position, count_max=REPLIES_COUNT_MAX, wait_ms=REPLIES_WAIT_MS
+                )
+                if records:
+                    position = records[-1].offset + 1
+                    self._deliver(records)
+            except LogUnavailable as error:
+                self._log.warning("replies cannot be read", reason=str(error))
+                await asyncio.sleep(REPLIES_RETRY_S)
+            except PositionOutOfRange:
+                position = await replies.end()
+                self._log.warning("replies were dropped before they were read")
+
+    def _deliver(self, records: list[StoredRecord]) -> None:
+        now = read_clock()
+        for record in records:
+            try:
+                reply = decode_reply(record.value)
+            except msgspec.MsgspecError as error:
+                self._log.error("a reply cannot be read", offset=record.offset, reason=str(error))
+                continue
+            self._perform(self._gateway.deliver(reply, now))
 
     def _tick(self) -> None:
         now: Now = read_clock()

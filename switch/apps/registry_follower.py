@@ -24,18 +24,18 @@ NEVER: Final = -1
 
 class RegistryFollower:
     """
-    Tails the registry log into `registry`.
+    Tails the registry log into `view`.
 
-    `position` is the offset below which everything is folded; `confirmed_at` the boot time (ms) at
-    which the view was last known to be at the log's end. A log that cannot be read leaves the view
+    `position` is the offset below which everything is folded; `confirmed_boot_ms` when (boot time)
+    the view was last known to be at the end of the log. A log that cannot be read leaves the view
     as it is and lets it age; a record that cannot be understood stops the follower for good.
     """
 
     def __init__(
         self, event_log: EventLog, *, poll_wait_ms: int, staleness_max_ms: int, telemetry: Telemetry
     ) -> None:
-        self.registry = Registry()
-        self.confirmed_at = NEVER
+        self.view = Registry()
+        self.confirmed_boot_ms = NEVER
         self.fault = ""
         self._event_log = event_log
         self._poll_wait_ms = poll_wait_ms
@@ -56,11 +56,14 @@ class RegistryFollower:
 
     def age_ms(self) -> int:
         """Milliseconds since the view was confirmed; the time since boot if it never was."""
-        return read_boot_ms() - max(self.confirmed_at, 0)
+        return read_boot_ms() - max(self.confirmed_boot_ms, 0)
 
     def is_confirmed(self, boot_ms: int) -> bool:
         """Whether the view is fresh enough to decide by."""
-        return self.confirmed_at != NEVER and boot_ms - self.confirmed_at <= self._staleness_max_ms
+        return (
+            self.confirmed_boot_ms != NEVER
+            and boot_ms - self.confirmed_boot_ms <= self._staleness_max_ms
+        )
 
     async def start(self) -> None:
         """
@@ -84,7 +87,7 @@ class RegistryFollower:
         if self._partition is not None:
             await self._partition.close()
 
-    async def reach(self, position: int) -> None:
+    async def wait_for(self, position: int) -> None:
         """Wait until everything below `position` is in the view."""
         while self.position < position:
             self._advanced.clear()
@@ -110,7 +113,7 @@ class RegistryFollower:
         asked_at = read_boot_ms()
         records = await partition.read(self.position, count_max=READ_COUNT_MAX, wait_ms=wait_ms)
         if not records:
-            self.confirmed_at = asked_at
+            self.confirmed_boot_ms = asked_at
             return
         for record in records:
             self._fold(record)
@@ -118,7 +121,7 @@ class RegistryFollower:
         self._advanced.set()
         asked_at = read_boot_ms()
         if await partition.end() <= self.position:
-            self.confirmed_at = asked_at
+            self.confirmed_boot_ms = asked_at
 
     def _fold(self, stored: StoredRecord) -> None:
         record = self._reader.feed(stored.offset, stored.value)
@@ -127,13 +130,13 @@ class RegistryFollower:
         else:
             for event in record.events:
                 if not isinstance(event, PartitionClaimed | PartitionReleased):
-                    self.registry.apply(stored.offset, event)
-        self.registry.advance(stored.offset)
+                    self.view.apply(stored.offset, event)
+        self.view.advance(stored.offset)
 
     def _why_not_ready(self) -> str:
         if self.fault:
             return self.fault
-        if self.confirmed_at == NEVER:
+        if self.confirmed_boot_ms == NEVER:
             return "reading the registry log"
         if not self.is_confirmed(read_boot_ms()):
             return f"the view was last confirmed {self.age_ms()} ms ago"

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
 
@@ -7,6 +8,7 @@ import pytest
 from switch.adapters.tcp import TcpConnections
 
 DEADLINE_S = 10.0
+ON_BOTH_LOOPS = True
 
 
 class Recorder:
@@ -53,9 +55,18 @@ class Stage:
         self.recorder = recorder
         self.connections = connections
         self.port = port
+        self.writers: list[asyncio.StreamWriter] = []
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        return await asyncio.open_connection("127.0.0.1", self.port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        self.writers.append(writer)
+        return reader, writer
+
+    async def close_clients(self) -> None:
+        for writer in self.writers:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
 
 @pytest.fixture
@@ -64,8 +75,10 @@ async def stage() -> AsyncIterator[Stage]:
     connections = TcpConnections(recorder, write_buffer_bytes_max=4096)
     bound = socket.create_server(("127.0.0.1", 0))
     await connections.listen(bound, "pos")
-    yield Stage(recorder, connections, bound.getsockname()[1])
+    made = Stage(recorder, connections, bound.getsockname()[1])
+    yield made
     await connections.stop()
+    await made.close_clients()
 
 
 async def test_bytes_go_both_ways_under_the_connection_s_number(stage: Stage) -> None:

@@ -43,7 +43,7 @@ class Stage:
         )
 
     def name_of_agent(self) -> str:
-        found = self.follower.registry.find_agent("a1")
+        found = self.follower.view.find_agent("a1")
         return found.name if found else ""
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -64,7 +64,7 @@ async def test_what_is_in_the_log_is_in_the_view_once_it_started(stage: Stage) -
     stage.partition.put(change("c1", AgentRegistered(agent=agent("first"))))
     await stage.follower.start()
     assert stage.name_of_agent() == "first"
-    assert stage.follower.position == stage.follower.registry.position == 2
+    assert stage.follower.position == stage.follower.view.position == 2
 
 
 async def test_a_later_change_arrives_by_itself(stage: Stage) -> None:
@@ -73,7 +73,7 @@ async def test_a_later_change_arrives_by_itself(stage: Stage) -> None:
     await stage.follower.start()
     stage.partition.put(change("c1", AgentChanged(agent=agent("second"))))
     async with asyncio.timeout(DEADLINE_S):
-        await stage.follower.reach(3)
+        await stage.follower.wait_for(3)
     assert stage.name_of_agent() == "second"
 
 
@@ -83,7 +83,7 @@ async def test_a_void_record_changes_nothing_but_the_position(stage: Stage) -> N
     stage.partition.put(change("c1", AgentRegistered(agent=agent("stray"))))
     await stage.follower.start()
     assert stage.name_of_agent() == ""
-    assert stage.follower.registry.position == 3
+    assert stage.follower.view.position == 3
 
 
 async def test_a_view_that_is_at_the_end_is_confirmed_again_and_again(stage: Stage) -> None:
@@ -91,8 +91,8 @@ async def test_a_view_that_is_at_the_end_is_confirmed_again_and_again(stage: Sta
     assert stage.telemetry.readiness.reasons() == {"registry": "reading the registry log"}
     await stage.follower.start()
     await stage.until(lambda: stage.follower.is_confirmed(read_boot_ms()))
-    first = stage.follower.confirmed_at
-    await stage.until(lambda: stage.follower.confirmed_at > first)
+    first = stage.follower.confirmed_boot_ms
+    await stage.until(lambda: stage.follower.confirmed_boot_ms > first)
     assert stage.telemetry.readiness.reasons() == {}
 
 
@@ -108,10 +108,10 @@ async def test_a_log_that_cannot_be_read_lets_the_view_age(
     with monkeypatch.context() as patched:
         patched.setattr(stage.log.writers[0], "read", fail)
         await stage.until(lambda: bool(stage.follower.fault))
-        aged = stage.follower.confirmed_at
+        aged = stage.follower.confirmed_boot_ms
         assert stage.telemetry.readiness.reasons() == {"registry": "the disk is away"}
         assert not stage.follower.is_confirmed(aged + 1_001)
-    await stage.until(lambda: stage.follower.confirmed_at > aged)
+    await stage.until(lambda: stage.follower.confirmed_boot_ms > aged)
     assert stage.telemetry.readiness.reasons() == {}
 
 
