@@ -166,11 +166,11 @@ def _check_trails(journal: Journal, accounts: dict[str, IssuerAccount]) -> Itera
             yield _of_trail(trail, 3, "approval-without-debit", "the issuer booked no debit")
         if account.reversals and not (trail.unknown or trail.returning):
             yield _of_trail(trail, 3, "reversal-without-intent", _show(*account.reversals[0]))
-        if trail.routed and not (trail.approved or trail.declined or trail.unknown):
+        if trail.is_outcome_missing:
             yield _of_trail(trail, 8, "outcome-missing", _show_place("routed", trail.routed))
-        pending = trail.unknown or trail.returning
-        if pending and not (trail.reversed or trail.cases):
-            yield _of_trail(trail, 8, "reversal-unfinished", _show_place("intent", pending))
+        if trail.is_reversal_unfinished:
+            intent = _show_place("intent", trail.unknown or trail.returning)
+            yield _of_trail(trail, 8, "reversal-unfinished", intent)
         if trail.approved and trail.reversed:
             gross = sum(line["gross_minor"] for line in trail.lines)
             fee = sum(line["fee_minor"] for line in trail.lines)

@@ -180,7 +180,6 @@ class JournalMaker:
             processing_code="000000",
             pos_entry_mode="051",
             pos_condition_code="00",
-            expiration_date="3012",
         )
 
     def _begin(self) -> Steps:

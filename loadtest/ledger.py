@@ -36,9 +36,8 @@ class IssuerAccount:
         return None
 
 
-# What the simulator writes: a debit that it answered, or kept silent about, may have been booked.
-_BOOKED_OUTCOMES = frozenset({"approved", "debited", "late", "silent"})
-_RETURNED_OUTCOMES = frozenset({"reversed", "already", "approved"})
+_BOOKED_OUTCOMES = frozenset({"approved", "late", "silent"})  # answered in time, too late, never
+_RETURNED_OUTCOMES = frozenset({"reversed", "already"})  # by this reversal, by an earlier one
 
 
 def took_money(line: LedgerLine) -> bool:

@@ -64,6 +64,16 @@ class Trail:
         self.cases: list[str] = []
         self.lines: list[dict[str, Any]] = []
 
+    @property
+    def is_outcome_missing(self) -> bool:
+        """Whether a debit was allowed, and nothing says what became of it."""
+        return bool(self.routed) and not (self.approved or self.declined or self.unknown)
+
+    @property
+    def is_reversal_unfinished(self) -> bool:
+        """Whether money is to be given back, and nothing says that it was."""
+        return bool(self.unknown or self.returning) and not (self.reversed or self.cases)
+
 
 class Journal:
     """All trails, by RRN and by idempotency key, and how many records were void."""
@@ -104,6 +114,13 @@ class Journal:
         for record in records:
             self.feed(record)
         return self
+
+    def count_unsettled(self) -> int:
+        """Count the payments that still wait for an outcome or for their reversal's end."""
+        return sum(
+            trail.is_outcome_missing or trail.is_reversal_unfinished
+            for trail in self.trails.values()
+        )
 
     def _trail(self, rrn: str) -> Trail:
         trail = self.trails.get(rrn)

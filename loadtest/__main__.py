@@ -1,0 +1,5 @@
+"""`python -m loadtest`."""
+
+from loadtest.program import main
+
+main()
