@@ -7,11 +7,10 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 import msgspec
-import structlog
 
 from switch.adapters.clock import read_boot_ms, read_clock
 from switch.adapters.owned_journal import OwnedJournal, claim_journal
-from switch.adapters.telemetry import Metrics
+from switch.adapters.telemetry import Metrics, Telemetry
 from switch.apps.registry_follower import RegistryFollower
 from switch.codec import load_dialect
 from switch.domain.upstream import UpstreamAnswer, UpstreamRequest
@@ -24,10 +23,10 @@ from switch.handlers.partition import Partition
 from switch.handlers.settings import PartitionSettings
 from switch.security.keys import Keys
 
-log = structlog.get_logger()
-
 TICK_MS: Final = 20  # how late a timer of a partition may be noticed
 READ_WAIT_MS: Final = 500
+READ_COUNT_MAX: Final = 256
+UNACKNOWLEDGED_COUNT_MAX: Final = 2_000  # a tenth of a second of the log at full speed
 RELEASE_WAIT_MS: Final = 1_000
 RECLAIM_DELAY_MIN_S: Final = 0.1
 RECLAIM_DELAY_MAX_S: Final = 5.0
@@ -39,6 +38,11 @@ class Links(Protocol):
     @property
     def links_up(self) -> tuple[str, ...]:
         """Names of the links in service, sorted."""
+        ...
+
+    @property
+    def links_signed_on(self) -> frozenset[str]:
+        """Names of the links whose connection stands, written to or not."""
         ...
 
     def send(self, request: UpstreamRequest) -> bool:
@@ -127,9 +131,6 @@ class OwnedPartition:
         self.pump()
 
 
-UNACKNOWLEDGED_COUNT_MAX: Final = 2_000  # a tenth of a second of the log at full speed
-
-
 class HandlerRole:
     """
     Owns every partition of the log, decides, and keeps what it owns alive.
@@ -147,7 +148,7 @@ class HandlerRole:
         registry: RegistryFollower,
         keys: Keys,
         links: Links,
-        metrics: Metrics,
+        telemetry: Telemetry,
         append_deadline_ms: int,
         drain_ms: int,
     ) -> None:
@@ -157,13 +158,15 @@ class HandlerRole:
         self._registry = registry
         self._keys = keys
         self._links = links
-        self._metrics = metrics
+        self._metrics = telemetry.metrics
+        self._log = telemetry.log
+        telemetry.readiness.add("partitions", self._why_not_ready)
         self._append_deadline_ms = append_deadline_ms
         self._drain_ms = drain_ms
         self._owned: dict[int, OwnedPartition] = {}
         self._states: dict[int, str] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._replies: dict[str, PartitionLog] = {}
+        self._signed_on: frozenset[str] = links.links_signed_on
         self._stopping = False
 
     # -- life -----------------------------------------------------------------------------------
@@ -208,13 +211,13 @@ class HandlerRole:
     def _serving(self) -> list[OwnedPartition]:
         return [owned for owned in self._owned.values() if not owned.lost.done()]
 
-    def not_ready_reasons(self) -> list[str]:
+    def _why_not_ready(self) -> str:
         """Say in words why this role cannot decide now; empty if it can."""
-        return [
+        return "; ".join(
             f"partition {index}: {state}"
             for index, state in sorted(self._states.items())
             if state != "serving"
-        ]
+        )
 
     def status(self) -> list[dict[str, object]]:
         """Describe each partition for `/v1/status`."""
@@ -250,8 +253,10 @@ class HandlerRole:
     def on_links_changed(self) -> None:
         """Tell every partition which links are in service now."""
         now = read_clock()
-        for owned in self._owned.values():
-            owned.partition.on_links(self._links.links_up, now)
+        signed_on = self._links.links_signed_on
+        lost, self._signed_on = self._signed_on - signed_on, signed_on
+        for owned in self._serving():
+            owned.partition.on_links(self._links.links_up, lost, now)
             owned.pump()
 
     # -- owning -----------------------------------------------------------------------------------
@@ -265,11 +270,11 @@ class HandlerRole:
                 await self._own(index)
             except PositionOutOfRange as error:
                 self._states[index] = f"stopped: {error}"
-                log.error("partition stopped", partition=index, reason=str(error))  # noqa: TRY400 - alarm
+                self._log.error("partition stopped", partition=index, reason=str(error))
                 return
             except Exception as error:  # noqa: BLE001 - whatever it was: all state is dropped
                 self._states[index] = "claiming"
-                log.warning(
+                self._log.warning(
                     "partition lost", partition=index, reason=f"{type(error).__name__}: {error}"
                 )
             finally:
@@ -334,7 +339,7 @@ class HandlerRole:
         now = read_clock()
         partition.on_registry_confirmed(self._registry.confirmed_boot_ms)
         partition.on_claimed(journal.next_offset, journal.claim_acked_boot_ms, now)
-        partition.on_links(self._links.links_up, now)
+        partition.on_links(self._links.links_up, frozenset(), now)
         owned.pump()
         return owned
 
@@ -375,9 +380,6 @@ class HandlerRole:
     def _send_reply(self, reply: Reply) -> None:
         """Put an answer on its way; a lost one is asked for again by its terminal."""
         self._replies_log.append(encode_reply(reply), _ignore_outcome)
-
-
-READ_COUNT_MAX: Final = 256
 
 
 def _ignore_outcome(_outcome: object) -> None:

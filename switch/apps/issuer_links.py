@@ -14,6 +14,7 @@ from switch.apps.settings import Settings
 from switch.apps.settings_sources import SettingsError
 from switch.codec import CodecError, load_dialect
 from switch.domain.upstream import UpstreamAnswer, UpstreamRequest
+from switch.issuers.connection import LinkState
 from switch.issuers.limits import LinkLimits
 from switch.issuers.link import IssuerLink
 from switch.security.cards import CardVault
@@ -89,6 +90,13 @@ class IssuerLinks:
             write_buffer_bytes_max=settings.issuer_link.write_buffer_bytes_max,
             log=telemetry.log,
             metrics=telemetry.metrics,
+        )
+
+    @property
+    def links_signed_on(self) -> frozenset[str]:
+        """Names of the links whose connection stands, whether their issuer reads or not."""
+        return frozenset(
+            name for name, one in self._connections.items() if one.link.state is LinkState.UP
         )
 
     def start(self) -> None:

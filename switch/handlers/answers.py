@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from switch.domain.clock import Now
-from switch.domain.declines import Decline, decline_of, issuer_code
+from switch.domain.declines import Decline, IssuerCode, decline_of, issuer_code
 from switch.domain.money import Money
 from switch.domain.payment.requests import Answer
 from switch.domain.payment.rules import DecisionRules
@@ -151,6 +151,7 @@ def make_resource(answer: Answer, payment: Payment | None) -> PaymentResource:
     """Describe a payment to a partner, with what to do next."""
     request = payment.request if payment else None
     amount: Money | None = answer.amount or (request.amount if request else None)
+    told: Decline | IssuerCode
     if answer.is_approval:
         told = issuer_code(answer.response_code)
         status, money = "approved", MoneyState.DEBITED
@@ -158,9 +159,8 @@ def make_resource(answer: Answer, payment: Payment | None) -> PaymentResource:
         told = issuer_code(answer.response_code)
         status, money = "declined", MoneyState.NOT_DEBITED
     else:
-        decline: Decline = decline_of(Reason(answer.reason))
-        told = decline
-        money = decline.money_state
+        told = decline_of(Reason(answer.reason))
+        money = told.money_state
         status = "unknown" if money is MoneyState.UNKNOWN else "declined"
     return PaymentResource(
         status=status,

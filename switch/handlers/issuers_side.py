@@ -86,9 +86,13 @@ class IssuersSide:
             else:
                 self._lane_of(payment).put(payment.rrn, now.boot_ms)
 
-    def change_links(self, links_up: tuple[str, ...], now: Now) -> None:
-        """Take note of the links in service; a debit sent over a lost link is not waited for."""
-        lost = set(self.links_up) - set(links_up)
+    def change_links(self, links_up: tuple[str, ...], lost: frozenset[str], now: Now) -> None:
+        """
+        Take note of the links in service; a debit sent over a lost link is not waited for.
+
+        A link that merely cannot be written to (its issuer does not read) is not lost: what it was
+        sent may still be answered.
+        """
         self.links_up = links_up
         for payment in self._open_payments() if lost else ():
             if payment.phase is not Phase.ROUTED or payment.terms is None:

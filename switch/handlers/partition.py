@@ -117,9 +117,9 @@ class Partition:
         """Take note that the registry view had reached the end of its log at `boot_ms`."""
         self._requests.registry_confirmed_boot_ms = boot_ms
 
-    def on_links(self, links_up: tuple[str, ...], now: Now) -> None:
-        """Take note of the issuer links in service."""
-        self._issuers.change_links(links_up, now)
+    def on_links(self, links_up: tuple[str, ...], lost: frozenset[str], now: Now) -> None:
+        """Take note of the links that can be sent over, and of those whose connection is gone."""
+        self._issuers.change_links(links_up, lost, now)
 
     def on_inbound(self, offset: int, received: RequestReceived, now: Now) -> None:
         """Take the next inbound record; `now` is read before anything of it is appended."""

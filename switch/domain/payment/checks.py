@@ -8,6 +8,8 @@ facts and returns None or what is wrong; the first that speaks wins.
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, Protocol
 
+import msgspec
+
 from switch.domain.payment.requests import PaymentRequest
 from switch.domain.reasons import Reason
 from switch.domain.registry.entities import (
@@ -41,7 +43,7 @@ class RegistryView(Protocol):
         ...
 
 
-class DayTotals(NamedTuple):
+class DayTotals(msgspec.Struct, frozen=True, gc=False):
     """What a merchant has already been given today (approved or still running)."""
 
     amount_minor: int = 0
@@ -209,7 +211,8 @@ def check_amount(facts: Facts) -> Refusal | None:
         return Refusal(Reason.CURRENCY_NOT_ENABLED, amount.currency)
     if amount.minor <= 0:
         return Refusal(Reason.AMOUNT_NOT_POSITIVE)
-    for limit in (merchant.amount_max_minor, facts.terminal and facts.terminal.amount_max_minor):
+    terminal_max = facts.terminal.amount_max_minor if facts.terminal else None
+    for limit in (merchant.amount_max_minor, terminal_max):
         if limit is not None and amount.minor > limit:
             return Refusal(Reason.AMOUNT_OVER_LIMIT, f"limit {limit}")
     return None

@@ -1,4 +1,4 @@
-"""One partition with real keys, codec and registry, stepped by hand: no loop, no socket, no clock."""
+"""One partition with real keys, codec and registry, stepped by hand: no loop, socket or clock."""
 
 from collections.abc import Callable
 
@@ -130,7 +130,7 @@ class World:
         )
         self.partition.on_registry_confirmed(self.now.boot_ms)
         self.partition.on_claimed(len(self.journal), self.now.boot_ms, self.now)
-        self.partition.on_links(("issuer-1",), self.now)
+        self.partition.on_links(("issuer-1",), frozenset(), self.now)
         self.pump()
 
     def pump(self) -> None:

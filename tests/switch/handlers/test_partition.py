@@ -358,14 +358,22 @@ def test_a_request_read_too_late_is_declined_and_never_routed(world, make_messag
 
 def test_a_lost_link_is_not_waited_for(world, make_message):
     asked = world.send(make_message())
-    world.partition.on_links((), world.now)
+    world.partition.on_links((), frozenset({"issuer-1"}), world.now)
     world.pump()
     world.acknowledge()
     assert world.answers(asked) == ["98"]
 
 
+def test_a_link_that_only_cannot_be_written_to_is_still_waited_for(world, make_message):
+    asked = world.send(make_message())
+    world.partition.on_links((), frozenset(), world.now)
+    world.pump()
+    world.issuer_says("00")
+    assert world.answers(asked) == ["00"]
+
+
 def test_a_link_that_is_down_declines_and_debits_nothing(world, make_message):
-    world.partition.on_links((), world.now)
+    world.partition.on_links((), frozenset(), world.now)
     asked = world.send(make_message())
     assert world.answers(asked) == ["91"]
     assert world.remark(asked).startswith("issuer-down")
