@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Generic, NamedTuple
 
+from switch.adapters.clock import read_clock
 from switch.adapters.sinks import call_sink
 from switch.domain.clock import Now
 from switch.eventlog.append_check import AppendVerdict, check_append, count_strays
@@ -195,9 +196,9 @@ async def claim_log(
     *,
     owner: str,
     claim_id: str,
-    clock: Callable[[], Now],
     on_record: Callable[[int, RecordT], None],
     append_deadline_ms: int,
+    clock: Callable[[], Now] = read_clock,
 ) -> OwnedJournal[RecordT]:
     """
     Claim a partition: append the claim, then feed every valid record up to it to `on_record`.
@@ -232,9 +233,9 @@ async def claim_journal(
     *,
     owner: str,
     claim_id: str,
-    clock: Callable[[], Now],
     on_record: Callable[[int, JournalRecord], None],
     append_deadline_ms: int,
+    clock: Callable[[], Now] = read_clock,
 ) -> OwnedJournal[JournalRecord]:
     """Claim a partition of the journal; see `claim_log`."""
     return await claim_log(
@@ -242,9 +243,9 @@ async def claim_journal(
         JOURNAL_FORMAT,
         owner=owner,
         claim_id=claim_id,
-        clock=clock,
         on_record=on_record,
         append_deadline_ms=append_deadline_ms,
+        clock=clock,
     )
 
 
