@@ -18,23 +18,24 @@ class CompiledCache(Generic[K, F]):
     """
     Functions by key, in two generations: at most twice `GENERATION_COUNT_MAX` of them.
 
-    `hot` is looked at directly by the caller's fast path. What is not there is asked for by
-    `recall`, which brings it back from the older generation; and each success without a function
+    `find_hot` is the caller's fast path. What it does not find is asked for by `recall`,
+    which brings it back from the older generation; and each success without a function
     is told to `note_sighting`, which compiles at the right time. When the younger generation is
     full the older one is dropped: what is in use has been recalled by then.
     """
 
     def __init__(self, compile_function: Callable[[K], F]) -> None:
         self._compile_function = compile_function
-        self.hot: dict[K, F] = {}
+        self._hot: dict[K, F] = {}
+        self.find_hot = self._hot.get  # bound once: this is looked up for every message
         self._old: dict[K, F] = {}
         self._sightings: dict[K, int] = {}
 
     def __len__(self) -> int:
-        return len(self.hot) + len(self._old)
+        return len(self._hot) + len(self._old)
 
     def recall(self, key: K) -> F | None:
-        """Find a function that `hot` does not have any more."""
+        """Find a function that `find_hot` does not find any more."""
         function = self._old.pop(key, None)
         if function is not None:
             self._keep(key, function)
@@ -51,7 +52,7 @@ class CompiledCache(Generic[K, F]):
         self._sightings[key] = count
 
     def _keep(self, key: K, function: F) -> None:
-        if len(self.hot) >= GENERATION_COUNT_MAX:
-            self._old = self.hot
-            self.hot = {}
-        self.hot[key] = function
+        if len(self._hot) >= GENERATION_COUNT_MAX:
+            self._old = dict(self._hot)
+            self._hot.clear()
+        self._hot[key] = function

@@ -39,12 +39,15 @@ class Dialect:
         self._table_driven = TableDriven(table)
         self._decoders = CompiledCache(self._compile_decoder)
         self._encoders = CompiledCache(self._compile_encoder)
+        self._find_decoder = self._decoders.find_hot
+        self._find_encoder = self._encoders.find_hot
         map_size = MAP_BITS // 8 if table.bitmap == "binary" else MAP_BITS // 4
-        self._map_start = 2 if table.mti == "bcd" else 4
-        self._map_end = self._map_start + map_size
-        self._second_map_end = self._map_end + map_size
+        start = 2 if table.mti == "bcd" else 4
+        self._map_start = start
+        self._one_map = slice(start, start + map_size)
+        self._two_maps = slice(start, start + 2 * map_size)
         # what the first byte of a map is at least, when it announces another
-        self._second_map_mark = b"\x80" if table.bitmap == "binary" else b"8"
+        self._second_map_mark = 0x80 if table.bitmap == "binary" else ord("8")
 
     @classmethod
     def from_toml(cls, text: str) -> "Dialect":
@@ -63,14 +66,12 @@ class Dialect:
         Raises:
             CodecError: the message breaks the dialect; says where and which rule, not the content.
         """
-        start = self._map_start
-        end = (
-            self._map_end
-            if wire[start : start + 1] < self._second_map_mark
-            else self._second_map_end
-        )
-        maps = wire[start:end]
-        decoder = self._decoders.hot.get(maps) or self._decoders.recall(maps)
+        try:
+            has_one_map = wire[self._map_start] < self._second_map_mark
+        except IndexError:
+            return self._table_driven.decode(wire)  # it says what is missing
+        maps = wire[self._one_map if has_one_map else self._two_maps]
+        decoder = self._find_decoder(maps) or self._decoders.recall(maps)
         if decoder is not None and (message := decoder(wire)) is not None:
             return message
         message = self._table_driven.decode(wire)
@@ -87,7 +88,7 @@ class Dialect:
         """
         fields = message.fields
         names = tuple(fields)
-        encoder = self._encoders.hot.get(names) or self._encoders.recall(names)
+        encoder = self._find_encoder(names) or self._encoders.recall(names)
         if encoder is not None and (wire := encoder(message.mti, fields)) is not None:
             return wire
         wire = self._table_driven.encode(message)
@@ -132,7 +133,7 @@ class Dialect:
 
     def _compile_encoder(self, names: tuple[str, ...]) -> Encoder:
         elements = self._table_driven.list_elements(names)
-        return compile_encoder(self.table, self._table_driven.order_specs(elements))
+        return compile_encoder(self.table, self._table_driven.order_specs(elements), names)
 
 
 @functools.cache

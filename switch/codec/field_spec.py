@@ -116,6 +116,7 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             (self.length < 1, "no length"),
             (self.length_min > 0 and not self.is_variable, "length_min of a fixed length"),
             (self.is_variable and self._prefix_max() < self._prefixed_max(), "prefix too small"),
+            (self.kind == "z" and not self.is_variable, "a track has a length"),
             (self.counts == "bytes" and not self.is_variable, "counts without a prefix"),
             (
                 self.counts == "bytes"

@@ -7,7 +7,7 @@ import msgspec
 Value: TypeAlias = str | bytes
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):  # strings and bytes make no cycles
     """
     One ISO 8583 message; digits and text are str, binary elements (pin_block, mac...) bytes.
 
