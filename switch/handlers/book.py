@@ -43,7 +43,7 @@ class PartitionBook:
         self._tombstones: dict[str, int] = {}
         self._totals: dict[tuple[str, int], DayTotals] = {}
         self._upstream_stans_open: set[str] = set()
-        self._upstream_stan = 0
+        self._upstream_stan = partition - partition_count  # the next one is its own residue
         self.open_rrns: dict[str, None] = {}  # routed or going back, in the order of opening
         self.watermark = 0
         self.registry_position = 0
@@ -96,7 +96,7 @@ class PartitionBook:
         stan = self._upstream_stan
         while True:
             stan += self._partition_count
-            if stan > STAN_MAX:
+            if not 0 < stan <= STAN_MAX:
                 stan = self._partition or self._partition_count
             if (text := f"{stan:06d}") not in self._upstream_stans_open:
                 return text

@@ -1,0 +1,139 @@
+import pytest
+
+from switch.codec import Message
+from switch.domain.money import Money
+from switch.domain.payment.requests import Answer
+from switch.domain.payment.rules import DecisionRules
+from switch.domain.transactions import TransactionType
+from switch.domain.upstream import MatchKey, UpstreamAnswer
+from switch.handlers.translate import (
+    build_answer,
+    origin_free,
+    processing_requirement,
+    read_issuer_answer,
+)
+
+RULES = DecisionRules()
+
+
+@pytest.mark.parametrize(
+    ("keys", "want"),
+    [
+        (("0200", "000000", "00", "22"), TransactionType.SALE),
+        (("0201", "000000", "00", "22"), TransactionType.SALE),
+        (("0200", "200000", "00", "23"), TransactionType.SALE_VOID),
+        (("0220", "200000", "00", "25"), TransactionType.REFUND),
+        (("0200", "310000", "00", "01"), TransactionType.BALANCE_INQUIRY),
+        (("0100", "030000", "06", "10"), TransactionType.PRE_AUTHORIZATION),
+        (("0200", "000000", "06", "20"), TransactionType.COMPLETION),
+        (("0200", "000000", "64", "22"), TransactionType.UNKNOWN),
+        (("0400", "000000", "00", "22"), TransactionType.SALE),
+        (("0400", "200000", "00", "23"), TransactionType.SALE_VOID),
+    ],
+)
+def test_a_message_is_what_its_four_keys_say(world, make_message, keys, want):
+    mti, code, condition, kind = keys
+    world.send(
+        make_message(
+            mti,
+            processing_code=code,
+            pos_condition_code=condition,
+            batch_data=f"{kind}00000100050",
+        )
+    )
+    [fact, *_] = world.journal[-1].events
+    assert fact.request.transaction is want
+
+
+def test_what_differs_in_a_legal_repeat_is_not_in_the_fingerprint(world, make_message):
+    world.send(make_message())
+    world.issuer_says("00")
+    again = world.send(make_message("0201", expiration_date="", local_time="120000"))
+    assert world.answers(again) == ["00"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"amount_transaction": "000000000101"},
+        {"currency": "840"},
+        {"pan": "6243030000000001"},
+        {"pos_entry_mode": "021"},
+        {"processing_code": "310000"},
+        {"batch_data": "0100000100050"},
+    ],
+)
+def test_what_makes_it_another_payment_is_in_the_fingerprint(world, make_message, change):
+    world.send(make_message())
+    world.issuer_says("00")
+    other = world.send(make_message(**change))
+    assert world.answers(other) == ["94"]
+
+
+def test_an_answer_echoes_its_own_request_and_adds_what_was_decided():
+    asked = Message(
+        mti="0200",
+        fields={"pan": "6200000000000005", "stan": "000123", "amount_transaction": "000000000100"},
+    )
+    answer = Answer(
+        response_code="10",
+        at=1_700_000_000_000,
+        rrn="010000000001",
+        settlement_date="1115",
+        amount=Money(50, "156"),
+    )
+    message = build_answer(asked, answer, RULES, "00000000001")
+    assert message.mti == "0210"
+    assert message.fields["stan"] == "000123"
+    assert message.fields["amount_transaction"] == "000000000050"
+    assert (message.fields["local_time"], message.fields["local_date"]) == ("061320", "1115")
+    assert message.fields["private_63"] == "CUP"
+
+
+def test_a_refusal_carries_its_exact_reason_for_the_receipt():
+    answer = Answer(response_code="03", at=0, reason="merchant-config-incomplete", detail="mcc")
+    message = build_answer(Message(mti="0200", fields={}), answer, RULES, "1")
+    assert message.fields["private_63"] == "CUPmerchant-config-incomplete: mcc"
+
+
+def test_a_long_detail_is_cut_to_what_the_element_can_hold():
+    answer = Answer(response_code="30", at=0, reason="format-error", detail="x" * 500)
+    message = build_answer(Message(mti="0200", fields={}), answer, RULES, "1")
+    assert len(message.fields["private_63"]) == 123
+
+
+@pytest.mark.parametrize(("code", "digit"), [("A0", 3), ("77", 3), ("00", 0), ("51", 0)])
+def test_a_terminal_whose_keys_or_batch_are_wrong_is_told_to_sign_on(code, digit):
+    assert processing_requirement(Answer(response_code=code, at=0)) == digit
+
+
+def test_the_origin_digit_does_not_change_what_is_asked():
+    assert origin_free("0201") == origin_free("0200") == "0200"
+
+
+def test_an_issuers_answer_without_a_code_cannot_be_trusted(world, make_message):
+    world.send(make_message())
+    payment = world.book.find_payment("010000000000")
+    answer = UpstreamAnswer(
+        link="issuer-1", match=MatchKey("payment", "1", "2", "3"), mti="0210", fields={}
+    )
+    assert read_issuer_answer(answer, payment, 5).fault
+
+
+def test_the_debit_names_the_merchant_and_carries_no_card_number(world, make_message):
+    world.send(make_message())
+    request = world.sent[0].request
+    assert request.fields["merchant_type"] == "5411"
+    assert request.fields["amount_transaction"] == "000000000100"
+    assert "6200000000000005" not in str(request)
+
+
+def test_the_reversal_quotes_the_debit(world, make_message):
+    world.send(make_message())
+    world.pass_ms(3_200)
+    debit, reversal = (action.request.fields for action in world.sent[:2])
+    quoted = reversal["original_data_elements"]
+    assert quoted.startswith(f"0200{debit['stan']}{debit['transmission_time']}")
+    assert len(quoted) == 42
+    assert reversal["stan"] == debit["stan"]
+    assert reversal["rrn"] == debit["rrn"]
