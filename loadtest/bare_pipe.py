@@ -26,6 +26,7 @@ from switch.eventlog.port import PartitionLog
 ISSUER_DIALECT: Final = "iso1987-ascii"
 _STAN_BYTES: Final = 3
 _RRN_DIGITS: Final = 12
+_NUMBER_FIRST: Final = 778_899_000_000  # an RRN that no other element of a message contains
 _RRN_SAMPLE: Final = "987654321098"
 _STAN_SAMPLE: Final = "765432"
 _COMMON: Final[dict[str, Value]] = {
@@ -141,7 +142,7 @@ class BarePipe:
         self.journal: list[PartitionLog] = []
         self.waiting: dict[bytes, _Waiting] = {}
         self.issuer: asyncio.Transport | None = None
-        self._number = 0
+        self._number = _NUMBER_FIRST
 
     def take_number(self) -> int:
         """Return the next payment's number."""

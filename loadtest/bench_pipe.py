@@ -42,18 +42,20 @@ async def bench_pipe(
     Raises:
         InstanceError: the pipe or its issuer cannot be started.
     """
-    with tempfile.TemporaryDirectory(prefix="lt-") as folder:
-        with _running_pipe(Path(folder), sizes) as (address, pid):
-            runner = LevelRunner(
-                make_terminals(terminals),
-                address,
-                switch_pid=pid,
-                seconds=seconds,
-                mac_check_share=0.0,
-            )
-            search = await search_rate(
-                runner.run, low_per_s=low_per_s, high_per_s=high_per_s, p99_ms_max=p99_ms_max
-            )
+    with (
+        tempfile.TemporaryDirectory(prefix="lt-") as folder,
+        _running_pipe(Path(folder), sizes) as (address, pid),
+    ):
+        runner = LevelRunner(
+            make_terminals(terminals),
+            address,
+            switch_pid=pid,
+            seconds=seconds,
+            mac_check_share=0.0,
+        )
+        search = await search_rate(
+            runner.run, low_per_s=low_per_s, high_per_s=high_per_s, p99_ms_max=p99_ms_max
+        )
     return PipeBench(p99_ms_max=p99_ms_max, record_sizes=sizes, search=search)
 
 
@@ -61,7 +63,7 @@ async def bench_pipe(
 def _running_pipe(folder: Path, sizes: RecordSizes) -> Iterator[tuple[tuple[str, int], int]]:
     issuer_command = ["switch", "issuer", "--data", str(folder), "--address", "127.0.0.1:0"]
     with _running(issuer_command) as (issuer_line, _):
-        # "issuer simulator on 127.0.0.1:PORT, ledger ..."
+        # the line reads: issuer simulator on 127.0.0.1 colon PORT comma ledger...
         issuer_port = issuer_line.partition("127.0.0.1:")[2].partition(",")[0]
         pipe_command = ["loadtest.bare_pipe", str(folder), "127.0.0.1", issuer_port]
         encoded_sizes = msgspec.json.encode(sizes).decode()

@@ -75,7 +75,7 @@ class LevelRunner:
             answered_per_s=round(driver.tally.answered_in_window / (self._seconds - warmup_s), 1),
             p50_ms=histogram.quantile_us(0.5) / 1000 if histogram else -1,
             p99_ms=histogram.quantile_us(0.99) / 1000 if histogram else -1,
-            fault_count=driver.tally.fault_count,
+            faults=dict(driver.tally.faults),
             client_us_per_payment=cpu.client_us_per_payment,
             switch_us_per_payment=cpu.switch_us_per_payment,
         )

@@ -15,14 +15,14 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
     answered_per_s: float
     p50_ms: float
     p99_ms: float
-    fault_count: int
+    faults: dict[str, int]
     client_us_per_payment: float
     switch_us_per_payment: float | None = None
 
     def holds(self, *, p99_ms_max: float, rate_share_min: float = 0.99) -> bool:
         """Whether (nearly) everything was answered, fast enough, and nothing went wrong."""
         reached = self.answered_per_s >= rate_share_min * self.rate_per_s
-        return reached and self.p99_ms <= p99_ms_max and not self.fault_count
+        return reached and self.p99_ms <= p99_ms_max and not self.faults
 
 
 class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
