@@ -70,7 +70,7 @@ class IssuerConnection:
         self._connecting: asyncio.Task[None] | None = None
         self._unsent: list[bytes] = []
         self._gone = asyncio.Event()
-        self._was_up = False
+        self._shown = (link.state, link.is_up)
         self._down_reason = ""
         self._loop = asyncio.get_running_loop()
         self._up_gauge = metrics.gauge("switch_issuer_link_up").labels(link.name)
@@ -189,10 +189,10 @@ class IssuerConnection:
         self._note_change()
 
     def _note_change(self) -> None:
-        is_up = self.link.is_up
-        if is_up != self._was_up:
-            self._was_up = is_up
-            self._up_gauge.set(int(is_up))
+        shown = (self.link.state, self.link.is_up)
+        if shown != self._shown:
+            self._shown = shown
+            self._up_gauge.set(int(self.link.is_up))
             self._listener.links_changed()
 
     async def _connect(self) -> None:

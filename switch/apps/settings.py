@@ -10,7 +10,6 @@ import msgspec
 from msgspec import Meta
 
 _HOUR_MS: Final = 3_600_000
-_DAY_MS: Final = 24 * _HOUR_MS
 
 
 def _meta(description: str, *, ge: int | None = None, le: int | None = None) -> Meta:
@@ -251,51 +250,46 @@ class IssuerLinkSettings(Section, frozen=True, kw_only=True):
 
 
 class HandlerSettings(Section, frozen=True, kw_only=True):
-    """What the owner of a partition remembers, and how it repeats reversals."""
+    """How the owner of a partition decides, and how it repeats reversals."""
 
-    in_flight_count_max: Annotated[
+    institution_id: Annotated[
+        str,
+        Meta(
+            description="The switch's own institution: DE 32 towards terminals and issuers.",
+            pattern="^[0-9]{1,11}$",
+        ),
+    ] = "00000000001"
+    timezone_offset_minutes: Annotated[
+        int, _meta("Local time of terminals and of daily limits; China standard time.")
+    ] = 480
+    cut_over_minutes: Annotated[
         int,
-        _meta("Payments of one partition without an outcome; reading pauses above it.", ge=1),
-    ] = 2_000
-    read_count_max: Annotated[int, _meta("Inbound records taken at once.", ge=1)] = 256
-    closed_batch_keep_ms: Annotated[
-        int, _meta("A terminal's keys of closed batches are kept this long.", ge=0)
-    ] = 7 * _DAY_MS
-    batch_key_count_max: Annotated[
-        int,
-        _meta("Keys in one open batch; the next new payment is told to settle (77).", ge=1),
-    ] = 20_000
-    client_key_keep_ms: Annotated[
-        int, _meta("An Idempotency-Key is remembered this long (published to partners).", ge=0)
-    ] = 7 * _DAY_MS
-    tombstone_keep_ms: Annotated[
-        int, _meta("A reversal of an unknown original bars it for this long.", ge=0)
+        _meta("The clearing day ends so long after local midnight (23:00).", ge=0, le=1_440),
+    ] = 1_380
+    tombstone_ms: Annotated[
+        int, _meta("A reversal of an unknown original bars it for this long (48 h).", ge=0)
     ] = 48 * _HOUR_MS
-    pre_authorization_keep_ms: Annotated[
-        int, _meta("An open pre-authorization may be completed for this long.", ge=0)
-    ] = 30 * _DAY_MS
-    refundable_keep_ms: Annotated[int, _meta("A sale may be refunded for this long.", ge=0)] = (
-        180 * _DAY_MS
-    )
-    lost_terminal_key_keep_ms: Annotated[
-        int, _meta("A lost terminal's keys still verify a reversal for this long.", ge=0)
-    ] = _DAY_MS
-    reversal_delay_min_ms: Annotated[
-        int, _meta("First delay before a reversal is repeated (0421); doubled each time.", ge=1)
-    ] = 1_000
-    reversal_delay_max_ms: Annotated[int, _meta("The delay grows no further than this.", ge=1)] = (
-        60_000
-    )
-    reversal_attempt_count_max: Annotated[
+    reversal_first_repeat_ms: Annotated[
+        int, _meta("A reversal without an answer is repeated after this; then doubled.", ge=1)
+    ] = 2_000
+    reversal_repeat_max_ms: Annotated[
+        int, _meta("The delay between two repeats grows no further than this.", ge=1)
+    ] = 300_000
+    reversal_in_flight_count_max: Annotated[
         int,
-        _meta("A reversal unanswered so often is parked as a case; its lane goes on.", ge=1),
-    ] = 1_000
-    reversal_lane_count_max: Annotated[
-        int, _meta("Reversals under way to one issuer at a time.", ge=1)
+        _meta(
+            "Reversals of one link that wait for an answer at a time; an issuer that comes back"
+            " is not buried under them.",
+            ge=1,
+        ),
     ] = 64
-    position_note_interval_ms: Annotated[
+    reversal_answers_bad_count_max: Annotated[
+        int,
+        _meta("Useless answers to one reversal, before a person must look and it stops.", ge=1),
+    ] = 5
+    position_note_ms: Annotated[
         int, _meta("A quiet partition notes its reading position this often.", ge=100)
-    ] = 10_000
+    ] = 5_000
 
 
 class RegistrySettings(Section, frozen=True, kw_only=True):
@@ -435,5 +429,5 @@ DEMO_OVERRIDES: Final[dict[str, object]] = {
     "times.terminal_deadline_ms": 5_000,
     "times.issuer_timeout_ms": 3_000,
     "times.issuer_delay_max_ms": 6_000,
-    "handler.reversal_delay_max_ms": 5_000,
+    "handler.reversal_repeat_max_ms": 5_000,
 }

@@ -225,8 +225,8 @@ def check_order(settings: Settings) -> None:
             "registry.poll_wait_ms must be below registry.staleness_max_ms",
         ),
         (
-            handler.reversal_delay_min_ms <= handler.reversal_delay_max_ms,
-            "handler.reversal_delay_min_ms must not be above handler.reversal_delay_max_ms",
+            handler.reversal_first_repeat_ms <= handler.reversal_repeat_max_ms,
+            "handler.reversal_first_repeat_ms must not be above handler.reversal_repeat_max_ms",
         ),
         (
             link.reconnect_delay_min_ms <= link.reconnect_delay_max_ms,

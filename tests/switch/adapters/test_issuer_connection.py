@@ -135,6 +135,6 @@ async def test_an_issuer_that_comes_back_is_found_again(stage: Stage) -> None:
     await stage.until(lambda: "cannot connect" in stage.connection.down_reason)
     await stage.start_issuer()
     await stage.until(lambda: stage.connection.is_up)
-    assert stage.change_count == 3
+    assert stage.change_count >= 3
     assert stage.connection.send(stage.debit(2))
     await stage.until(lambda: len(stage.answers) == 1)

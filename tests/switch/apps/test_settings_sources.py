@@ -43,7 +43,7 @@ def test_the_file_outranks_the_demo(file: Path) -> None:
         is_demo=True,
     )
     assert effective.settings.times.issuer_timeout_ms == 30_000
-    assert effective.origins["handler.reversal_delay_max_ms"] == "demo"
+    assert effective.origins["handler.reversal_repeat_max_ms"] == "demo"
 
 
 def test_an_unknown_variable_stops_the_start_with_the_nearest_name() -> None:
@@ -105,7 +105,7 @@ def test_tables_and_switches_can_come_from_the_environment() -> None:
         ("times.append_deadline_ms", 45_000, "times.append_deadline_ms"),
         ("security.minute_key_lifetime_ms", 45_000, "security.minute_key_lifetime_ms"),
         ("registry.poll_wait_ms", 1_000, "registry.poll_wait_ms"),
-        ("handler.reversal_delay_min_ms", 70_000, "handler.reversal_delay_min_ms"),
+        ("handler.reversal_first_repeat_ms", 300_001, "handler.reversal_first_repeat_ms"),
         ("issuer_link.reconnect_delay_min_ms", 6_000, "issuer_link.reconnect_delay_min_ms"),
     ],
 )

@@ -1,0 +1,342 @@
+"""The HTTP listener: payments, their status, the registry for operators, health, metrics, page."""
+
+import hmac
+import ipaddress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import ClassVar, Final, Protocol
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from switch.adapters.http_exchange import (
+    BodyTooLarge,
+    ClientGone,
+    ProblemRaised,
+    find_bearer,
+    json_response,
+    make_problem,
+    problem_response,
+    read_body,
+)
+from switch.adapters.http_openapi import write_openapi
+from switch.adapters.http_page import PageContent, render_page
+from switch.adapters.http_payments import (
+    PATH,
+    FindClient,
+    PaymentDesk,
+    identify_client,
+    make_payments_route,
+)
+from switch.adapters.telemetry import Telemetry
+from switch.domain.registry.entities import Entity
+from switch.domain.registry.view import KINDS
+from switch.handlers.answers import PaymentResource
+
+METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_SECURITY_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:;"
+    " frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+class Unavailable(Exception):
+    """What was asked for cannot be told now; the message says why."""
+
+    retryable: ClassVar[bool] = True
+
+
+class FoundPayment(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment with what decides who may see it."""
+
+    merchant_id: str
+    resource: PaymentResource
+
+
+class PaymentStatus(Protocol):
+    """Who knows what became of payments: the audit projection."""
+
+    async def find_by_rrn(self, rrn: str) -> FoundPayment | None:
+        """
+        Look a payment up by its retrieval reference number.
+
+        Raises:
+            Unavailable: the database cannot be asked now.
+        """
+        ...
+
+    async def find_by_key(
+        self, client_id: str, merchant_id: str, idempotency_key: str
+    ) -> FoundPayment | None:
+        """
+        Look a partner's payment up by the key that it was asked for with.
+
+        Raises:
+            Unavailable: the database cannot be asked now.
+        """
+        ...
+
+
+class RegistryDesk(Protocol):
+    """Who changes the registry, and who knows it."""
+
+    async def load(self, content: bytes) -> Mapping[str, object]:
+        """
+        Load a registry file, all of it or nothing; return what changed.
+
+        Raises:
+            ProblemRaised: refused, with every error.
+            Unavailable: the log cannot be written.
+        """
+        ...
+
+    def list_entities(self, kind: str) -> Sequence[Entity]:
+        """List the entities of a kind."""
+        ...
+
+    def find_entity(self, kind: str, entity_id: str) -> Entity | None:
+        """Find one entity."""
+        ...
+
+
+class ApiPorts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the HTTP listener stands on."""
+
+    desk: PaymentDesk
+    clients: FindClient
+    payments: PaymentStatus
+    registry: RegistryDesk
+    telemetry: Telemetry
+    status: Callable[[], dict[str, object]]
+    page: Callable[[bool], Awaitable[PageContent]]  # with payments only for who may see them
+    version: str
+    operator_token: str
+    request_bytes_max: int
+    registry_bytes_max: int
+
+
+class HttpApi:
+    """The ASGI application: the hot route first, everything else through starlette."""
+
+    def __init__(self, ports: ApiPorts) -> None:
+        self._ports = ports
+        self._requests = ports.telemetry.metrics.counter("switch_http_requests_total")
+        self._pay = make_payments_route(
+            ports.desk,
+            ports.clients,
+            body_bytes_max=ports.request_bytes_max,
+            count_answer=self._count,
+        )
+        self._openapi = msgspec.json.encode(write_openapi(ports.version))
+        self.routes = [
+            Route("/", self._show_page),
+            Route(PATH, self._query_payment),
+            Route(f"{PATH}/{{rrn}}", self._show_payment),
+            Route("/v1/registry/load", self._load_registry, methods=["POST"]),
+            Route("/v1/registry/{kind}", self._list_registry),
+            Route("/v1/registry/{kind}/{entity_id:path}", self._show_entity),
+            Route("/v1/status", self._show_status),
+            Route("/v1/openapi.json", self._show_openapi),
+            Route("/healthz", self._show_health),
+            Route("/readyz", self._show_readiness),
+            Route("/metrics", self._show_metrics),
+            Route("/version", self._show_version),
+        ]
+        self._others: ASGIApp = Starlette(
+            routes=self.routes,
+            exception_handlers={
+                ProblemRaised: _answer_problem,
+                Unavailable: _answer_unavailable,
+                HTTPException: _answer_http_exception,
+                Exception: self._answer_fault,
+            },
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        if scope["path"] == PATH and scope["method"] == "POST":
+            await self._pay(scope, receive, send)
+            return
+        status = 0
+
+        async def send_counted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._others(scope, receive, send_counted)
+        except ClientGone:
+            return
+        finally:
+            route = scope.get("route")
+            self._count(route.path if isinstance(route, Route) else "other", status)
+
+    def _count(self, route: str, status: int) -> None:
+        self._requests.labels(route, str(status)).inc()
+
+    # -- payments
+
+    async def _show_payment(self, request: Request) -> Response:
+        return await self._answer_rrn(request, request.path_params["rrn"])
+
+    async def _query_payment(self, request: Request) -> Response:
+        query = request.query_params
+        if "rrn" in query:
+            return await self._answer_rrn(request, query["rrn"])
+        if "idempotency_key" not in query or "merchant_id" not in query:
+            raise ProblemRaised(
+                make_problem(
+                    400, "invalid-request", "Ask with rrn, or with merchant_id and idempotency_key."
+                )
+            )
+        client = identify_client(request.scope, self._ports.clients)
+        found = await self._ports.payments.find_by_key(
+            client.client_id, query["merchant_id"], query["idempotency_key"]
+        )
+        return _answer_payment(found, client.merchants)
+
+    async def _answer_rrn(self, request: Request, rrn: str) -> Response:
+        if self._is_operator(request):
+            merchants = None
+        else:
+            merchants = identify_client(request.scope, self._ports.clients).merchants
+        return _answer_payment(await self._ports.payments.find_by_rrn(rrn), merchants)
+
+    # -- registry
+
+    async def _load_registry(self, request: Request) -> Response:
+        self._need_operator(request)
+        try:
+            content = await read_body(
+                request.scope, request.receive, self._ports.registry_bytes_max
+            )
+        except BodyTooLarge:
+            detail = f"A registry file may have {self._ports.registry_bytes_max} bytes."
+            raise ProblemRaised(
+                make_problem(413, "body-too-large", detail), {"Connection": "close"}
+            ) from None
+        return json_response(await self._ports.registry.load(content))
+
+    async def _list_registry(self, request: Request) -> Response:
+        self._need_operator(request)
+        kind = _get_kind(request)
+        return json_response({kind: self._ports.registry.list_entities(kind)})
+
+    async def _show_entity(self, request: Request) -> Response:
+        self._need_operator(request)
+        kind, entity_id = _get_kind(request), request.path_params["entity_id"]
+        entity = self._ports.registry.find_entity(kind, entity_id)
+        if entity is None:
+            raise ProblemRaised(make_problem(404, "not-found", f"No {kind} {entity_id!r}."))
+        return json_response(entity)
+
+    # -- the process
+
+    async def _show_page(self, request: Request) -> Response:
+        content = await self._ports.page(_is_local(request))
+        return Response(render_page(content), media_type="text/html", headers=_SECURITY_HEADERS)
+
+    async def _show_status(self, request: Request) -> Response:
+        self._need_operator(request)
+        return json_response(self._ports.status())
+
+    async def _show_openapi(self, _request: Request) -> Response:
+        return Response(self._openapi, media_type="application/json")
+
+    async def _show_health(self, _request: Request) -> Response:
+        return json_response({"alive": True})
+
+    async def _show_readiness(self, _request: Request) -> Response:
+        parts = self._ports.telemetry.readiness.parts()
+        is_ready = not any(parts.values())
+        content = {
+            "ready": is_ready,
+            "reasons": {part: reason for part, reason in parts.items() if reason},
+            "parts": sorted(parts),
+        }
+        return json_response(content, 200 if is_ready else 503)
+
+    async def _show_metrics(self, _request: Request) -> Response:
+        return Response(
+            await self._ports.telemetry.metrics.render(), headers={"Content-Type": METRICS_TYPE}
+        )
+
+    async def _show_version(self, _request: Request) -> Response:
+        return json_response({"version": self._ports.version})
+
+    # -- who asks
+
+    def _is_operator(self, request: Request) -> bool:
+        token = find_bearer(request.scope)
+        return bool(token) and hmac.compare_digest(
+            token.encode("latin-1"), self._ports.operator_token.encode()
+        )
+
+    def _need_operator(self, request: Request) -> None:
+        if not self._is_operator(request):
+            detail = "Send the operator's token (DIR/keys/operator.token) as a bearer token."
+            raise ProblemRaised(
+                make_problem(401, "operator-needed", detail), {"WWW-Authenticate": "Bearer"}
+            )
+
+    async def _answer_fault(self, request: Request, error: Exception) -> Response:
+        self._ports.telemetry.log.error(
+            "http request failed", path=request.url.path, kind=type(error).__name__, exc_info=error
+        )
+        return problem_response(make_problem(500, "internal-fault", "The fault was recorded."))
+
+
+def _get_kind(request: Request) -> str:
+    kind: str = request.path_params["kind"]
+    if kind not in KINDS:
+        detail = f"There is no kind {kind!r}, only {', '.join(KINDS)}."
+        raise ProblemRaised(make_problem(404, "not-found", detail))
+    return kind
+
+
+def _answer_payment(found: FoundPayment | None, merchants: Sequence[str] | None) -> Response:
+    """Show a payment to who may see it; for others it is not there."""
+    if found is None or (merchants is not None and found.merchant_id not in merchants):
+        problem = make_problem(
+            404,
+            "payment-not-found",
+            "No such payment; one of a moment ago appears within a second or two.",
+        )
+        raise ProblemRaised(problem, {"Retry-After": "1"})
+    return json_response(found.resource)
+
+
+def _is_local(request: Request) -> bool:
+    """Whether the client is on this machine: the start page shows payments to nobody else."""
+    try:
+        return request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False
+
+
+async def _answer_problem(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemRaised)
+    return problem_response(error.problem, error.headers)
+
+
+async def _answer_unavailable(_request: Request, error: Exception) -> Response:
+    return problem_response(make_problem(503, "unavailable", str(error)), {"Retry-After": "1"})
+
+
+async def _answer_http_exception(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    kinds = {404: "not-found", 405: "method-not-allowed"}
+    headers = dict(error.headers) if error.headers else None
+    kind = kinds.get(error.status_code, "invalid-request")
+    return problem_response(make_problem(error.status_code, kind), headers)
