@@ -20,11 +20,12 @@ from switch.eventlog.port import (
     check_address,
 )
 
+AppendFailure = AppendRefused | AppendUnknown
 POLL_MS: Final = 5  # how often a waiting read looks again
 
 
 class MemoryPartition:
-    """What is durable in one partition; `first_offset` rises when old records are dropped."""
+    """What is durable in one partition; raise `next_offset` to leave a gap in the offsets."""
 
     def __init__(self) -> None:
         self.records: list[StoredRecord] = []
@@ -35,12 +36,8 @@ class MemoryPartition:
         """Make one record durable, whoever wrote it: a stray, a foreign claim."""
         offset = self.next_offset
         self.records.append(StoredRecord(offset, value))
-        self.next_offset = offset + 1
+        self.next_offset += 1
         return offset
-
-    def skip(self, count: int = 1) -> None:
-        """Leave a gap in the offsets, as an aborted batch does."""
-        self.next_offset += count
 
     def drop_before(self, offset: int) -> None:
         """Forget old records, as retention does."""
@@ -52,11 +49,10 @@ class MemoryWriter:
     """One opened partition (a `PartitionLog`), with its faults within reach."""
 
     def __init__(self, log: "MemoryLog", partition: MemoryPartition) -> None:
-        self._log = log
-        self.partition = partition
+        self._log, self.partition = log, partition
         self.queued: deque[tuple[bytes, AppendSink]] = deque()  # not in the log yet
-        self.landed: deque[tuple[int, AppendSink]] = deque()  # in the log, not acked yet
-        self.failure: AppendRefused | AppendUnknown | None = None  # set it: every ack fails so
+        self.landed: deque[tuple[int | AppendFailure, AppendSink]] = deque()  # not acked yet
+        self.failure: AppendFailure | None = None  # set it: nothing lands any more
         self.is_held = False  # `pump` passes this writer by
         self.lost_ack_count = 0  # how many of the next acks never come
         self.doubled_count = 0  # how many of the next records land twice
@@ -64,29 +60,36 @@ class MemoryWriter:
     def append(self, value: bytes, sink: AppendSink, *, key: bytes = b"") -> None:  # noqa: ARG002
         """Queue one record."""
         self.queued.append((value, sink))
-        if len(value) > RECORD_BYTES_MAX:
-            self.failure = AppendRefused(f"a record of {len(value)} bytes is too large")
         if self._log.call_soon is not None:
             self._log.call_soon(self._log.pump)
 
     def land(self) -> None:
         """Make the oldest queued record durable, or fail it if this writer has failed."""
         value, sink = self.queued.popleft()
+        if len(value) > RECORD_BYTES_MAX:
+            self.failure = AppendRefused(f"a record of {len(value)} bytes is too large")
         if self.failure is not None:
-            sink(self.failure)
+            self.landed.append((self.failure, sink))
             return
-        for _ in range(2 if self.doubled_count else 1):
-            offset = self.partition.put(value)
-        self.doubled_count = max(0, self.doubled_count - 1)
-        self.landed.append((offset, sink))
+        if self.doubled_count:
+            self.doubled_count -= 1
+            self.partition.put(value)
+        self.landed.append((self.partition.put(value), sink))
 
     def ack(self) -> None:
-        """Tell the oldest landed record's offset, or keep silent for ever if its ack is lost."""
-        offset, sink = self.landed.popleft()
+        """Tell what became of the oldest one, or keep silent for ever if its ack is lost."""
+        outcome, sink = self.landed.popleft()
         if self.lost_ack_count:
             self.lost_ack_count -= 1
             return
-        sink(offset if self.failure is None else self.failure)
+        sink(outcome)
+
+    def pump(self) -> None:
+        """Land and ack all that is queued."""
+        while self.queued:
+            self.land()
+        while self.landed:
+            self.ack()
 
     async def read(self, offset: int, *, count_max: int, wait_ms: int) -> list[StoredRecord]:
         """Return durable records; wait only if the log was given a `sleep`."""
@@ -107,8 +110,7 @@ class MemoryWriter:
     async def close(self) -> None:
         """Refuse what is still queued."""
         self.failure = self.failure or AppendRefused("the log was closed")
-        while self.queued:
-            self.land()
+        self.pump()
 
 
 class MemoryLog:
@@ -137,10 +139,8 @@ class MemoryLog:
     def pump(self) -> None:
         """Land and ack all that is queued by writers that are not held."""
         for writer in self.writers:
-            while writer.queued and not writer.is_held:
-                writer.land()
-            while writer.landed and not writer.is_held:
-                writer.ack()
+            if not writer.is_held:
+                writer.pump()
 
     async def close(self) -> None:
         """Close every writer; the records stay, so a new writer finds them."""

@@ -1,0 +1,51 @@
+"""What several rooms' tests share: one real Kafka broker for the whole run."""
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from infra.kafka import kafka
+
+BROKER_START_TIMEOUT_S = 180  # the first run also fetches Kafka
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Address of a broker that all workers of this run share and that ends with the run."""
+    if missing := kafka.find_missing_tools():
+        if os.environ.get("CI", "").lower() in ("1", "true"):
+            pytest.fail("Kafka tests cannot run: " + "; ".join(missing))
+        pytest.skip("KAFKA TESTS SKIPPED: " + "; ".join(missing))
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    run_folder = tmp_path_factory.getbasetemp()
+    folder = (run_folder.parent if is_worker else run_folder) / "kafka-broker"
+    run_pid = os.getppid() if is_worker else os.getpid()
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "ready").exists():
+            _start_broker(folder, run_pid)
+    return (folder / "ready").read_text()
+
+
+def _start_broker(folder: Path, run_pid: int) -> None:
+    """Start the broker under a process that stops it when this test run has ended."""
+    command = [sys.executable, kafka.__file__, "serve", "--dir", str(folder), "--port", "0"]
+    with folder.with_suffix(".out").open("w") as output:
+        keeper = subprocess.Popen(
+            [*command, "--while-pid", str(run_pid)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    give_up_at = time.monotonic() + BROKER_START_TIMEOUT_S
+    while not (folder / "ready").exists():
+        if keeper.poll() is not None or time.monotonic() > give_up_at:
+            pytest.fail("Kafka did not start:\n" + folder.with_suffix(".out").read_text())
+        time.sleep(0.1)
+    keeper.returncode = 0  # it ends by itself after this run: nobody waits for it
