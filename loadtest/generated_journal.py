@@ -87,11 +87,11 @@ class JournalMaker:
     def _next_record(self) -> JournalRecord:
         self._at += self._random.randrange(4)
         chance = self._random.random()
-        if not self._claim_id or chance < self._trouble / 1_000:
+        if not self._claim_id or chance < self._trouble / 250:
             return self._claim()
-        if chance < self._trouble / 200:
+        if chance < self._trouble / 80:
             return self._wrap((PositionNoted(at=self._at),))
-        if chance < self._trouble / 50:
+        if chance < self._trouble / 25:
             return self._make_stray()
         while True:
             if self._in_flight and (

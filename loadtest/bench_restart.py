@@ -1,0 +1,148 @@
+"""How long a start takes that finds a long journal."""
+
+import asyncio
+import contextlib
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from loadtest.instance import start_instance
+from loadtest.journal_file import LOG_FILE
+from loadtest.journal_maker import (
+    MakerSettings,
+    PartitionMaker,
+    count_payments,
+    make_partitions,
+    terminal_count_for,
+)
+from loadtest.process_tree import read_tree
+from switch.adapters.sqlite_log import SqliteLog
+from switch.eventlog.journal import JournalRecord, encode_record
+from switch.eventlog.port import AppendRefused, AppendUnknown, PartitionLog
+
+_QUEUED_COUNT_MAX: Final = 8_000  # below the log's own bound
+_INBOUND_RECORD: Final = b"{}"  # below the watermark: never read again
+_MEGABYTE: Final = 1_000_000
+
+
+class RestartBench(msgspec.Struct, frozen=True, kw_only=True):
+    """What a restart took."""
+
+    journal_events: int
+    journal_records: int
+    log_megabytes: float
+    made_s: float
+    empty_ready_s: float
+    ready_s: float
+    resident_megabytes: dict[str, float]
+    stop_s: float
+
+
+async def bench_restart(event_count: int) -> RestartBench:
+    """
+    Start once on nothing, write the journal, start again.
+
+    Raises:
+        InstanceError: the switch does not start.
+        RuntimeError: the log refused a record.
+    """
+    with tempfile.TemporaryDirectory(prefix="lt-") as folder:
+        directory, output = Path(folder) / "data", Path(folder) / "output.log"
+        with start_instance(directory, output) as first:
+            empty_ready_s = first.ready_s
+        started_s = time.monotonic()
+        record_count = await fill_journal(directory / LOG_FILE, event_count)
+        made_s = time.monotonic() - started_s
+        log_bytes = sum(path.stat().st_size for path in directory.glob(f"{LOG_FILE}*"))
+        with start_instance(directory, output) as again:
+            assert again.pid is not None
+            tree = read_tree(again.pid)
+            resident = {
+                f"{use.name}[{use.pid}]": round(use.resident_bytes / _MEGABYTE, 1) for use in tree
+            }
+            stop_s = again.stop()
+    return RestartBench(
+        journal_events=event_count,
+        journal_records=record_count,
+        log_megabytes=round(log_bytes / _MEGABYTE, 1),
+        made_s=round(made_s, 2),
+        empty_ready_s=round(empty_ready_s, 2),
+        ready_s=round(again.ready_s, 2),
+        resident_megabytes=resident,
+        stop_s=round(stop_s, 2),
+    )
+
+
+async def fill_journal(path: Path, event_count: int, terminal_count: int = 0) -> int:
+    """
+    Continue every partition of a stopped instance's journal with approved sales; counts records.
+
+    Raises:
+        RuntimeError: the log refused a record.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        log = SqliteLog(path)
+        stack.push_async_callback(log.close)
+        count = log.partition_count
+        journal = [await log.open_partition("journal", partition) for partition in range(count)]
+        inbound = [await log.open_partition("inbound", partition) for partition in range(count)]
+        payments = list(count_payments(event_count, count))
+        first_at_ms = int(time.time() * 1000) - 2 * max(payments) - 60_000
+        makers = make_partitions(
+            MakerSettings(partition_count=count, first_at_ms=first_at_ms),
+            [await partition.end() for partition in journal],
+            terminal_count or terminal_count_for(count),
+        )
+        filler = _Filler()
+        for partition, maker in enumerate(makers):
+            await filler.fill(journal[partition], inbound[partition], maker, payments[partition])
+        await filler.wait_until_written()
+    return filler.record_count
+
+
+class _Filler:
+    """Appends as fast as the log takes it, never more at once than it may queue."""
+
+    def __init__(self) -> None:
+        self.record_count = 0
+        self._queued_count = 0
+        self._refusal: Exception | None = None
+        self._written = asyncio.Event()
+
+    async def fill(
+        self, journal: PartitionLog, inbound: PartitionLog, maker: PartitionMaker, payments: int
+    ) -> None:
+        self._append(journal, maker.make_claim())
+        for _ in range(payments):
+            self._put(inbound, _INBOUND_RECORD)
+            for record in maker.make_payment():
+                self._append(journal, record)
+            while self._queued_count > _QUEUED_COUNT_MAX:
+                await self._wait_for_one()
+
+    async def wait_until_written(self) -> None:
+        while self._queued_count:
+            await self._wait_for_one()
+
+    def _append(self, journal: PartitionLog, record: JournalRecord) -> None:
+        self.record_count += 1
+        self._put(journal, encode_record(record))
+
+    def _put(self, log: PartitionLog, value: bytes) -> None:
+        self._queued_count += 1
+        log.append(value, self._take)
+
+    def _take(self, outcome: int | AppendRefused | AppendUnknown) -> None:
+        self._queued_count -= 1
+        if not isinstance(outcome, int):
+            self._refusal = outcome
+        self._written.set()
+
+    async def _wait_for_one(self) -> None:
+        self._written.clear()
+        await self._written.wait()
+        if self._refusal:
+            raise RuntimeError(f"the journal could not be written: {self._refusal}")
