@@ -25,7 +25,7 @@ POLL_MS: Final = 5  # how often a waiting read looks again
 
 
 class MemoryPartition:
-    """What is durable in one partition; raise `next_offset` to leave a gap in the offsets."""
+    """What is durable in one partition; raise `first_offset` to drop old records."""
 
     def __init__(self) -> None:
         self.records: list[StoredRecord] = []
@@ -39,10 +39,9 @@ class MemoryPartition:
         self.next_offset += 1
         return offset
 
-    def drop_before(self, offset: int) -> None:
-        """Forget old records, as retention does."""
-        self.first_offset = offset
-        del self.records[: bisect_left(self.records, (offset,))]
+    def skip(self, count: int = 1) -> None:
+        """Leave a gap in the offsets, as an aborted batch does."""
+        self.next_offset += count
 
 
 class MemoryWriter:
