@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from projections.catalogue import Batch
-from projections.place import Place
-from projections.position import Position, resume_reader
+from projections.position import Place, Position, resume_reader
 from switch.eventlog.journal import UnknownEvent, decode_record
 from switch.eventlog.journal_reader import JournalReader
 from switch.eventlog.port import StoredRecord

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple, Protocol
 
 from projections.audit.tables import AuditBatch
 from projections.database import Connection
-from projections.place import Place
+from projections.position import Place
 from projections.settlement.tables import SettlementBatch
 from switch.eventlog.journal import JournalRecord
 

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from projections.database import Connection
 
-INDEXES: Final = "_indexes"  # a file so named only speeds up reading; a rebuild runs it at its end
+INDEXES: Final = "indexes"  # files so named only speed up reading; a rebuild runs them at its end
 
 _LEDGER: Final = """
 CREATE TABLE IF NOT EXISTS migrations (

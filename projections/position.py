@@ -1,12 +1,25 @@
 """How far a projection is: checked and moved in the db transaction that writes its rows."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from projections.database import Connection, fetch_rows, transpose
 from switch.eventlog.journal_reader import JournalReader
+
+
+class Place(NamedTuple):
+    """
+    The address of one record and what the void rule says about it.
+
+    `epoch` is the offset of the claim in force; a void record belongs to another one.
+    """
+
+    partition: int
+    offset: int
+    epoch: int = -1
+    is_void: bool = False
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,9 @@ records are replayed up to it, and both sets of tables are compared: they must b
 the old tables up to the switch; the live projector waits for milliseconds and goes on after it.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+import contextlib
+import gc
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -21,10 +23,6 @@ from switch.eventlog.port import LogUnavailable, PartitionLog, StoredRecord
 BATCH_RECORDS: Final = 10_000
 READ_RECORDS: Final = 2_000
 READ_WAIT_MS: Final = 2_000  # a record below the mark exists; this long a silence is a fault
-
-_POSITION_COLUMNS: Final = (
-    "partition, next_offset, claim_id, epoch, record_count, void_count, at_ms"
-)
 
 
 class RebuildReport(msgspec.Struct, kw_only=True):
@@ -50,6 +48,7 @@ class RebuildBusy(Exception):
 
 
 Moves = list[tuple[Position, Position]]  # from, to
+Spans = Mapping[int, tuple[int, int]]  # by partition: first offset, offset after the last
 Progress = Callable[[int, int], None]  # records done, records to do
 
 
@@ -83,6 +82,7 @@ async def rebuild(
     await work.begin()
     await work.replay(progress)
     await migrate(connection, f"{name}_next", migrations)
+    await work.compare_settled()
     await work.switch(accept_differences=accept_differences)
     if work.report.is_switched:
         await connection.execute(f'DROP SCHEMA IF EXISTS "{name}_old" CASCADE')
@@ -103,6 +103,7 @@ class _Rebuild:
         self._connection = connection
         self._logs = logs
         self._positions: dict[int, Position] = {}
+        self._compared: dict[int, int] = {}  # by partition, below which the rows were compared
         self.report = report
 
     async def begin(self) -> None:
@@ -116,13 +117,21 @@ class _Rebuild:
         """Replay every partition up to its end as of now, a db transaction for each batch."""
         marks = {partition: await log.end() for partition, log in self._logs.items()}
         total, done = sum(marks.values()), 0
-        async for batch, moves in self._collect(marks):
-            async with self._connection.transaction():
-                await self._write(batch, moves)
-            done += sum(after.next_offset - before.next_offset for before, after in moves)
-            progress(done, total)
+        with _rare_collection():
+            async for batch, moves in self._collect(marks):
+                async with self._connection.transaction():
+                    await self._write(batch, moves)
+                done += sum(after.next_offset - before.next_offset for before, after in moves)
+                progress(done, total)
         self.report.record_count = sum(at.record_count for at in self._positions.values())
         self.report.void_count = sum(at.void_count for at in self._positions.values())
+
+    async def compare_settled(self) -> None:
+        """Compare what no longer changes, while the live projector goes on."""
+        name = self._projection.name
+        if await _has_live(self._connection, name):
+            live = await read_positions(self._connection, f'"{name}".position')
+            await self._compare_appended(live)
 
     async def switch(self, *, accept_differences: bool) -> None:
         """Stop the live projector for a moment, catch up with it, compare, put the new in force."""
@@ -130,20 +139,39 @@ class _Rebuild:
         async with connection.transaction():
             if await _has_live(connection, name):
                 await connection.execute(f'LOCK TABLE "{name}".position IN ACCESS EXCLUSIVE MODE')
-                live = await read_positions(connection, f'"{name}".position')
-                marks = {p: at.next_offset for p, at in live.items() if p in self._positions}
-                async for batch, moves in self._collect(marks):
-                    await self._write(batch, moves)
-                is_level = {p: at.next_offset for p, at in self._positions.items()} == marks
-                self.report.compared = "all" if is_level else "appended"
-                self.report.differing = await _find_differing(
-                    self._projection, connection, is_level=is_level
-                )
+                await self._compare_level(await read_positions(connection, f'"{name}".position'))
                 if self.report.differing and not accept_differences:
                     return
                 await connection.execute(f'ALTER SCHEMA "{name}" RENAME TO "{name}_old"')
             await connection.execute(f'ALTER SCHEMA "{name}_next" RENAME TO "{name}"')
             self.report.is_switched = True
+
+    async def _compare_level(self, live: Mapping[int, Position]) -> None:
+        """Catch up with the locked live tables; compare what changes, and the newest rows."""
+        name = self._projection.name
+        marks = {p: at.next_offset for p, at in live.items() if p in self._positions}
+        async for batch, moves in self._collect(marks):
+            await self._write(batch, moves)
+        await self._compare_appended(live)
+        is_level = {p: at.next_offset for p, at in self._positions.items()} == marks
+        self.report.compared = "all" if is_level else "appended"
+        if is_level:
+            tables = (*self._projection.folded, "position")
+            self._note(await _find_differing(self._connection, name, tables, None))
+
+    async def _compare_appended(self, live: Mapping[int, Position]) -> None:
+        """Compare the rows of records that both have and that were not compared yet."""
+        spans = {
+            p: (self._compared.get(p, 0), min(at.next_offset, live[p].next_offset))
+            for p, at in self._positions.items()
+            if p in live
+        }
+        name, tables = self._projection.name, self._projection.appended
+        self._note(await _find_differing(self._connection, name, tables, spans))
+        self._compared = {p: below for p, (_, below) in spans.items()}
+
+    def _note(self, differing: tuple[str, ...]) -> None:
+        self.report.differing = tuple(sorted({*self.report.differing, *differing}))
 
     async def _write(self, batch: Batch, moves: Moves) -> None:
         await move_positions(self._connection, moves)
@@ -181,6 +209,17 @@ class _Rebuild:
         return [record for record in records if record.offset < mark]
 
 
+@contextlib.contextmanager
+def _rare_collection() -> Iterator[None]:
+    """Let the cycle collector look rarely: rows hold no cycles, and it costs a quarter here."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(500_000, *thresholds[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+
+
 async def _try_lock(connection: Connection, name: str) -> bool:
     rows = await connection.fetch(
         "SELECT pg_try_advisory_lock(hashtextextended('switch-rebuild-' || $1, 0)) AS taken", name
@@ -201,30 +240,48 @@ async def _next_generation(connection: Connection, name: str) -> int:
 
 
 async def _find_differing(
-    projection: Projection, connection: Connection, *, is_level: bool
+    connection: Connection, name: str, tables: Iterable[str], spans: Spans | None
 ) -> tuple[str, ...]:
-    """Compare both sets of tables by a sum of row hashes, whatever the order of the rows."""
-    live, beside = projection.name, f"{projection.name}_next"
+    """
+    Compare live and new tables by a sum of row hashes, whatever the order of the rows.
+
+    With `spans`, only the rows of records from the first offset up to the second.
+    """
     differing = []
-    for table in projection.appended:
-        rows = (
-            f'"{{schema}}".{table} t JOIN "{live}".position p USING (partition) '
-            "WHERE t.journal_offset < p.next_offset"
-        )
-        if await _digest(connection, rows, live) != await _digest(connection, rows, beside):
+    for table in tables:
+        live = await _digest(connection, name, table, spans)
+        if live != await _digest(connection, f"{name}_next", table, spans):
             differing.append(table)
-    if is_level:
-        columns = f'(SELECT {_POSITION_COLUMNS} FROM "{{schema}}".position) t'  # noqa: S608
-        folded = {table: f'"{{schema}}".{table} t' for table in projection.folded}
-        for table, rows in {**folded, "position": columns}.items():
-            if await _digest(connection, rows, live) != await _digest(connection, rows, beside):
-                differing.append(table)
     return tuple(differing)
 
 
-async def _digest(connection: Connection, rows: str, schema: str) -> tuple[object, object]:
-    found = await connection.fetch(
-        "SELECT count(*) AS rows, sum(hashtextextended(t::text, 0)::numeric) AS digest "  # noqa: S608
-        f"FROM {rows.format(schema=schema)}"
+async def _digest(
+    connection: Connection, schema: str, table: str, spans: Spans | None
+) -> tuple[object, object]:
+    columns = await connection.fetch(
+        "SELECT column_name, data_type FROM information_schema.columns "
+        "WHERE table_schema = $1 AND table_name = $2 AND column_name <> 'generation' "
+        "ORDER BY ordinal_position",
+        schema,
+        table,
     )
+    row = ", ".join(
+        f"t.{column['column_name']}{'::text' if column['data_type'] == 'json' else ''}"
+        for column in columns
+    )
+    query = (
+        f"SELECT count(*) AS rows, sum(hash_record_extended(ROW({row}), 0)::numeric) AS digest "  # noqa: S608 - names of our own
+        f'FROM "{schema}".{table} t'
+    )
+    if spans is None:
+        found = await connection.fetch(query)
+    else:
+        found = await connection.fetch(
+            f"{query} JOIN unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS span (partition, "
+            "first, below) ON t.partition = span.partition AND t.journal_offset >= span.first "
+            "AND t.journal_offset < span.below",
+            list(spans.keys()),
+            [first for first, _ in spans.values()],
+            [below for _, below in spans.values()],
+        )
     return found[0]["rows"], found[0]["digest"]

@@ -9,10 +9,11 @@ from projections.audit.events import apply as apply_record
 from projections.audit.payments import FOLDED, PaymentRow, open_row
 from projections.audit.payments import apply as apply_event
 from projections.database import Connection, fetch_rows, transpose
-from projections.place import Place
+from projections.position import Place
 from switch.domain.payment.events import PaymentRequested
 from switch.eventlog.journal import JournalEvent, JournalRecord
 
+_FOLDED: Final = frozenset({PaymentRequested, *FOLDED})
 _COLUMNS: Final = PaymentRow.__struct_fields__
 _FIND: Final = f"SELECT {', '.join(_COLUMNS)} FROM payments WHERE rrn = ANY($1::text[])"  # noqa: S608 - ours
 # what an event may change; the rest stays as the request said
@@ -53,7 +54,7 @@ class AuditBatch:
         if place.is_void:
             return
         for event, row in zip(record.events, rows, strict=True):
-            if row.rrn and isinstance(event, (PaymentRequested, *FOLDED)):
+            if row.rrn and type(event) in _FOLDED:
                 step = (event, row.at_ms, place.partition)
                 self._folds.setdefault(row.rrn, []).append(step)
 

@@ -4,7 +4,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from projections.place import Place
+from projections.position import Place
 from switch.domain.payment.events import PaymentApproved, PaymentReversed, SettlementLine
 from switch.eventlog.journal import JournalEvent
 

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Final
 
 from projections.database import Connection, transpose
-from projections.place import Place
+from projections.position import Place
 from projections.settlement.lines import APPROVAL, LineRow, PostingRow, apply
 from switch.eventlog.journal import JournalRecord
 

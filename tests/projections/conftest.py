@@ -6,6 +6,11 @@ import asyncpg
 import pytest
 
 from loadtest.generated_journal import JournalMaker
+from projections.applying import add_records
+from projections.catalogue import PROJECTIONS
+from projections.migrations import migrate, read_migrations
+from projections.position import load_positions, move_positions
+from projections.runner import connect, disconnect
 from switch.adapters.embedded_postgres import EmbeddedPostgres
 from switch.eventlog.memory_log import MemoryLog, MemoryPartition
 
@@ -53,7 +58,49 @@ def make_log() -> Callable[..., MemoryLog]:
 def wait_until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
     async def wait(holds: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):
-            while not holds():
+            while not holds():  # noqa: ASYNC110 - the condition is anybody's
                 await asyncio.sleep(0.005)
 
     return wait
+
+
+@pytest.fixture
+def fill() -> Callable[[str, MemoryLog], Awaitable[None]]:
+    """Apply a whole journal to both projections of a database, in one batch each."""
+
+    async def apply_all(dsn: str, log: MemoryLog) -> None:
+        for projection in PROJECTIONS.values():
+            connection = await connect(dsn, projection.name)
+            await migrate(connection, projection.name, read_migrations(projection.name))
+            positions = await load_positions(connection, range(log.partition_count))
+            batch = projection.new_batch()
+            moves = [
+                (before, add_records(batch, before, log.partitions["journal", p].records))
+                for p, before in positions.items()
+            ]
+            async with connection.transaction():
+                await move_positions(connection, moves)
+                await batch.write(connection)
+            await disconnect(connection)
+
+    return apply_all
+
+
+@pytest.fixture
+def read_tables() -> Callable[[str], Awaitable[dict[str, list[tuple[object, ...]]]]]:
+    """Read every table of both projections, rows sorted, without the generation."""
+
+    async def read(dsn: str) -> dict[str, list[tuple[object, ...]]]:
+        connection = await asyncpg.connect(dsn)
+        found = {}
+        for projection in PROJECTIONS.values():
+            for table in (*projection.appended, *projection.folded, "position"):
+                rows = await connection.fetch(f"SELECT * FROM {projection.name}.{table}")
+                found[f"{projection.name}.{table}"] = sorted(
+                    tuple(value for name, value in row.items() if name != "generation")
+                    for row in rows
+                )
+        await connection.close()
+        return found
+
+    return read

@@ -1,0 +1,86 @@
+import json
+from typing import get_args
+
+from loadtest.generated_journal import SEALED_PAN
+from projections.audit.events import TAGS, apply
+from projections.position import Place
+from switch.domain.payment.events import PaymentRequested, PaymentRouted
+from switch.domain.payment.requests import PaymentRequest
+from switch.eventlog.journal import JournalEvent, JournalRecord, decode_record
+
+
+def records(log):
+    return [decode_record(stored.value) for stored in log.partitions["journal", 0].records]
+
+
+def test_every_event_of_the_journal_has_its_tag():
+    assert set(TAGS) == set(get_args(JournalEvent))
+    assert TAGS[PaymentRouted] == "payment-routed.v1"
+
+
+def test_one_row_for_each_event_with_its_address_and_cause(make_log):
+    for offset, record in enumerate(records(make_log(200, partition_count=1))):
+        rows = apply(record, Place(0, offset, epoch=4))
+        assert [row.event_index for row in rows] == list(range(len(record.events)))
+        for row, event in zip(rows, record.events, strict=True):
+            assert (row.partition, row.journal_offset, row.epoch) == (0, offset, 4)
+            assert row.claim_id == record.claim_id
+            assert row.registry_position == record.registry_position
+            assert row.watermark == record.watermark
+            assert row.rrn == getattr(event, "rrn", "")
+            assert json.loads(row.detail)["type"] == row.tag
+
+
+def test_no_row_holds_a_sealed_pan(make_log):
+    sealed = JournalRecord.__name__  # something that would be found if the search were broken
+    shown = [
+        row.detail
+        for offset, record in enumerate(records(make_log(300, partition_count=1)))
+        for row in apply(record, Place(0, offset))
+    ]
+    assert sealed not in "".join(shown)
+    for detail in shown:
+        for secret in ("sealed", "seal_", SEALED_PAN.decode(), "c2VhbGVk"):
+            assert secret not in detail
+    asked = next(json.loads(d) for d in shown if "payment-requested" in d)
+    assert set(asked["request"]["card"]) == {"masked_pan", "token", "bin"}
+    assert asked["request"]["amount"]["currency"] == "156"
+
+
+def test_a_request_is_shown_whole_but_for_its_card(make_log):
+    record = next(
+        record
+        for record in records(make_log(50, partition_count=1))
+        if isinstance(record.events[0], PaymentRequested)
+    )
+    event = record.events[0]
+    assert isinstance(event, PaymentRequested)
+    shown = json.loads(apply(record, Place(0, 1))[0].detail)["request"]
+    for name in PaymentRequest.__struct_fields__:
+        assert (name in shown) == bool(getattr(event.request, name)), name
+
+
+def test_look_ups_find_requests_reversals_tombstones_and_refusals(make_log):
+    found: dict[str, set[str]] = {}
+    for offset, record in enumerate(records(make_log(600, partition_count=1))):
+        for row in apply(record, Place(0, offset)):
+            if row.idempotency_key:
+                found.setdefault("key", set()).add(row.tag)
+            if row.stan:
+                assert row.terminal_id
+                found.setdefault("stan", set()).add(row.tag)
+    assert found == {
+        "key": {
+            "payment-requested.v1",
+            "reversal-requested.v1",
+            "reversal-accepted.v1",
+            "duplicate-conflicted.v1",
+            "tombstone-set.v1",
+        },
+        "stan": {
+            "payment-requested.v1",
+            "reversal-requested.v1",
+            "tombstone-set.v1",
+            "request-refused.v1",
+        },
+    }

@@ -1,0 +1,54 @@
+from projections.audit.payments import MONEY_STATES, PaymentRow, apply, open_row
+from switch.domain.payment.events import PaymentRequested
+from switch.domain.payment.state import FOLDED_EVENTS, Payment, evolve, open_payment
+from switch.eventlog.journal_reader import JournalReader
+
+
+def fold_both(log):
+    """Fold a journal as the audit does and as the domain does."""
+    rows: dict[str, PaymentRow] = {}
+    payments: dict[str, Payment] = {}
+    reader = JournalReader()
+    for stored in log.partitions["journal", 0].records:
+        record = reader.feed(*stored)
+        for event in record.events if record else ():
+            if isinstance(event, PaymentRequested):
+                rows[event.rrn] = open_row(event, 0)
+                payments[event.rrn] = open_payment(event)
+            elif isinstance(event, FOLDED_EVENTS) and getattr(event, "rrn", ""):
+                at = getattr(event, "at", record.at)
+                rows[event.rrn] = apply(rows[event.rrn], event, at)
+                payments[event.rrn] = evolve(payments[event.rrn], event)
+    return rows, payments
+
+
+def test_a_payment_stands_where_the_domains_own_fold_says(make_log):
+    rows, payments = fold_both(make_log(1_500, partition_count=1))
+    assert {row.state for row in rows.values()} >= {
+        "approved", "declined", "reversing", "reversed", "case", "routed",
+    }  # fmt: skip
+    for rrn, payment in payments.items():
+        row = rows[rrn]
+        assert row.state == payment.phase.value
+        assert row.money_state == payment.money_state.value
+        assert row.reversal_attempts == payment.reversal_attempt_count
+        answer = payment.answer
+        assert (row.response_code, row.reason) == (
+            (answer.response_code, answer.reason) if answer else ("", "")
+        )
+        if payment.line:
+            assert row.amount_minor == payment.line.gross_minor
+            assert row.settlement_date == payment.line.settlement_date
+
+
+def test_a_case_is_counted_and_every_change_moves_the_time(make_log):
+    rows, _ = fold_both(make_log(1_500, partition_count=1))
+    assert any(row.case_count == 1 for row in rows.values())
+    assert all(row.updated_at_ms >= row.opened_at_ms for row in rows.values())
+    assert any(row.updated_at_ms > row.opened_at_ms for row in rows.values())
+
+
+def test_the_money_states_are_the_domains():
+    for state, money_state in MONEY_STATES.items():
+        assert state
+        assert money_state
