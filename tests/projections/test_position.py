@@ -21,10 +21,14 @@ async def test_a_position_moves_only_from_where_it_is(dsn):
     moved = Position(partition=1, next_offset=7, claim_id="c", epoch=3, record_count=7, at_ms=9)
     await move_positions(connection, [(positions[1], moved)])
     assert await load_positions(connection, [0, 1]) == {0: positions[0], 1: moved}
-    with pytest.raises(PositionMoved):
+    other = Position(partition=0, next_offset=1)
+
+    async def move_both():
         async with connection.transaction():
-            other = Position(partition=0, next_offset=1)
             await move_positions(connection, [(positions[1], moved), (positions[0], other)])
+
+    with pytest.raises(PositionMoved):
+        await move_both()
     assert await read_positions(connection, "position") == {0: positions[0], 1: moved}
     await disconnect(connection)
 

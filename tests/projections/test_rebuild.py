@@ -120,6 +120,7 @@ async def test_differences_keep_the_live_tables_unless_accepted(
     make_log,
     fill,
     read_tables,
+    *,
     statement,
     differing,
 ):

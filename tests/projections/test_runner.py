@@ -119,6 +119,7 @@ async def test_a_connection_cut_around_commit_applies_nothing_twice_and_loses_no
     fill,
     read_tables,
     wait_until,
+    *,
     step,
 ):
     log = make_log(200)
