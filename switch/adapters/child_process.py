@@ -1,4 +1,9 @@
-"""Child processes that never outlive their parent, however it ends."""
+"""
+Child processes that never outlive their parent, however it ends.
+
+The child's stdin is its lifeline: one line of order, then nothing until the parent dies and the
+kernel closes it. Its stdout carries reports, one JSON line each. Its stderr is ours.
+"""
 
 import asyncio
 import contextlib
@@ -6,30 +11,34 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
+REPORT_BYTES_MAX: Final = 65_536
 _STOP_DEADLINE_S: Final = 3.0  # for a child whose parent is gone
-_LIFELINE_VARIABLE: Final = "SWITCH_LIFELINE_FD"
+_STDIN: Final = 0
+_STDOUT: Final = 1
 
 
 class ChildProcess:
-    """
-    One child of ours.
+    """One child of ours; `start_child` makes it."""
 
-    It holds the reading end of a pipe, the lifeline: when the parent dies, also by SIGKILL, the
-    kernel closes the writing end and the child, in `watch_parent`, ends itself.
-    """
-
-    def __init__(self, name: str, process: asyncio.subprocess.Process, lifeline: int) -> None:
+    def __init__(
+        self, name: str, process: asyncio.subprocess.Process, reading: asyncio.Task[None]
+    ) -> None:
         self.name = name
         self.process = process
-        self._lifeline = lifeline
+        self._reading = reading
 
     @property
     def is_running(self) -> bool:
         """Whether the process lives."""
         return self.process.returncode is None
+
+    async def wait(self) -> int:
+        """Wait until the child has ended and all it reported was taken; return its exit code."""
+        await self._reading
+        return await self.process.wait()
 
     async def stop(self, deadline_s: float) -> int:
         """Ask the child to stop, then make it; return its exit code."""
@@ -41,60 +50,70 @@ class ChildProcess:
             except TimeoutError:
                 with contextlib.suppress(ProcessLookupError):
                     self.process.kill()
-        code = await self.process.wait()
-        self.cut_lifeline()
-        return code
-
-    def cut_lifeline(self) -> None:
-        """Let go of the pipe."""
-        if self._lifeline >= 0:
-            os.close(self._lifeline)
-            self._lifeline = -1
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        return await self.wait()
 
 
-async def start_child(name: str, arguments: Sequence[str]) -> ChildProcess:
+async def start_child(
+    name: str, arguments: Sequence[str], order: bytes, on_report: Callable[[bytes], None]
+) -> ChildProcess:
     """
-    Start `python -m ARGUMENTS...` with its output on ours, in our process group.
+    Start `python -m ARGUMENTS...`, give it one line of order, hear its reports.
 
-    Ctrl-C at the terminal is for the parent alone: the child ignores SIGINT and waits for SIGTERM.
+    Raises:
+        OSError: the process cannot be started.
     """
-    reading, writing = os.pipe()
-    try:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            *arguments,
-            stdin=asyncio.subprocess.DEVNULL,
-            pass_fds=(reading,),
-            env={**os.environ, _LIFELINE_VARIABLE: str(reading)},
-        )
-    except BaseException:
-        os.close(writing)
-        raise
-    finally:
-        os.close(reading)
-    return ChildProcess(name, process, writing)
+    assert b"\n" not in order, "an order is one line"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        *arguments,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=REPORT_BYTES_MAX,
+    )
+    assert process.stdin is not None
+    process.stdin.write(order + b"\n")
+    with contextlib.suppress(ConnectionError):  # it died at once; its exit code tells
+        await process.stdin.drain()
+    assert process.stdout is not None
+    reading = asyncio.create_task(_hear(process.stdout, on_report), name=f"reports of {name}")
+    return ChildProcess(name, process, reading)
 
 
-def watch_parent() -> None:
+async def _hear(reports: asyncio.StreamReader, on_report: Callable[[bytes], None]) -> None:
+    with contextlib.suppress(ValueError):  # a line without end: no report of ours
+        async for line in reports:
+            on_report(line)
+
+
+def take_order() -> bytes:
     """
-    In a child: end when the parent does, as if asked to by SIGTERM.
+    In a child: read the parent's order, and from now on end when the parent does.
 
-    The kernel closes the parent's end of the pipe whichever way it dies. Does nothing in a process
-    that was not started by `start_child`.
+    Ctrl-C at the terminal is for the parent alone: SIGINT is ignored, SIGTERM comes instead.
     """
-    descriptor = os.environ.pop(_LIFELINE_VARIABLE, "")
-    if not descriptor:
-        return
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(
-        target=_end_with_lifeline, args=(int(descriptor),), name="lifeline", daemon=True
-    ).start()
+    order = bytearray()
+    while not order.endswith(b"\n"):
+        part = os.read(_STDIN, 1)
+        if not part:
+            sys.exit(f"{sys.argv[0]}: started by hand? it waits for an order of `switch up`")
+        order += part
+    threading.Thread(target=_end_with_parent, name="lifeline", daemon=True).start()
+    return bytes(order)
 
 
-def _end_with_lifeline(descriptor: int) -> None:
+def report(content: bytes) -> None:
+    """In a child: tell the parent something, one line; a parent that is gone hears nothing."""
     with contextlib.suppress(OSError):
-        while os.read(descriptor, 1):
+        os.write(_STDOUT, content + b"\n")
+
+
+def _end_with_parent() -> None:
+    with contextlib.suppress(OSError):
+        while os.read(_STDIN, 1):
             pass
     os.kill(os.getpid(), signal.SIGTERM)
     # A child that hangs in its own stop must not outlive the instance either.
