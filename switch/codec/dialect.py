@@ -23,6 +23,7 @@ class Dialect:
         name: as load_dialect knows it.
         table: the rows.
         specs: the rows by standard name.
+        table_driven: the slow path behind decode and encode, which defines what they do.
         secret_names: elements that are never shown or stored in clear.
         mac_length: bytes of the MAC element on the wire; what a MAC covers is the message without
             its last so many bytes.
@@ -36,7 +37,7 @@ class Dialect:
         self.mac_length = max(
             (s.count_bytes(s.length) for s in table.specs if s.de in MAC_ELEMENTS), default=0
         )
-        self._table_driven = TableDriven(table)
+        self.table_driven = TableDriven(table)
         self._decoders = CompiledCache(self._compile_decoder)
         self._encoders = CompiledCache(self._compile_encoder)
         self._find_decoder = self._decoders.find_hot
@@ -69,12 +70,12 @@ class Dialect:
         try:
             has_one_map = wire[self._map_start] < self._second_map_mark
         except IndexError:
-            return self._table_driven.decode(wire)  # it says what is missing
+            return self.table_driven.decode(wire)  # it says what is missing
         maps = wire[self._one_map if has_one_map else self._two_maps]
         decoder = self._find_decoder(maps) or self._decoders.recall(maps)
         if decoder is not None and (message := decoder(wire)) is not None:
             return message
-        message = self._table_driven.decode(wire)
+        message = self.table_driven.decode(wire)
         if decoder is None:
             self._decoders.note_sighting(maps)
         return message
@@ -91,7 +92,7 @@ class Dialect:
         encoder = self._find_encoder(names) or self._encoders.recall(names)
         if encoder is not None and (wire := encoder(message.mti, fields)) is not None:
             return wire
-        wire = self._table_driven.encode(message)
+        wire = self.table_driven.encode(message)
         if encoder is None:
             self._encoders.note_sighting(names)
         return wire
@@ -128,12 +129,12 @@ class Dialect:
 
     def _compile_decoder(self, maps: bytes) -> Decoder:
         elements, start = read_bitmap(self.table.bitmap, maps, 0)
-        specs = self._table_driven.order_specs(elements)
+        specs = self.table_driven.order_specs(elements)
         return compile_decoder(self.table, specs, self._map_start + start)
 
     def _compile_encoder(self, names: tuple[str, ...]) -> Encoder:
-        elements = self._table_driven.list_elements(names)
-        return compile_encoder(self.table, self._table_driven.order_specs(elements), names)
+        elements = self.table_driven.list_elements(names)
+        return compile_encoder(self.table, self.table_driven.order_specs(elements), names)
 
 
 @functools.cache

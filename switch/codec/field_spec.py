@@ -117,6 +117,10 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             (self.length_min > 0 and not self.is_variable, "length_min of a fixed length"),
             (self.is_variable and self._prefix_max() < self._prefixed_max(), "prefix too small"),
             (self.kind == "z" and not self.is_variable, "a track has a length"),
+            (
+                self._is_packed("z") and self.separator != "D",
+                "the separator of a packed track is D",
+            ),
             (self.counts == "bytes" and not self.is_variable, "counts without a prefix"),
             (
                 self.counts == "bytes"
@@ -139,6 +143,9 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         ):
             if is_wrong:
                 raise DialectError(f"DE {self.de} {self.name}: {why}")
+
+    def _is_packed(self, kind: Kind) -> bool:
+        return self.kind == kind and self.wire == "bcd"
 
     def _prefixed_max(self) -> int:
         return self.count_bytes(self.length) if self.counts == "bytes" else self.length

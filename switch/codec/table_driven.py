@@ -4,6 +4,7 @@ This is the definition of what a dialect accepts and writes, and it says precise
 The compiled functions are a faster way to the same result.
 """
 
+import contextlib
 from collections.abc import Iterable
 from typing import Final
 
@@ -37,12 +38,27 @@ class TableDriven:
         """
         mti = self._read_mti(wire)
         elements, at = read_bitmap(self._table.bitmap, wire, self._mti_size)
-        specs = self.order_specs(elements)
         fields: dict[str, Value] = {}
-        for spec in specs:
+        for spec in self.order_specs(elements):
             fields[spec.name], at = decode_element(spec, wire, at)
         if at != len(wire):
             raise CodecError(0, "message", at, Rule.TRAILING)
+        return Message(mti, fields)
+
+    def salvage(self, wire: bytes) -> Message:
+        """
+        Decode what comes before the first element that breaks the dialect.
+
+        Raises:
+            CodecError: not even the message type and the bitmap can be read.
+        """
+        mti = self._read_mti(wire)
+        elements, at = read_bitmap(self._table.bitmap, wire, self._mti_size)
+        fields: dict[str, Value] = {}
+        with contextlib.suppress(CodecError, KeyError):  # KeyError: an element without a row
+            for de in elements:
+                spec = self._specs[de]
+                fields[spec.name], at = decode_element(spec, wire, at)
         return Message(mti, fields)
 
     def encode(self, message: Message) -> bytes:
