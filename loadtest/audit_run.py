@@ -41,8 +41,8 @@ async def audit_directory(
         with JournalFile(directory) as file:
             journal = await _read_settled(file, settle_timeout_s, on_wait)
         ledger = read_ledger(directory / LEDGER_FILE)
-    except (JournalFileError, OSError, KeyError, msgspec.DecodeError) as error:
-        raise AuditImpossible(f"the audit has no witness: {error!r}") from error
+    except (JournalFileError, OSError, msgspec.DecodeError) as error:
+        raise AuditImpossible(f"the audit lacks a witness: {error}") from error
     return run_audit(journal, ledger, told)
 
 

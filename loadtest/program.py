@@ -6,13 +6,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import click
 import msgspec
 from rich.console import Console
 
 from loadtest.audit_run import AuditImpossible, audit_directory, scan_directory
+from loadtest.bench import NAMES, BenchOptions, run_bench
 from loadtest.instance import Instance, InstanceError, find_instance, start_instance
 from loadtest.progress import ProgressLine
 from loadtest.report import (
@@ -29,15 +30,22 @@ from loadtest.scenario import Scenario, ScenarioError, load_scenario
 from loadtest.schedule import Step, parse_steps
 from loadtest.terminal_list import TerminalListError, TerminalSpec, load_terminals
 from loadtest.told import read_told
-from loadtest.world import make_terminals, prepare_world
+from loadtest.world_setup import prepare_world
 
 _FORMATS: Final = click.Choice(["table", "json"])
 
 
-def _fail(message: str, code: int) -> click.ClickException:
-    failure = click.ClickException(message)
-    failure.exit_code = code
-    return failure
+class LoadFailure(click.ClickException):
+    """A message for the person at the keyboard and the exit code that goes with it."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self._exit_code = exit_code
+
+    def show(self, file: IO[str] | None = None) -> None:
+        """Print the message and end with the code (called by click)."""
+        super().show(file)
+        sys.exit(self._exit_code)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -87,7 +95,7 @@ def _choose_scenario(name: str, options: dict[str, Any]) -> Scenario:
         scenario = load_scenario(name)
         changes: dict[str, Any] = {}
         if options["steps_text"] and options["rate"]:
-            raise _fail("--steps and --rate exclude each other", EXIT_USAGE)
+            raise LoadFailure("--steps and --rate exclude each other", EXIT_USAGE)
         if options["steps_text"]:
             changes["steps"] = parse_steps(options["steps_text"])
         elif options["rate"] or options["duration"]:
@@ -101,7 +109,7 @@ def _choose_scenario(name: str, options: dict[str, Any]) -> Scenario:
             changes["terminals"] = options["terminals"]
         scenario = Scenario(**{**_fields_of(scenario), **changes})
     except (ScenarioError, ValueError) as error:
-        raise _fail(str(error), EXIT_USAGE) from error
+        raise LoadFailure(str(error), EXIT_USAGE) from error
     return scenario
 
 
@@ -122,10 +130,9 @@ def _usable_instance(
                 root.mkdir(parents=True, exist_ok=True)
                 instance = start_instance(root / "data", root / "output.log")
                 stack.enter_context(instance)
-                prepare_world(instance, scenario.terminals)
-            yield instance, make_terminals(scenario.terminals)
+            yield instance, prepare_world(instance, scenario.terminals)
     except (InstanceError, TerminalListError, AuditImpossible, OSError) as error:
-        raise _fail(str(error), EXIT_NO_INSTANCE) from error
+        raise LoadFailure(str(error), EXIT_NO_INSTANCE) from error
 
 
 def _run_and_scan(
@@ -137,7 +144,7 @@ def _run_and_scan(
     if options["terminal_list"]:
         specs = load_terminals(options["terminal_list"])
     if len(specs) < scenario.terminals:
-        raise _fail(f"there are only {len(specs)} terminals in the list", EXIT_USAGE)
+        raise LoadFailure(f"there are only {len(specs)} terminals in the list", EXIT_USAGE)
     progress = ProgressLine()
     run_options = RunOptions(
         audits=options["audits"],
@@ -179,7 +186,7 @@ def audit(
         told = list(read_told(told_path)) if told_path else []
         report = asyncio.run(audit_directory(directory, told, settle_timeout_s=settle_s))
     except (AuditImpossible, OSError, msgspec.DecodeError) as error:
-        raise _fail(str(error), EXIT_NO_INSTANCE) from error
+        raise LoadFailure(str(error), EXIT_NO_INSTANCE) from error
     if scans:
         found = scan_directory(directory, ())
         report = msgspec.structs.replace(report, violations=report.violations + found)
@@ -188,3 +195,22 @@ def audit(
     else:
         print_audit(report, Console())
     sys.exit(EXIT_OK if report.is_clean else EXIT_AUDIT_VIOLATION)
+
+
+@main.command()
+@click.argument("name", type=click.Choice(NAMES))
+@click.option("--seconds", type=float, help="Seconds of each level.")
+@click.option("--rate", type=float, help="Only this rate instead of a search.")
+@click.option("--p99", "p99_ms_max", type=float, help="Milliseconds that p99 may take.")
+@click.option("--events", type=int, help="Journal events of the restart.")
+@click.option("--idle", type=int, help="Idle terminals.")
+@click.option("--delay-ms", type=int, help="The issuer's own delay.")
+@click.option("--terminals", type=int, help="Terminals of the rate searches.")
+def bench(name: str, **options: Any) -> None:  # noqa: ANN401 - click's options
+    """Run one benchmark (or all of them) and print its figures as JSON."""
+    given = {key: value for key, value in options.items() if value is not None}
+    try:
+        result = run_bench(name, BenchOptions(**given), lambda text: click.echo(text, err=True))
+    except (InstanceError, AuditImpossible, ModuleNotFoundError, OSError) as error:
+        raise LoadFailure(str(error), EXIT_NO_INSTANCE) from error
+    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(result)) + b"\n")

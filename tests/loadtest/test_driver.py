@@ -31,7 +31,7 @@ MAC_KEY = make_templates(UNIONPAY, spec(1)).mac_key
 
 
 class StandIn:
-    """Approves, declines ..51, refuses a known key with another amount; can be told to misbehave."""
+    """Approves, declines ..51, refuses a known key with another amount; may misbehave."""
 
     def __init__(self, *, delay_s=0.0, answers=True, wrong_mac=False):
         self.delay_s = delay_s
