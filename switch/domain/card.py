@@ -32,7 +32,7 @@ def passes_luhn(digits: str) -> bool:
     return total % 10 == 0
 
 
-class Card(msgspec.Struct, frozen=True, kw_only=True):
+class Card(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
     A card as the switch remembers it.
 

@@ -13,7 +13,7 @@ Made from `switch/domain/declines.toml` by `python -m switch.domain.declines_doc
 true.
 
 A decline tells whether money moved, who must act and what to do next. `class`: A success, B failed
-and may be tried again, C failed, D somebody must act first, E fault of the system. `retry`: `never`;
+and may be tried again, C failed, D somebody must act first, E system fault. `retry`: `never`;
 `after-remedy` (the same sale again once what is named is repaired); `same-key` (only the very same
 request again); `new-attempt` (as a new payment: this one debits nothing, or gives it back).
 

@@ -5,7 +5,7 @@ import msgspec
 _PPM_TWICE = 2_000_000
 
 
-class FeePlan(msgspec.Struct, frozen=True, kw_only=True):
+class FeePlan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A rate in parts per million with an optional minimum and cap in minor units."""
 
     rate_ppm: int

@@ -28,7 +28,7 @@ CURRENCY_NAMES: Final = {
 AMOUNT_MINOR_MAX: Final = 999_999_999_999  # twelve digits: what DE 4 amount_transaction can hold
 
 
-class Money(msgspec.Struct, frozen=True):
+class Money(msgspec.Struct, frozen=True, gc=False):
     """An amount in minor units (fen, cents) of one currency (ISO 4217 numeric code)."""
 
     minor: int

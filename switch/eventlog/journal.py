@@ -38,7 +38,7 @@ class InboundParked(Event, frozen=True, kw_only=True, tag="inbound-parked.v1"):
 JournalEvent = PaymentEvent | PartitionClaimed | PartitionReleased | PositionNoted | InboundParked
 
 
-class JournalRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class JournalRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """
     One decision with its cause, whole or not at all.
 

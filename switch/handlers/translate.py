@@ -5,7 +5,9 @@ Sources: `domain` 2.2 (which transaction a message is), 2.3 (fields of request a
 (currency), `rules` 1 (key and fingerprint).
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, Protocol
 
 from switch.codec import Dialect, Message
@@ -15,7 +17,7 @@ from switch.domain.identifiers import MESSAGE_CLASSES, make_client_key, make_ide
 from switch.domain.money import CURRENCY_EXPONENTS, Money
 from switch.domain.payment.events import IssuerAnswered
 from switch.domain.payment.requests import Answer, OriginalReference, PaymentRequest
-from switch.domain.payment.rules import DecisionRules, local_datetime
+from switch.domain.payment.rules import DecisionRules, format_local_time
 from switch.domain.payment.state import Payment
 from switch.domain.reasons import Reason
 from switch.domain.transactions import TransactionType
@@ -152,12 +154,22 @@ def read_request(
     )
 
 
-def _split(dialect: Dialect, name: str, fields: dict[str, str]) -> dict[str, str]:
+_NO_PARTS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+def _split(dialect: Dialect, name: str, fields: dict[str, str]) -> Mapping[str, str]:
     value = fields.get(name)
-    return dialect.split(name, value) if value else {}
+    return _split_value(dialect, name, value) if value else _NO_PARTS
 
 
-def _read_transaction(mti: str, fields: dict[str, str], parts: dict[str, str]) -> TransactionType:
+@functools.lru_cache(maxsize=4_096)  # DE 60 is the same for a terminal's whole batch
+def _split_value(dialect: Dialect, name: str, value: str) -> Mapping[str, str]:
+    return MappingProxyType(dialect.split(name, value))
+
+
+def _read_transaction(
+    mti: str, fields: dict[str, str], parts: Mapping[str, str]
+) -> TransactionType:
     code, condition = fields["processing_code"], fields.get("pos_condition_code") or "00"
     kind = parts.get("transaction_code", "")
     if mti[1] == "4":
@@ -195,7 +207,7 @@ def _read_original(dialect: Dialect, fields: dict[str, str]) -> OriginalReferenc
 
 def _fingerprint(
     received: RequestReceived,
-    parts: dict[str, str],
+    parts: Mapping[str, str],
     fingerprints: Fingerprints,
     chip_counter: str,
 ) -> str:
@@ -262,9 +274,7 @@ def build_answer(
     asked = request.fields
     echoed = _ECHOED if request.mti[1] == "4" else _ECHOED_OF_PAYMENT
     fields: dict[str, str | bytes] = {name: asked[name] for name in echoed if name in asked}
-    local = local_datetime(answer.at, rules)
-    fields["local_time"] = f"{local.hour:02d}{local.minute:02d}{local.second:02d}"
-    fields["local_date"] = f"{local.month:02d}{local.day:02d}"
+    fields["local_time"], fields["local_date"] = format_local_time(answer.at, rules)
     fields["acquirer_id"] = institution_id
     fields["response_code"] = answer.response_code
     if "transmission_time" in asked:
@@ -355,13 +365,13 @@ def _upstream_fields(
     request, terms = payment.request, payment.terms
     assert request.amount is not None
     assert terms is not None
-    local = local_datetime(at, rules)
+    local_time, local_date = format_local_time(at, rules)
     return {
         "processing_code": request.processing_code or "000000",
         "amount_transaction": f"{request.amount.minor:012d}",
         "stan": payment.upstream_stan,
-        "local_time": f"{local.hour:02d}{local.minute:02d}{local.second:02d}",
-        "local_date": f"{local.month:02d}{local.day:02d}",
+        "local_time": local_time,
+        "local_date": local_date,
         "merchant_type": terms.merchant_type,
         "pos_entry_mode": request.pos_entry_mode or "012",
         "pos_condition_code": request.pos_condition_code or "00",

@@ -1,5 +1,6 @@
 """Sealing: AES-256-GCM with associated data, so that a blob opens only where it belongs."""
 
+import itertools
 import secrets
 from typing import ClassVar, Final, NoReturn
 
@@ -7,7 +8,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_BYTES: Final = 32
-NONCE_BYTES: Final = 12  # random; one key may seal 2^32 blobs before a repeat is worth a thought
+NONCE_BYTES: Final = 12
 TAG_BYTES: Final = 16
 
 
@@ -17,10 +18,13 @@ class SealBroken(Exception):
     retryable: ClassVar[bool] = False
 
 
+_NONCE_MODULUS: Final = 1 << 8 * NONCE_BYTES
+
+
 class Sealer:
     """One AES-256 key, ready for use; it never shows itself. Blob = nonce, ciphertext, tag."""
 
-    __slots__ = ("_aead",)
+    __slots__ = ("_aead", "_nonces")
 
     def __init__(self, key: bytes) -> None:
         """
@@ -32,6 +36,10 @@ class Sealer:
         if len(key) != KEY_BYTES:
             raise ValueError(f"a sealing key has {KEY_BYTES} bytes, not {len(key)}")
         self._aead = AESGCM(key)
+        # Counted on from a random start of 96 bits: never twice in this object, and the ranges of
+        # two objects with one key, 2^40 seals each, overlap with a chance of 2^-55. A random nonce
+        # each time would cost a system call.
+        self._nonces = itertools.count(int.from_bytes(secrets.token_bytes(NONCE_BYTES), "big"))
 
     def __repr__(self) -> str:
         return "Sealer(<hidden>)"
@@ -41,8 +49,11 @@ class Sealer:
 
     def seal(self, plaintext: bytes, associated: str) -> bytes:
         """Seal for one place, named by `associated`; opening needs the same name."""
-        nonce = secrets.token_bytes(NONCE_BYTES)
+        nonce = self._take_nonce()
         return nonce + self._aead.encrypt(nonce, plaintext, associated.encode())
+
+    def _take_nonce(self) -> bytes:
+        return (next(self._nonces) % _NONCE_MODULUS).to_bytes(NONCE_BYTES, "big")
 
     def open(self, blob: bytes, associated: str) -> bytes:
         """

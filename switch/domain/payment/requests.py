@@ -7,7 +7,7 @@ from switch.domain.money import Money
 from switch.domain.transactions import TransactionType
 
 
-class OriginalReference(msgspec.Struct, frozen=True, kw_only=True):
+class OriginalReference(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How a request quotes the payment that it concerns; empty where it says nothing."""
 
     rrn: str = ""
@@ -17,7 +17,7 @@ class OriginalReference(msgspec.Struct, frozen=True, kw_only=True):
     authorization_id: str = ""
 
 
-class PaymentRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PaymentRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """
     One request to pay or to reverse, normalised; it holds no card secret.
 
@@ -51,7 +51,7 @@ class PaymentRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     partial_approval_accepted: bool = False
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """
     What the one who asked is told; stored, so that a repeat gets the same.
 

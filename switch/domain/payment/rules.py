@@ -1,6 +1,8 @@
 """The settings that a decision rests on, and the calendar arithmetic that goes with them."""
 
 import datetime as dt
+import functools
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,10 +18,22 @@ class DecisionRules(msgspec.Struct, frozen=True, kw_only=True):
     reversal_answers_bad_count_max: int = 5  # answers that say nothing, before a person must look
 
 
-def local_datetime(at_ms: int, rules: DecisionRules) -> dt.datetime:
-    """Show epoch milliseconds as the switch's local time."""
-    zone = dt.timezone(dt.timedelta(minutes=rules.timezone_offset_minutes))
-    return dt.datetime.fromtimestamp(at_ms / 1000, zone)
+class LocalTime(NamedTuple):
+    """DE 12 local_time (hhmmss) and DE 13 local_date (MMDD) of one second."""
+
+    local_time: str
+    local_date: str
+
+
+def format_local_time(at_ms: int, rules: DecisionRules) -> LocalTime:
+    """Write DE 12 and DE 13 in the switch's own zone."""
+    return _format_local_second(at_ms // 1000 + rules.timezone_offset_minutes * 60)
+
+
+@functools.lru_cache(maxsize=64)  # thousands of messages share a second
+def _format_local_second(second: int) -> LocalTime:
+    local = dt.datetime.fromtimestamp(second, dt.UTC)
+    return LocalTime(local.strftime("%H%M%S"), local.strftime("%m%d"))
 
 
 def business_day(at_ms: int, rules: DecisionRules) -> int:
@@ -39,7 +53,11 @@ def resolve_settlement_date(issuer_mmdd: str, at_ms: int, rules: DecisionRules) 
 
     The issuer's DE 15 settlement_date wins if it is within one day of ours (`rules` 3).
     """
-    ours = settlement_day(at_ms, rules)
+    return _resolve_within_a_day(issuer_mmdd, settlement_day(at_ms, rules))
+
+
+@functools.lru_cache(maxsize=64)
+def _resolve_within_a_day(issuer_mmdd: str, ours: dt.date) -> tuple[str, str]:
     if not issuer_mmdd:
         return ours.isoformat(), ""
     for days in (0, 1, -1):
@@ -51,4 +69,9 @@ def resolve_settlement_date(issuer_mmdd: str, at_ms: int, rules: DecisionRules) 
 
 def format_transmission_time(at_ms: int) -> str:
     """Write DE 7 transmission_time (MMDDhhmmss, UTC)."""
-    return dt.datetime.fromtimestamp(at_ms // 1000, dt.UTC).strftime("%m%d%H%M%S")
+    return _format_utc_second(at_ms // 1000)
+
+
+@functools.lru_cache(maxsize=64)
+def _format_utc_second(second: int) -> str:
+    return dt.datetime.fromtimestamp(second, dt.UTC).strftime("%m%d%H%M%S")

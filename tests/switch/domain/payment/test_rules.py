@@ -5,8 +5,8 @@ import pytest
 from switch.domain.payment.rules import (
     DecisionRules,
     business_day,
+    format_local_time,
     format_transmission_time,
-    local_datetime,
     resolve_settlement_date,
     settlement_day,
 )
@@ -58,7 +58,8 @@ def test_daily_limits_turn_at_local_midnight():
 
 
 def test_local_time_is_that_of_the_configured_zone():
-    assert local_datetime(_ms("2026-11-22T00:30:00+00:00"), RULES).hour == 8
+    at = _ms("2026-11-22T00:30:00+00:00")
+    assert format_local_time(at, RULES) == ("083000", "1122")
 
 
 def test_transmission_time_is_utc():
