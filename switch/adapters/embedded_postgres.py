@@ -95,6 +95,7 @@ class EmbeddedPostgres:
         self._lock_fd = -1
         self._process: subprocess.Popen[bytes] | None = None
         self._socket_directory = _choose_socket_directory(self.directory)
+        self._changing = threading.RLock()  # start and stop may be called from different threads
 
     @property
     def dsn(self) -> str:
@@ -115,9 +116,13 @@ class EmbeddedPostgres:
         Raises:
             PostgresFailed: another process holds the folder, or the server does not come up.
         """
-        if self.is_running:
-            return
+        with self._changing:
+            if not self.is_running:
+                self._start()
+
+    def _start(self) -> None:
         started_at = time.monotonic()
+        _check_socket_path(self._socket_directory)
         self._take_lock()
         try:
             self._end_orphan()
@@ -129,7 +134,15 @@ class EmbeddedPostgres:
             raise
 
     def stop(self) -> None:
-        """Stop the server, quickly even if clients are connected; free the folder."""
+        """
+        Stop the server, quickly even if clients are connected; free the folder.
+
+        Waits for a start that is under way in another thread.
+        """
+        with self._changing:
+            self._stop()
+
+    def _stop(self) -> None:
         process, self._process = self._process, None
         if process is not None:
             for kind in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
@@ -269,14 +282,16 @@ def _choose_socket_directory(directory: Path) -> Path:
     ):
         return directory
     digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:12]
-    short = Path(tempfile.gettempdir()) / f"switch-pg-{digest}"
-    if len(os.fsencode(short / SOCKET_NAME)) > SOCKET_PATH_BYTES_MAX:
+    return Path(tempfile.gettempdir()) / f"switch-pg-{digest}"
+
+
+def _check_socket_path(directory: Path) -> None:
+    if len(os.fsencode(directory / SOCKET_NAME)) > SOCKET_PATH_BYTES_MAX:
         raise PostgresFailed(
-            f"no place for PostgreSQL's socket: {directory} and {short} are both too long "
-            f"(at most {SOCKET_PATH_BYTES_MAX} bytes with {SOCKET_NAME}); use a shorter data "
-            "folder, or set TMPDIR to a short one"
+            f"no place for PostgreSQL's socket: {directory} is too long (at most "
+            f"{SOCKET_PATH_BYTES_MAX} bytes with {SOCKET_NAME}) and so is the data folder; use a "
+            "shorter data folder, or set TMPDIR to a short one"
         )
-    return short
 
 
 def _choose_user(directory: Path) -> pwd.struct_passwd | None:

@@ -1,3 +1,4 @@
+import asyncio
 import os
 import signal
 import subprocess
@@ -132,7 +133,7 @@ def test_no_place_for_a_socket_is_said_clearly(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / ("x" * 100)))
     with pytest.raises(PostgresFailed, match="use a shorter data folder"):
-        EmbeddedPostgres(tmp_path / ("y" * 100))
+        EmbeddedPostgres(tmp_path / ("y" * 100)).start()
 
 
 def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
@@ -150,3 +151,15 @@ def test_a_server_that_cannot_start_shows_the_end_of_its_log(tmp_path: Path) -> 
     (server.directory / "postgresql.conf").write_text("no_such_setting = 1\n")
     with pytest.raises(PostgresFailed, match="no_such_setting"):
         server.start()
+
+
+async def test_a_stop_during_a_start_from_another_thread_leaves_nothing_running(tmp_path):
+    server = EmbeddedPostgres(tmp_path / "pg")
+    starting = asyncio.create_task(asyncio.to_thread(server.start))
+    while server._lock_fd < 0:  # noqa: ASYNC110 - another thread takes it
+        await asyncio.sleep(0.001)
+    await asyncio.to_thread(server.stop)
+    await starting
+    assert not server.is_running
+    with EmbeddedPostgres(tmp_path / "pg") as successor:
+        assert await ask(successor.dsn) == 1

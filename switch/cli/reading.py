@@ -1,0 +1,93 @@
+"""How commands read a running instance: its PostgreSQL and its logs, by its data folder."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import quote
+
+from switch.cli.client import InstanceClient
+from switch.cli.failure import EXIT_FAULT, CommandFailure, not_running_failure
+
+if TYPE_CHECKING:
+    from projections.database import Connection
+    from switch.eventlog.port import EventLog
+
+AnswerT = TypeVar("AnswerT")
+LOG_FILE: Final = "log.db"
+
+
+def read_database(data_dir: Path, ask: "Callable[[Connection], Awaitable[AnswerT]]") -> AnswerT:
+    """
+    Connect to the instance's PostgreSQL, ask, and disconnect.
+
+    Raises:
+        CommandFailure: nothing runs, or PostgreSQL cannot be reached (3); it has no tables yet (6).
+    """
+    dsn = InstanceClient(data_dir).addresses.get("postgres")
+    if not isinstance(dsn, str) or not dsn:
+        raise not_running_failure(
+            f"the instance over {data_dir} has no PostgreSQL yet; wait until `switch up` says "
+            "that it is ready"
+        )
+    return asyncio.run(_ask(dsn, data_dir, ask))
+
+
+async def _ask(
+    dsn: str, data_dir: Path, ask: "Callable[[Connection], Awaitable[AnswerT]]"
+) -> AnswerT:
+    import asyncpg
+
+    from projections.runner import connect, disconnect
+
+    try:
+        connection = await connect(dsn, "public")
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise not_running_failure(
+            f"PostgreSQL of the instance over {data_dir} cannot be reached ({error}). See whether "
+            f"`switch up --data {data_dir}` still runs, and its log {data_dir}/pg.log; payments go "
+            "on without it"
+        ) from error
+    try:
+        return await ask(connection)
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as error:
+        raise CommandFailure(
+            "the projections have made no tables yet; wait a moment, then see "
+            "`switch projection status`",
+            EXIT_FAULT,
+        ) from error
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise CommandFailure(f"PostgreSQL says: {error}", EXIT_FAULT) from error
+    finally:
+        await disconnect(connection)
+
+
+async def open_instance_log(data_dir: Path) -> "EventLog":
+    """
+    Open the instance's event log for reading; an embedded one also while nothing runs.
+
+    Raises:
+        CommandFailure: there is no log (3), or it cannot be opened (6).
+    """
+    from switch.adapters.open_log import open_log
+    from switch.eventlog.port import LogUnavailable
+
+    try:
+        return await open_log(_find_log(data_dir), read_only=True)
+    except LogUnavailable as error:
+        raise CommandFailure(str(error), EXIT_FAULT) from error
+
+
+def _find_log(data_dir: Path) -> str:
+    from switch.apps.addresses import read_addresses
+
+    url = (read_addresses(data_dir) or {}).get("log")
+    if isinstance(url, str) and url:
+        return url
+    file = data_dir.absolute() / LOG_FILE
+    if file.exists():
+        return f"sqlite://{quote(str(file))}"
+    raise not_running_failure(
+        f"there is no event log in the data folder {data_dir}. Start an instance with "
+        f"`switch up --demo --data {data_dir}`, or name its folder with --data."
+    )
