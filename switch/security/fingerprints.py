@@ -1,7 +1,8 @@
 """Fingerprints: what a request said, so that a repeat can be told from a conflict (`rules` 1)."""
 
-import hmac
 from collections.abc import Sequence
+
+from switch.security.keyed_hash import KeyedHash
 from typing import NoReturn
 
 
@@ -12,7 +13,7 @@ class Fingerprinter:
 
     def __init__(self, key: bytes) -> None:
         """Take the key; fingerprints under another key are all different."""
-        self._key = key
+        self._key = KeyedHash(key)
 
     def __repr__(self) -> str:
         return "Fingerprinter(<hidden>)"
@@ -23,4 +24,4 @@ class Fingerprinter:
     def fingerprint(self, parts: Sequence[str]) -> str:
         """Compute 64 hex digits; each part carries its length, so no two lists look alike."""
         content = "".join([f"{len(part)}:{part}" for part in parts])
-        return hmac.digest(self._key, content.encode(), "sha256").hex()
+        return self._key.digest(content.encode())

@@ -1,8 +1,9 @@
 """Card tokens: an HMAC of the whole PAN; the same card has the same token under the same key."""
 
-import hmac
 from collections.abc import Mapping
 from typing import NoReturn
+
+from switch.security.keyed_hash import KeyedHash
 
 
 class CardTokenizer:
@@ -16,7 +17,7 @@ class CardTokenizer:
 
     def __init__(self, keys: Mapping[str, bytes], key_id: str) -> None:
         """Take all live keys by id; `key_id` names the one for new tokens."""
-        self._keys = dict(keys)
+        self._keys = {name: KeyedHash(key) for name, key in keys.items()}
         self._current_key = self._keys[key_id]
         self.key_id = key_id
 
@@ -33,9 +34,9 @@ class CardTokenizer:
 
     def token_of(self, pan: str) -> str:
         """Compute the token of a PAN under the newest key, 64 hex digits."""
-        return hmac.digest(self._current_key, pan.encode(), "sha256").hex()
+        return self._current_key.digest(pan.encode())
 
     def token_under(self, key_id: str, pan: str) -> str | None:
         """Compute the token under an older key; None if that key is no longer live."""
         key = self._keys.get(key_id)
-        return None if key is None else hmac.digest(key, pan.encode(), "sha256").hex()
+        return None if key is None else key.digest(pan.encode())
