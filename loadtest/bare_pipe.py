@@ -17,7 +17,8 @@ from typing import Final, cast
 import msgspec
 import uvloop
 
-from loadtest.frames import DIALECT, HEADER, TPDU, TRANSPORT_BYTES
+from loadtest.frames import DIALECT, HEADER, TPDU, make_templates
+from loadtest.terminal_list import TerminalSpec
 from switch.adapters.sqlite_log import SqliteLog
 from switch.codec import Message, Value, load_dialect
 from switch.codec.framing import Framer, frame_bytes
@@ -60,6 +61,16 @@ _DEBIT: Final[dict[str, Value]] = {
     "pos_condition_code": "00",
     "acquirer_id": "00000001",
 }
+
+
+_SAMPLE: Final = TerminalSpec(
+    acquirer="",
+    merchant_id="898110154110001",
+    terminal_id="T8642097",
+    batch="000001",
+    mak="00" * 8,
+    pan="6212345678901232",
+)
 
 
 class RecordSizes(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,19 +133,17 @@ class BarePipe:
 
     def __init__(self, sizes: RecordSizes) -> None:
         pos, upstream = load_dialect(DIALECT), load_dialect(ISSUER_DIALECT)
-        request = pos.encode(Message("0200", {**_COMMON, "mac": b"00000000"}))
+        sample = make_templates(pos, _SAMPLE).sale.build(0, int(_STAN_SAMPLE))[2:]
         stan = bytes.fromhex(_STAN_SAMPLE)
-        self.request_stan_at = TRANSPORT_BYTES + request.index(stan)
+        self.request_stan_at = sample.index(stan)
         answer = TPDU + HEADER + pos.encode(Message("0210", _ANSWER))
         self.answer = Patch(frame_bytes("binary-2", answer), stan, _RRN_SAMPLE.encode())
         debit = frame_bytes("binary-2", upstream.encode(Message("0200", _DEBIT)))
         self.debit = Patch(debit, _STAN_SAMPLE.encode(), _RRN_SAMPLE.encode())
         self.upstream = upstream
         self.issuer_rrn_at = -1
-        terminal_id = b"00000001"
-        self.request_terminal_at = (
-            TRANSPORT_BYTES + request.index(terminal_id) + len(terminal_id) - 1
-        )
+        terminal_id = _SAMPLE.terminal_id
+        self.request_terminal_at = sample.index(terminal_id.encode()) + len(terminal_id) - 1
         self.inbound_record = bytes(sizes.inbound)
         self.routed_record = bytes(sizes.routed)
         self.outcome_record = bytes(sizes.outcome)

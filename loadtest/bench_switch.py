@@ -168,13 +168,13 @@ def read_record_sizes(directory: Path) -> RecordSizes:
         sqlite3.connect(f"file:{directory / LOG_FILE}?mode=rw", uri=True)
     ) as log:
 
-        def average(condition: str) -> int:
-            query = f"SELECT avg(length(value)) FROM record WHERE {condition}"  # noqa: S608 - literals
-            [found] = log.execute(query).fetchone()
+        def average(tag: bytes) -> int:
+            query = "SELECT avg(length(value)) FROM record WHERE instr(value, ?)"
+            [found] = log.execute(query, (tag,)).fetchone()
             return round(found or 0)
 
         return RecordSizes(
-            inbound=average("value LIKE '%request-received.v1%'"),
-            routed=average("value LIKE '%payment-routed.v1%'"),
-            outcome=average("value LIKE '%payment-approved.v1%'"),
+            inbound=average(b"request-received.v1"),
+            routed=average(b"payment-routed.v1"),
+            outcome=average(b"payment-approved.v1"),
         )
