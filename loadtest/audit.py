@@ -2,7 +2,7 @@
 The correctness audit: issuer's ledger x what each terminal was told x raw journal.
 
 Own code throughout: it trusts nothing that the switch derives from its journal. Numbers are those
-of the invariants in `docs/invariants.md`.
+of the invariants as `docs/performance.md` lists them.
 """
 
 from collections import defaultdict
