@@ -193,7 +193,10 @@ def _issuer_answered(d: _Detail) -> Words:
 
 def _approved(d: _Detail) -> Words:
     line = d.line
-    settled = f"settles on {line.settlement_date}, fee {line.fee_minor}" if line else ""
+    settled = ""
+    if line is not None:
+        fee = Money(line.fee_minor, line.currency)
+        settled = f"settles on {line.settlement_date}, fee {fee}"
     return Words("approved", rule=d.warning or settled, told_terminal=_tell(d.answer))
 
 

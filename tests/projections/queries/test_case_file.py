@@ -1,0 +1,148 @@
+import asyncpg
+import pytest
+
+from loadtest.generated_journal import SEALED_PAN
+from projections.queries.case_file import (
+    Subject,
+    answer_question,
+    find_by_reference,
+    find_by_stan,
+    load_case_file,
+    load_refusals,
+    show_amount,
+)
+
+
+@pytest.fixture
+async def connection(dsn, make_log, fill):
+    await fill(dsn, make_log(800))
+    opened = await asyncpg.connect(dsn)
+    yield opened
+    await opened.close()
+
+
+async def one_payment(connection, condition):
+    row = await connection.fetchrow(
+        f"SELECT * FROM audit.payments WHERE {condition} ORDER BY rrn LIMIT 1"
+    )
+    assert row is not None, condition
+    return row
+
+
+@pytest.mark.parametrize("column", ["rrn", "idempotency_key"])
+async def test_a_payment_is_found_by_rrn_and_by_key(connection, column):
+    row = await one_payment(connection, "state = 'approved'")
+    [found] = await find_by_reference(connection, row[column])
+    assert (found.rrn, found.idempotency_key) == (row["rrn"], row["idempotency_key"])
+
+
+async def test_a_clients_own_key_is_enough(connection):
+    await connection.execute(
+        "UPDATE audit.events SET idempotency_key = 'json|client-1|m-1|order%7' WHERE rrn = $1 "
+        "AND idempotency_key <> ''",
+        (await one_payment(connection, "state = 'declined'"))["rrn"],
+    )
+    [found] = await find_by_reference(connection, "order%7")
+    assert found.idempotency_key == "json|client-1|m-1|order%7"
+    assert await find_by_reference(connection, "rder%7") == []
+
+
+async def test_a_payment_is_found_by_stan_and_terminal(connection):
+    row = await one_payment(connection, "state = 'approved'")
+    found = await find_by_stan(connection, row["stan"], row["terminal_id"])
+    assert row["rrn"] in {one.rrn for one in found}
+    assert await find_by_stan(connection, row["stan"], "99999999") == []
+
+
+async def test_what_is_not_there_is_not_found(connection):
+    assert await find_by_reference(connection, "991234567890") == []
+    assert await find_by_reference(connection, "") == []
+    assert await load_refusals(connection, "999999", "00000001") is None
+
+
+async def test_the_case_file_of_a_reversed_payment_tells_its_whole_story(connection):
+    row = await one_payment(connection, "state = 'reversed' AND settlement_date <> ''")
+    case = await load_case_file(connection, Subject(rrn=row["rrn"]))
+    assert case.payment is not None
+    assert case.money_state == "returned"
+    assert case.verdict.startswith("NO LONGER")
+    valid = [step for step in case.steps if not step.is_void]
+    assert [step.tag.removesuffix(".v1") for step in valid] == [
+        "payment-requested",
+        "payment-routed",
+        "issuer-answered",
+        "payment-approved",
+        "reversal-requested",
+        "reversal-accepted",
+        "reversal-attempted",
+        "reversal-answered",
+        "payment-reversed",
+    ]
+    assert valid[0].gap_ms == 0
+    assert sum(step.gap_ms for step in valid) == valid[-1].at_ms - valid[0].at_ms
+    assert {step.registry_position for step in valid} == {57}
+    assert valid[1].told_issuer
+    assert valid[2].issuer_said.startswith("00")
+    assert valid[3].told_terminal == "00 approved authorization A1B2C3"
+    assert valid[5].rule == "issuer must return it"
+
+
+async def test_a_tombstone_and_the_payment_that_it_refused_share_one_case_file(connection):
+    row = await one_payment(connection, "reason = 'late-after-reversal'")
+    case = await load_case_file(connection, Subject(rrn=row["rrn"]))
+    assert {step.tag for step in case.steps if not step.is_void} == {
+        "reversal-requested.v1",
+        "tombstone-set.v1",
+        "reversal-accepted.v1",
+        "payment-requested.v1",
+        "payment-declined.v1",
+    }
+    assert case.verdict == (
+        "NO: nothing was debited; the payment was declined (94 late-after-reversal)."
+    )
+
+
+async def test_a_request_that_never_became_a_payment_has_a_case_file(connection):
+    row = await connection.fetchrow(
+        "SELECT stan, terminal_id FROM audit.events WHERE tag = 'request-refused.v1' LIMIT 1"
+    )
+    case = await load_refusals(connection, row["stan"], row["terminal_id"])
+    assert case is not None
+    assert case.payment is None
+    assert case.verdict.startswith("NO: this request never became a payment")
+    assert case.steps[0].told_terminal == "A0 mac-invalid"
+
+
+async def test_a_void_record_is_marked_and_no_secret_is_shown(connection):
+    row = await connection.fetchrow(
+        "SELECT e.rrn FROM audit.events e JOIN audit.payments p USING (rrn) WHERE e.is_void LIMIT 1"
+    )
+    case = await load_case_file(connection, Subject(rrn=row["rrn"]))
+    assert any(step.is_void for step in case.steps)
+    shown = "".join(bytes(step.detail).decode() for step in case.steps)
+    assert SEALED_PAN.decode() not in shown
+    assert "sealed" not in shown
+
+
+@pytest.mark.parametrize(
+    ("condition", "begins"),
+    [
+        ("state = 'approved'", "YES: "),
+        ("state = 'declined'", "NO: nothing was debited"),
+        ("state = 'reversing'", "BEING RETURNED: "),
+        ("state = 'reversed'", "NO LONGER: "),
+        ("state = 'routed'", "NOT KNOWN YET: "),
+        ("state = 'case'", "NOT KNOWN: a person must look"),
+    ],
+)
+async def test_every_state_answers_whether_it_was_debited(connection, condition, begins):
+    row = await one_payment(connection, condition)
+    case = await load_case_file(connection, Subject(rrn=row["rrn"]))
+    assert case.verdict.startswith(begins)
+    assert answer_question(case.payment) == case.verdict
+
+
+def test_amounts_are_written_for_people():
+    assert show_amount(1234, "156") == "12.34 CNY"
+    assert show_amount(1234, "999") == "1234 (minor units of 999)"
+    assert show_amount(0, "") == "no amount"

@@ -1,0 +1,46 @@
+import json
+
+import msgspec
+
+from projections.audit.events import TAGS
+from projections.audit.events import apply as apply_record
+from projections.position import Place
+from projections.queries.steps import _DESCRIBERS, describe, describe_steps
+from switch.domain.payment.requests import Answer
+from switch.eventlog.journal import decode_record
+
+
+def test_every_event_has_its_words():
+    assert set(_DESCRIBERS) == set(TAGS.values())
+
+
+def test_an_event_of_another_program_is_shown_by_its_tag():
+    assert describe("payment-teleported.v9", "{}").title == "payment-teleported.v9"
+
+
+def test_every_generated_event_is_described(make_log):
+    titles: dict[str, set[str]] = {}
+    stored = make_log(1_000, partition_count=1).partitions["journal", 0].records
+    for offset, value in stored:
+        rows = apply_record(decode_record(value), Place(0, offset))
+        for step in describe_steps(rows):
+            assert step.title
+            assert json.loads(bytes(step.detail))["type"] == step.tag
+            titles.setdefault(step.tag, set()).add(step.title)
+    assert len(titles) == len(_DESCRIBERS) - 1  # no partition is released
+    assert titles["duplicate-conflicted.v1"] == {"same key, other content: refused"}
+
+
+def test_what_decided_and_who_was_told():
+    detail = {
+        "answer": Answer(
+            response_code="03", at=1, reason="merchant-config-incomplete", detail="fee_plan"
+        )
+    }
+    words = describe("payment-declined.v1", msgspec.json.encode(detail).decode())
+    assert words.rule == "merchant-config-incomplete: fee_plan"
+    assert words.told_terminal == "03 merchant-config-incomplete (fee_plan)"
+    assert describe("issuer-answered.v1", '{"response_code":"51","fault":"bad MAC"}').rule == (
+        "not trusted: bad MAC"
+    )
+    assert describe("issuer-timed-out.v1", '{"cause":"timeout"}').rule == "timeout"

@@ -1,0 +1,65 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from switch.cli.main import main
+
+
+def invoke(data_dir, *arguments):
+    return CliRunner().invoke(main, ["payment", *arguments, "--data", str(data_dir)])
+
+
+@pytest.fixture(scope="module")
+def sale(readable_instance):
+    """The first payment of partition 0, whatever became of it."""
+    result = invoke(readable_instance.data_dir, "000000000001", "--format", "json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.output)
+
+
+def test_the_case_file_answers_the_one_question_and_shows_every_step(readable_instance, sale):
+    result = invoke(readable_instance.data_dir, sale["payment"]["rrn"])
+    assert result.exit_code == 0
+    assert f"Was it debited?  {sale['verdict']}" in result.output
+    assert "622588******9999" in result.output
+    assert result.output.count("0/1.") == 2
+    assert "0/1.0" in result.output
+    assert len(sale["steps"]) >= 2
+    assert {"gap_ms", "registry_position", "rule", "told_terminal", "told_issuer"} <= set(
+        sale["steps"][0]
+    )
+
+
+def test_it_is_found_by_key_and_by_stan_and_terminal(readable_instance, sale):
+    payment = sale["payment"]
+    by_key = invoke(readable_instance.data_dir, payment["idempotency_key"], "--format", "json")
+    assert json.loads(by_key.output)["payment"]["rrn"] == payment["rrn"]
+    by_stan = invoke(
+        readable_instance.data_dir,
+        *("--stan", payment["stan"].lstrip("0"), "--terminal", payment["terminal_id"]),
+        *("--format", "json"),
+    )
+    assert by_stan.exit_code == 0
+    assert json.loads(by_stan.output)["payment"]["stan"] == payment["stan"]
+
+
+def test_what_is_not_there_ends_with_1(readable_instance):
+    result = invoke(readable_instance.data_dir, "991234567890")
+    assert result.exit_code == 1
+    assert "no payment under 991234567890" in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["1", "--stan", "1", "--terminal", "2"], ["--stan", "1"], ["--terminal", "1"]]
+)
+def test_a_half_reference_ends_with_2(tmp_path, arguments):
+    result = invoke(tmp_path, *arguments)
+    assert result.exit_code == 2
+    assert "by RRN or key" in result.output
+
+
+def test_without_an_instance_it_ends_with_3(tmp_path):
+    result = invoke(tmp_path, "000000000001")
+    assert result.exit_code == 3
+    assert "switch up" in result.output
