@@ -107,6 +107,9 @@ METRICS: Final = (
     MetricSpec(
         "switch_cases_opened_total", "counter", "Cases that a person must look at.", ("kind",)
     ),
+    MetricSpec(
+        "switch_projection_lag", "gauge", "Journal records that the projections have not taken yet."
+    ),
     MetricSpec("switch_http_requests_total", "counter", "HTTP answers.", ("route", "status")),
     MetricSpec(
         "switch_loop_delay_seconds",

@@ -1,0 +1,119 @@
+"""What the HTTP listener shows and asks of an instance: status, start page, registry."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+import switch
+from switch.adapters.http_api import ApiPorts, HttpApi, Unavailable
+from switch.adapters.http_exchange import ProblemRaised, make_problem
+from switch.adapters.http_page import PageContent, PageFact, PagePayment
+from switch.adapters.telemetry import Telemetry
+from switch.apps.instance import Instance
+from switch.apps.registrar import RegistrarRole, RegistrarUnavailable
+from switch.apps.registry_follower import RegistryFollower
+from switch.apps.settings import HttpSettings
+from switch.domain.registry.entities import Entity
+from switch.registrar.registrar import RegistryRefused
+
+OPERATOR: Final = "operator"
+LAST_PAYMENT_COUNT: Final = 10
+
+Facts = Callable[[], Sequence[PageFact]]
+
+
+def make_api(
+    instance: Instance,
+    settings: HttpSettings,
+    telemetry: Telemetry,
+    *,
+    operator_token: str,
+    facts: Facts,
+) -> HttpApi:
+    """Build the HTTP application; `facts` tells what else runs (child processes)."""
+    shown = _Shown(instance, telemetry, facts)
+    return HttpApi(
+        ApiPorts(
+            desk=instance.gateway,
+            clients=instance.follower.view,
+            payments=instance.audit,
+            registry=_RegistryDesk(instance.registrar, instance.follower),
+            telemetry=telemetry,
+            status=shown.status,
+            page=shown.make_page,
+            version=switch.__version__,
+            operator_token=operator_token,
+            request_bytes_max=settings.request_bytes_max,
+            registry_bytes_max=settings.registry_bytes_max,
+        )
+    )
+
+
+class _Shown:
+    """Status and start page."""
+
+    def __init__(self, instance: Instance, telemetry: Telemetry, facts: Facts) -> None:
+        self._instance = instance
+        self._readiness = telemetry.readiness
+        self._facts = facts
+
+    def status(self) -> dict[str, object]:
+        reasons = self._readiness.reasons()
+        return {
+            "version": switch.__version__,
+            "ready": not reasons,
+            "not_ready": reasons,
+            "terminal_deadline_ms": self._instance.terminal_deadline_ms,
+            **self._instance.status(),
+            "children": [msgspec.to_builtins(fact) for fact in self._facts()],
+        }
+
+    async def make_page(self, may_see_payments: bool) -> PageContent:  # noqa: FBT001 - as the port
+        parts = self._readiness.parts()
+        payments, note = await self._list_payments(may_see_payments=may_see_payments)
+        facts = [
+            PageFact(part, reason or "in service", not reason) for part, reason in parts.items()
+        ]
+        return PageContent(
+            version=switch.__version__,
+            is_ready=not any(parts.values()),
+            facts=(*facts, *self._facts()),
+            payments=payments,
+            payments_note=note,
+        )
+
+    async def _list_payments(
+        self, *, may_see_payments: bool
+    ) -> tuple[tuple[PagePayment, ...], str]:
+        if not may_see_payments:
+            return (), "Shown to clients on this machine only."
+        try:
+            return await self._instance.audit.list_last(LAST_PAYMENT_COUNT), ""
+        except Unavailable as error:
+            return (), str(error)
+
+
+class _RegistryDesk:
+    """The registry for operators: changes through the registrar, look-ups in the view."""
+
+    def __init__(self, registrar: RegistrarRole, follower: RegistryFollower) -> None:
+        self._registrar = registrar
+        self._follower = follower
+
+    async def load(self, content: bytes) -> Mapping[str, object]:
+        try:
+            result = await self._registrar.load(content, OPERATOR)
+        except RegistryRefused as refused:
+            errors = tuple(str(problem) for problem in refused.problems)
+            problem = make_problem(422, "registry-refused", "Nothing was loaded.", errors)
+            raise ProblemRaised(problem) from refused
+        except RegistrarUnavailable as error:
+            raise Unavailable(str(error)) from error
+        return {"change_count": result.change_count, "position": result.position}
+
+    def list_entities(self, kind: str) -> Sequence[Entity]:
+        return self._follower.view.list_entities(kind)
+
+    def find_entity(self, kind: str, entity_id: str) -> Entity | None:
+        return self._follower.view.find_entity(kind, entity_id)

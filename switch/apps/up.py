@@ -1,0 +1,338 @@
+"""`switch up`: one instance with its children, from the data folder to the last answer."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from switch.adapters.data_folder import DataFolderForeign, DataFolderHeld, lock_data_folder
+from switch.adapters.http_page import PageFact
+from switch.adapters.telemetry import Telemetry, make_telemetry
+from switch.apps.addresses import (
+    AddressUnusable,
+    bind_listener,
+    bound_address,
+    remove_addresses,
+    write_addresses,
+)
+from switch.apps.children import KeptChild
+from switch.apps.gateway import list_listeners
+from switch.apps.http import make_api
+from switch.apps.instance import Instance
+from switch.apps.operator_token import ensure_operator_token
+from switch.apps.projector import ProjectorOrder
+from switch.apps.registrar import RegistrarUnavailable
+from switch.apps.settings import Settings
+from switch.apps.settings_sources import SettingsError
+from switch.apps.simulator import SimulatorOrder
+from switch.demo.issuer_simulator import IssuerPace
+from switch.demo.world import DEMO_API_KEY, DEMO_LINK, demo_registry_document
+from switch.eventlog.journal import UnknownEvent
+from switch.eventlog.port import LogUnavailable
+from switch.registrar.registrar import RegistryRefused
+from switch.security.keystore import KeyStoreFault
+
+SIMULATOR_DEADLINE_S: Final = 15.0
+PROJECTOR_DEADLINE_S: Final = 30.0  # the first start makes a database: two seconds, ten when busy
+WATCH_INTERVAL_S: Final = 1.0
+LATE_MARGIN_MS: Final = 1_000  # the simulator's late answer comes so long after the time-out
+DEMO_ACTOR: Final = "demo"
+LOG_FILE: Final = "log.db"
+LEDGER_FILE: Final = "issuer-ledger.jsonl"
+
+
+class UpRefused(Exception):
+    """
+    The instance cannot start; the message says what to do.
+
+    `kind` is `in-use` (port or data folder), `foreign-folder`, `setting` or `fault`.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Ready(NamedTuple):
+    """What a person wants to know once the instance serves."""
+
+    addresses: Mapping[str, object]
+    data_dir: Path
+    api_key: str  # the demo's, empty without demo
+    seconds: float
+
+
+class Up:
+    """Starts, watches and stops everything; `run` returns after a stop was asked for."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        data_dir: Path,
+        *,
+        is_demo: bool,
+        say: Callable[[str], None],
+        on_ready: Callable[[Ready], None],
+    ) -> None:
+        self._settings = settings
+        self._data_dir = data_dir.absolute()
+        self._is_demo = is_demo
+        self._say = say
+        self._on_ready = on_ready
+        self._started_at = time.monotonic()
+        self._telemetry: Telemetry = make_telemetry("switch")
+        self._children: list[KeptChild] = []
+        self._instance: Instance | None = None
+        self._is_serving = False
+        self._log_url = settings.log.url or f"sqlite://{quote(str(self._data_dir / LOG_FILE))}"
+        self._projector: KeptChild | None = None
+        self._watching: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """
+        Serve until SIGINT or SIGTERM.
+
+        Raises:
+            UpRefused: it cannot start.
+        """
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stopped.set)
+        with self._take_folder(), contextlib.ExitStack() as sockets:
+            remove_addresses(self._data_dir)
+            bound = {
+                name: sockets.enter_context(self._bind(setting, address))
+                for name, setting, address in self._list_listeners()
+            }
+            starting = asyncio.create_task(self._start(bound))
+            waiting = asyncio.create_task(stopped.wait())
+            try:
+                await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
+                if starting.done():
+                    starting.result()
+                    await waiting
+            finally:
+                starting.cancel()
+                waiting.cancel()
+                await asyncio.gather(starting, waiting, return_exceptions=True)
+                await self._stop()
+
+    # -- before anything is started
+
+    @contextlib.contextmanager
+    def _take_folder(self):  # type: ignore[no-untyped-def]
+        try:
+            lock = lock_data_folder(self._data_dir)
+        except DataFolderHeld as error:
+            raise UpRefused("in-use", str(error)) from error
+        except DataFolderForeign as error:
+            raise UpRefused("foreign-folder", str(error)) from error
+        with lock:
+            yield
+
+    def _list_listeners(self) -> list[tuple[str, str, str]]:
+        terminals = [
+            (name, f"gateway.{name.replace('-', '_')}_address", address)
+            for name, address in list_listeners(self._settings).items()
+        ]
+        return [*terminals, ("http", "http.address", self._settings.http.address)]
+
+    def _bind(self, setting: str, address: str) -> socket.socket:
+        try:
+            return bind_listener(setting, address)
+        except AddressUnusable as error:
+            raise UpRefused("in-use" if error.is_busy else "setting", str(error)) from error
+
+    # -- start
+
+    async def _start(self, bound: Mapping[str, socket.socket]) -> None:
+        try:
+            await self._start_parts(bound)
+        except SettingsError as error:
+            raise UpRefused("setting", str(error)) from error
+        except (
+            LogUnavailable,
+            UnknownEvent,
+            KeyStoreFault,
+            RegistrarUnavailable,
+            RegistryRefused,
+            OSError,
+        ) as error:
+            raise UpRefused("fault", str(error)) from error
+
+    async def _start_parts(self, bound: Mapping[str, socket.socket]) -> None:
+        issuer = await self._start_simulator() if self._is_demo else ""
+        settings = self._with_demo_link(issuer)
+        token = ensure_operator_token(self._data_dir / "keys")
+        instance = Instance(
+            settings,
+            keys_directory=self._data_dir / "keys",
+            log_url=self._log_url,
+            is_demo=self._is_demo,
+            telemetry=self._telemetry,
+            find_dsn=self._find_dsn,
+        )
+        self._instance = instance
+        await instance.open()
+        self._say(f"event log open: {self._log_url}")
+        await self._start_projector()
+        if self._is_demo and not instance.follower.view.list_entities("merchants"):
+            result = await instance.registrar.load(demo_registry_document(), DEMO_ACTOR)
+            self._say(f"demo world loaded: {result.change_count} registry events")
+        await instance.start()
+        self._is_serving = True
+        self._say("partitions claimed, issuer links up")
+        api = make_api(
+            instance,
+            settings.http,
+            self._telemetry,
+            operator_token=token,
+            facts=self._list_facts,
+        )
+        terminals = {name: one for name, one in bound.items() if name != "http"}
+        await instance.listen(terminals, bound["http"], api)
+        await self._wait_projector()
+        self._announce(bound, issuer)
+        self._watching = asyncio.create_task(self._watch())
+
+    async def _start_simulator(self) -> str:
+        simulator = self._add_child(
+            "issuer simulator", "switch.apps.simulator", self._make_simulator_order
+        )
+        await simulator.start()
+        if await simulator.wait_report("address", SIMULATOR_DEADLINE_S):
+            self._say(f"issuer simulator listens on {simulator.report['address']}")
+            return str(simulator.report["address"])
+        fault = simulator.report.get("fault") or "it does not come up"
+        raise UpRefused(
+            "in-use",
+            f"issuer simulator: {fault}; choose another address with"
+            " SWITCH__ISSUER_SIMULATOR__ADDRESS=127.0.0.1:PORT (port 0 picks a free one)",
+        )
+
+    async def _start_projector(self) -> None:
+        self._projector = self._add_child(
+            "projector", "switch.apps.projector", self._make_projector_order
+        )
+        await self._projector.start()
+
+    async def _wait_projector(self) -> None:
+        """Wait for the projections; payments do not need them, so a late one is only told."""
+        assert self._projector is not None
+        if await self._projector.wait_report("ready", PROJECTOR_DEADLINE_S):
+            self._say("PostgreSQL and projections are up")
+        else:
+            self._say(f"projections are not up yet, payments go on: {self._explain_projector()}")
+
+    def _add_child(self, name: str, module: str, make_order: Callable[[], bytes]) -> KeptChild:
+        child = KeptChild(name, module, make_order, self._telemetry.log)
+        self._children.append(child)
+        return child
+
+    def _make_simulator_order(self) -> bytes:
+        settings = self._settings
+        simulator = settings.issuer_simulator
+        known = [child.report.get("address") for child in self._children]
+        return msgspec.json.encode(
+            SimulatorOrder(
+                address=str(known[0]) if known and known[0] else simulator.address,
+                ledger_path=str(self._data_dir / LEDGER_FILE),
+                pace=IssuerPace(
+                    delay_ms=simulator.delay_ms,
+                    late_ms=settings.times.issuer_timeout_ms + LATE_MARGIN_MS,
+                ),
+                uvloop=settings.runtime.uvloop,
+            )
+        )
+
+    def _make_projector_order(self) -> bytes:
+        projector, telemetry = self._settings.projector, self._settings.telemetry
+        return msgspec.json.encode(
+            ProjectorOrder(
+                log_url=self._log_url,
+                dsn=projector.dsn,
+                postgres_path=str(self._data_dir / "pg"),
+                batch_count_max=projector.batch_count_max,
+                niceness=projector.niceness,
+                log_format=telemetry.log_format,
+                log_level=telemetry.log_level,
+                uvloop=self._settings.runtime.uvloop,
+            )
+        )
+
+    def _with_demo_link(self, issuer: str) -> Settings:
+        if not issuer:
+            return self._settings
+        links = {DEMO_LINK: issuer, **self._settings.issuer_link.links}
+        issuer_link = msgspec.structs.replace(self._settings.issuer_link, links=links)
+        return msgspec.structs.replace(self._settings, issuer_link=issuer_link)
+
+    def _announce(self, bound: Mapping[str, socket.socket], issuer: str) -> None:
+        addresses: dict[str, object] = {name: bound_address(one) for name, one in bound.items()}
+        addresses |= {"postgres": self._find_dsn(), "log": self._log_url, "pid": os.getpid()}
+        if issuer:
+            addresses["issuer"] = issuer
+        write_addresses(self._data_dir, addresses)
+        seconds = time.monotonic() - self._started_at
+        api_key = DEMO_API_KEY if self._is_demo else ""
+        self._on_ready(Ready(addresses, self._data_dir, api_key, seconds))
+
+    # -- while it runs
+
+    def _find_dsn(self) -> str:
+        return str(self._projector.report.get("dsn", "")) if self._projector else ""
+
+    def _explain_projector(self) -> str:
+        assert self._projector is not None
+        faults = self._projector.report.get("faults")
+        if not self._projector.report:
+            return "starting"
+        return "; ".join(str(fault) for fault in faults) if isinstance(faults, list) else ""
+
+    def _list_facts(self) -> Sequence[PageFact]:
+        facts = [PageFact("data folder", str(self._data_dir)), PageFact("event log", self._log_url)]
+        for child in self._children:
+            if child is self._projector:
+                fault = self._explain_projector()
+                lag = f"{child.report.get('lag_count', 0)} records behind"
+                facts.append(PageFact("projections", fault or lag, not fault))
+            else:
+                address = child.report.get("address")
+                facts.append(PageFact(child.name, str(address or "starting"), bool(address)))
+        return facts
+
+    async def _watch(self) -> None:
+        """Measure, once a second, how late the loop is and how far behind the projections are."""
+        delay = self._telemetry.metrics.gauge("switch_loop_delay_seconds")
+        lag = self._telemetry.metrics.gauge("switch_projection_lag")
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + WATCH_INTERVAL_S
+            await asyncio.sleep(WATCH_INTERVAL_S)
+            delay.set(max(0.0, loop.time() - due))
+            found = self._projector.report.get("lag_count") if self._projector else None
+            if isinstance(found, int):
+                lag.set(found)
+
+    # -- stop
+
+    async def _stop(self) -> None:
+        remove_addresses(self._data_dir)
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+        if self._instance is not None:
+            if self._is_serving:
+                await self._instance.stop()
+            else:
+                await self._instance.close()
+        await asyncio.gather(*(child.stop() for child in self._children))
