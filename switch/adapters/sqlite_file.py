@@ -1,8 +1,10 @@
 """The file of the embedded log: its format, its marks, its rows."""
 
 import contextlib
+import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -16,6 +18,7 @@ PARTITION_BITS: Final = 8
 READ_COUNT_MAX: Final = 1_000  # bounds how long one read holds up the event loop: about 1 ms
 CACHE_KIB: Final = 16_384  # the pages at the growing end of every partition stay in memory
 WAL_BYTES_KEPT_MAX: Final = 64 * 1_048_576  # after a burst the write-ahead log shrinks to this
+LOCK_TIMEOUT_S: Final = 3.0
 
 _SCHEMA: Final = (
     # One tree for all partitions, so that one INSERT is one atomic, durable group commit.
@@ -32,6 +35,32 @@ def stream_key(log: str, partition: int) -> int:
     return (LOG_NAMES.index(log) << PARTITION_BITS | partition) << OFFSET_BITS
 
 
+def lock_file(path: Path) -> int:
+    """
+    Lock the log for one writer; return the descriptor that holds the lock until it is closed.
+
+    A writing process whose switch was killed needs a moment to end: this waits for it.
+
+    Raises:
+        LogUnavailable: another switch writes this log, or its folder cannot be used.
+    """
+    try:
+        descriptor = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LogUnavailable(f"cannot open the event log at {path}: {error}") from error
+    give_up_at = time.monotonic() + LOCK_TIMEOUT_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > give_up_at:
+                os.close(descriptor)
+                raise LogUnavailable(f"another process writes the event log at {path}") from None
+            time.sleep(0.01)
+        else:
+            return descriptor
+
+
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     """
     Open the file; every statement is a transaction of its own.
@@ -46,7 +75,6 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
         f"file:{_quote(path)}?mode={mode}",
         uri=True,
         isolation_level=None,
-        check_same_thread=False,  # opened here, then handed to its one thread
         cached_statements=1_024,  # one INSERT for each batch size
         timeout=5,
     )

@@ -1,10 +1,10 @@
 """The embedded log: all partitions in one SQLite file, each append durable before it is acked."""
 
 import asyncio
-import contextlib
+import itertools
+import os
 import sqlite3
-import time
-from collections.abc import Callable
+from collections import deque
 from pathlib import Path
 from typing import Final
 
@@ -13,11 +13,13 @@ from switch.adapters.sinks import call_sink
 from switch.adapters.sqlite_file import (
     find_bounds,
     get_partition_count,
+    lock_file,
     open_file,
     read_records,
     stream_key,
 )
-from switch.adapters.sqlite_writer import Outcome, SqliteWriter
+from switch.adapters.sqlite_process import WriterProcess
+from switch.adapters.sqlite_wire import Run
 from switch.eventlog.port import (
     RECORD_BYTES_MAX,
     AppendRefused,
@@ -35,23 +37,20 @@ INBOUND_RETENTION_MS: Final = 24 * 3_600_000
 REPLIES_COUNT_MAX: Final = 65_536  # replies live in memory only: some ten seconds at full load
 REPLIES_BYTES_MAX: Final = 64 * 1_048_576
 POLL_MS: Final = 20  # how often a reader in another process looks for new records
-CLOSE_TIMEOUT_S: Final = 5.0
-
-
-def _wall_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class SqliteLog:
     """
-    An `EventLog` in one file, for one writing process (`lock_data_folder`) and any readers.
+    An `EventLog` in one file, for one writing process and any number of readers.
 
     The file is made with `partition_count` partitions; None takes what the file has. With
     `read_only` the log is followed from another process: appends are refused, `replies` cannot be
-    opened. All calls must come from one event loop.
+    opened. All calls must come from one event loop. `page_count_max` bounds the file (0: no
+    bound); at the bound the log behaves as on a full disk.
 
     Raises:
-        LogUnavailable: there is no such file, it is not ours, or its partition count differs.
+        LogUnavailable: there is no such file, it is not ours, its partition count differs, or
+            another process writes it.
     """
 
     def __init__(
@@ -63,30 +62,27 @@ class SqliteLog:
         inbound_retention_ms: int = INBOUND_RETENTION_MS,
         queue_count_max: int = QUEUE_COUNT_MAX,
         queue_bytes_max: int = QUEUE_BYTES_MAX,
-        now_ms: Callable[[], int] = _wall_ms,
+        page_count_max: int = 0,
     ) -> None:
-        self.path = Path(path)
-        self.reader = open_file(self.path, partition_count=partition_count, read_only=read_only)
-        self.partition_count = get_partition_count(self.reader)
+        self.path = Path(path).absolute()
         self.queue_count_max = queue_count_max
         self.queue_bytes_max = queue_bytes_max
-        self.pending_count = 0
-        self.pending_bytes = 0
         self.is_closed = False
+        self.pending: deque[tuple[SqlitePartition, bytes | None, AppendSink]] = deque()
+        self.pending_bytes = 0
+        self._inbound_retention_ms = inbound_retention_ms
+        self._page_count_max = page_count_max
         self._tails: dict[tuple[str, int], LogTail] = {}
         self._opened: list[SqlitePartition] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._ended: asyncio.Event = asyncio.Event()
-        self.writer: SqliteWriter | None = None
-        if not read_only:
-            self.writer = SqliteWriter(
-                open_file(self.path, partition_count=partition_count, read_only=False),
-                self.path,
-                post=self._post,
-                now_ms=now_ms,
-                expiring_keys=[stream_key("inbound", p) for p in range(self.partition_count)],
-                retention_ms=inbound_retention_ms,
-            )
+        self._appenders = itertools.count()
+        self._lock = None if read_only else lock_file(self.path)
+        self._writer: WriterProcess | None = None
+        try:
+            self.reader = open_file(self.path, partition_count=partition_count, read_only=read_only)
+        except LogUnavailable:
+            self._unlock()
+            raise
+        self.partition_count = get_partition_count(self.reader)
 
     async def open_partition(
         self, log: str, partition: int
@@ -95,26 +91,33 @@ class SqliteLog:
         check_address(log, partition, self.partition_count)
         if self.is_closed:
             raise LogUnavailable(f"the event log at {self.path} was closed")
-        if self.writer is None:
+        if self._lock is None:
             if log == "replies":
                 raise LogUnavailable("replies live only in the memory of the running switch")
             return FollowedPartition(self.reader, self.path, stream_key(log, partition))
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-            self.writer.start()
         tail = self._tails.get((log, partition))
         if log == "replies":
             if tail is None:
                 tail = LogTail(0, count_max=REPLIES_COUNT_MAX, bytes_max=REPLIES_BYTES_MAX)
                 self._tails[log, partition] = tail
-            return VolatilePartition(tail, self._loop)
+            return VolatilePartition(tail, asyncio.get_running_loop())
+        writer = self._writer or await self._start_writer(self._lock)
         key = stream_key(log, partition)
         if tail is None:
             tail = self._tails[log, partition] = LogTail(self._find_end(key))
-            self.writer.add_stream(key, tail.next_offset)
-        opened = SqlitePartition(self, self.writer, tail, key)
+        opened = SqlitePartition(self, writer, tail, next(self._appenders), key)
         self._opened.append(opened)
         return opened
+
+    async def _start_writer(self, lock: int) -> WriterProcess:
+        self._writer = writer = WriterProcess(self._take_runs, self._take_end)
+        await writer.start(
+            self.path,
+            lock=lock,
+            inbound_retention_ms=self._inbound_retention_ms,
+            page_count_max=self._page_count_max,
+        )
+        return writer
 
     def _find_end(self, key: int) -> int:
         try:
@@ -127,105 +130,119 @@ class SqliteLog:
         self._opened.remove(partition)
 
     async def close(self) -> None:
-        """Refuse what is still queued, end the writer thread and close the file."""
+        """Write what is queued, as far as the disk answers, and close the file."""
         if self.is_closed:
             return
         self.is_closed = True
         for partition in list(self._opened):
             await partition.close()
-        if self.writer is not None and self._loop is not None:
-            self.writer.put(None)
-            # A disk that does not answer must not hold up the stop: the thread is a daemon.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                    await self._ended.wait()
-        elif self.writer is not None:
-            self.writer.discard()
-        self.reader.close()
+        self.reader.close()  # first, so that the writing process tidies up the file at its end
+        if self._writer is not None:
+            await self._writer.stop()
+        self._unlock()
 
-    def _post(self, outcomes: list[Outcome] | None) -> None:
-        """Hand a commit's outcomes to the event loop (from the writer thread)."""
-        assert self._loop is not None
-        try:
-            if outcomes is None:
-                self._loop.call_soon_threadsafe(self._end)
-            else:
-                self._loop.call_soon_threadsafe(self._deliver, outcomes)
-        except RuntimeError:
-            return  # the loop is closed: there is nobody left to tell
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
-    def _end(self) -> None:
-        self.is_closed = True
-        self._ended.set()
+    def refuse_in_turn(self, partition: "SqlitePartition", sink: AppendSink) -> None:
+        """Refuse a record once all that was appended before it has its outcome."""
+        if not self.pending:
+            asyncio.get_running_loop().call_soon(self._refuse_first)
+        self.pending.append((partition, None, sink))
 
-    def _deliver(self, outcomes: list[Outcome]) -> None:
-        """Publish one commit: tails first, then the sinks in order, then the waiting readers."""
+    def _refuse_first(self) -> None:
+        """Refuse the oldest records as long as they were never sent."""
+        while self.pending and self.pending[0][1] is None:
+            partition, _, sink = self.pending.popleft()
+            assert partition.refusal is not None
+            call_sink(sink, partition.refusal)
+
+    def _take_runs(self, runs: list[Run]) -> None:
+        """Tell what became of the oldest records, then wake the readers of those that landed."""
         tails: set[LogTail] = set()
-        for appender, outcome, value, _ in outcomes:
-            if value is None:
-                continue
-            self.pending_count -= 1
-            self.pending_bytes -= len(value)
-            if type(outcome) is int:
-                assert isinstance(appender, SqlitePartition)
-                appender.tail.add(value)
-                tails.add(appender.tail)
-        for appender, outcome, _, sink in outcomes:
-            if type(outcome) is not int:
-                appender.refusal = appender.failure
-            call_sink(sink, outcome)
+        for count, failure in runs:
+            for _ in range(count):
+                self._refuse_first()
+                partition, value, sink = self.pending.popleft()
+                assert value is not None
+                self.pending_bytes -= len(value)
+                if failure is None:
+                    tail = partition.tail
+                    offset = tail.next_offset
+                    tail.add(value)
+                    tails.add(tail)
+                    call_sink(sink, offset)
+                else:
+                    partition.refusal = failure
+                    call_sink(sink, failure)
+        self._refuse_first()
         for tail in tails:
             tail.wake_readers()
 
+    def _take_end(self) -> None:
+        """Give up everything that is open: the writing process is gone, expected or not."""
+        self._writer = None
+        self._tails.clear()
+        lost = AppendUnknown("the process that writes the log ended before the ack")
+        for partition in self._opened:
+            partition.break_off()
+        self._opened.clear()
+        pending, self.pending = self.pending, deque()
+        self.pending_bytes = 0
+        for partition, value, sink in pending:
+            outcome = lost if value is not None else partition.refusal
+            assert outcome is not None
+            call_sink(sink, outcome)
+
 
 class SqlitePartition:
-    """One partition opened by the process that writes the file (a `PartitionLog`)."""
+    """One partition opened by the process that owns the file (a `PartitionLog`)."""
 
-    def __init__(self, log: SqliteLog, writer: SqliteWriter, tail: LogTail, key: int) -> None:
+    def __init__(
+        self, log: SqliteLog, writer: WriterProcess, tail: LogTail, appender: int, key: int
+    ) -> None:
         self._log = log
-        self._put = writer.put
+        self._send = writer.send
+        self._appender = appender
+        self._stream_key = key
+        self._is_closed = False
         self.tail = tail
-        self.stream_key = key
-        self.is_closed = False
-        self.refusal: AppendRefused | AppendUnknown | None = None
-        self.failure: AppendRefused | AppendUnknown | None = None
+        self.refusal: AppendRefused | AppendUnknown | None = None  # of every record from here on
 
     def append(self, value: bytes, sink: AppendSink, *, key: bytes = b"") -> None:  # noqa: ARG002
-        """Queue one record for the next group commit."""
+        """Send one record to the next group commit."""
         log = self._log
         size = len(value)
         if self.refusal is None:
-            if log.is_closed:
-                self.refusal = AppendRefused(f"the event log at {log.path} was closed")
-            elif size > RECORD_BYTES_MAX:
+            if size > RECORD_BYTES_MAX:
                 self.refusal = AppendRefused(
                     f"a record of {size} bytes is too large, at most {RECORD_BYTES_MAX}"
                 )
             elif (
-                log.pending_count >= log.queue_count_max
+                len(log.pending) >= log.queue_count_max
                 or log.pending_bytes + size > log.queue_bytes_max
             ):
                 self.refusal = AppendRefused(
-                    f"{log.pending_count} records wait to be written to {log.path}: "
+                    f"{len(log.pending)} records wait to be written to {log.path}: "
                     "the disk is too slow or stuck"
                 )
         if self.refusal is None:
-            log.pending_count += 1
+            log.pending.append((self, value, sink))
             log.pending_bytes += size
-            self._put((self, value, sink))
-        elif log.is_closed:
-            asyncio.get_running_loop().call_soon(call_sink, sink, self.refusal)
+            self._send(self._appender, self._stream_key, value)
         else:
-            self._put((self, None, sink))
+            log.refuse_in_turn(self, sink)
 
     async def read(self, offset: int, *, count_max: int, wait_ms: int) -> list[StoredRecord]:
         """Return durable records: the newest from memory, older ones from the file."""
-        if self.is_closed:
-            raise LogUnavailable("this partition was closed")
+        if self._is_closed:
+            raise LogUnavailable("this partition was closed, or its log's writing process ended")
         found = self.tail.find(offset, count_max)
         if found is None:
             # On this thread: a thread of its own would wait for the interpreter lock at each row.
-            found = read_file(self._log.reader, self._log.path, self.stream_key, offset, count_max)
+            found = read_file(self._log.reader, self._log.path, self._stream_key, offset, count_max)
             await asyncio.sleep(0)
         elif not found and wait_ms > 0:
             await self.tail.wait(wait_ms)
@@ -236,13 +253,17 @@ class SqlitePartition:
         """Return the offset that the next durable record will get."""
         return self.tail.next_offset
 
+    def break_off(self) -> None:
+        """Stop: nothing more can be appended or read here."""
+        self._is_closed = True
+        self.refusal = self.refusal or AppendRefused("this partition was closed")
+        self.tail.wake_readers()
+
     async def close(self) -> None:
-        """Stop this instance; what is queued and not yet being written will not be."""
-        if not self.is_closed:
-            self.is_closed = True
-            self.refusal = self.refusal or AppendRefused("this partition was closed")
+        """Stop this instance; what was appended is already on its way and will be acked."""
+        if not self._is_closed:
+            self.break_off()
             self._log.forget(self)
-            self.tail.wake_readers()
 
 
 class VolatilePartition:
