@@ -40,11 +40,10 @@ def read_migrations(projection: str) -> tuple[Migration, ...]:
     """Read the files of one projection in the order of their numbers."""
     found = []
     for file in (files("projections") / "sql" / projection).iterdir():
-        if file.name.endswith(".sql"):
-            number, _, name = file.name.removesuffix(".sql").partition("_")
-            sql = file.read_text(encoding="utf-8")
-            checksum = hashlib.sha256(sql.encode()).hexdigest()
-            found.append(Migration(int(number), name, sql, checksum))
+        number, _, name = file.name.removesuffix(".sql").partition("_")
+        sql = file.read_text(encoding="utf-8")
+        checksum = hashlib.sha256(sql.encode()).hexdigest()
+        found.append(Migration(int(number), name, sql, checksum))
     found.sort()
     numbers = [migration.number for migration in found]
     assert numbers == list(range(1, len(found) + 1)), f"{projection}: numbers must have no gap"

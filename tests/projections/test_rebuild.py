@@ -43,6 +43,64 @@ async def test_rebuilt_tables_equal_the_live_ones_row_by_row(dsn, make_log, fill
     assert seen[-1] == (800, 800)
 
 
+async def test_small_batches_and_reads_rebuild_the_same(
+    dsn, make_log, fill, read_tables, monkeypatch
+):
+    monkeypatch.setattr("projections.rebuild.BATCH_RECORDS", 37)
+    monkeypatch.setattr("projections.rebuild.READ_RECORDS", 11)
+    log = make_log(300, partition_count=3)
+    await fill(dsn, log)
+    before = await read_tables(dsn)
+    for projection in PROJECTIONS.values():
+        report = await rebuild_now(dsn, log, projection)
+        assert report.is_switched
+        assert report.compared == "all"
+    assert await read_tables(dsn) == before
+
+
+class EndsEarly:
+    """A partition that says it ends before it does: what was appended since the replay began."""
+
+    def __init__(self, opened, end_offset=250):
+        self.read = opened.read
+        self._end_offset = end_offset
+
+    async def end(self):
+        return self._end_offset
+
+
+async def test_what_was_appended_during_the_replay_is_caught_up_before_the_switch(
+    dsn, make_log, fill, read_tables
+):
+    log = make_log(300)
+    await fill(dsn, log)
+    before = await read_tables(dsn)
+    for projection in PROJECTIONS.values():
+        connection = await connect(dsn, projection.name)
+        logs = {p: EndsEarly(await log.open_partition("journal", p)) for p in range(2)}
+        report = await rebuild(projection, connection, logs)
+        await disconnect(connection)
+        assert report.is_switched
+        assert report.compared == "all"
+    assert await read_tables(dsn) == before
+
+
+async def test_a_gap_in_the_offsets_below_the_mark_is_no_end(dsn, make_log, fill, read_tables):
+    log, more = make_log(100, partition_count=1), make_log(120, partition_count=1)
+    stored = log.partitions["journal", 0]
+    stored.skip(50)
+    for record in more.partitions["journal", 0].records[100:]:
+        stored.put(record.value)
+    await fill(dsn, log)
+    before = await read_tables(dsn)
+    connection = await connect(dsn, "audit")
+    logs = {0: EndsEarly(await log.open_partition("journal", 0), 120)}
+    report = await rebuild(AUDIT, connection, logs)
+    await disconnect(connection)
+    assert report.compared == "all"
+    assert await read_tables(dsn) == before
+
+
 async def test_the_new_tables_have_every_index_and_nothing_of_the_old_stays(dsn, make_log, fill):
     log = make_log(50)
     await fill(dsn, log)

@@ -5,7 +5,7 @@ import asyncpg
 import pytest
 
 from projections.catalogue import AUDIT, PROJECTIONS, SETTLEMENT, Projection
-from projections.runner import RunnerSettings, explain_failure, run_projector
+from projections.runner import RunnerSettings, connect, disconnect, explain_failure, run_projector
 from projections.status import RETRYING, RUNNING, STOPPED, ProjectorStatus
 from switch.adapters.embedded_postgres import EmbeddedPostgres
 from switch.eventlog.port import PositionOutOfRange
@@ -231,6 +231,16 @@ async def test_only_the_partitions_asked_for_are_followed(dsn, make_log, wait_un
     async with projector(log, dsn, partitions=[2]) as status:
         await wait_until(lambda: status.projections["audit"].partitions[2].next_offset == 60)
         assert list(status.projections["audit"].partitions) == [2]
+
+
+async def test_a_connection_that_will_not_close_is_dropped(dsn):
+    connection = await connect(dsn, "audit")
+    sleeping = asyncio.create_task(connection.execute("SELECT pg_sleep(60)"))
+    await asyncio.sleep(0)  # the statement is sent
+    await disconnect(connection)
+    assert connection.is_closed()
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+        await sleeping
 
 
 def test_failures_are_explained_in_one_line():

@@ -1,8 +1,10 @@
 import json
 from typing import get_args
 
+from msgspec.structs import replace
+
 from loadtest.generated_journal import SEALED_PAN
-from projections.audit.events import TAGS, apply
+from projections.audit.events import TAGS, apply, encode_detail, find_references
 from projections.position import Place
 from switch.domain.payment.events import PaymentRequested, PaymentRouted
 from switch.domain.payment.requests import PaymentRequest
@@ -29,6 +31,8 @@ def test_one_row_for_each_event_with_its_address_and_cause(make_log):
             assert row.watermark == record.watermark
             assert row.rrn == getattr(event, "rrn", "")
             assert json.loads(row.detail)["type"] == row.tag
+            assert encode_detail(event) == row.detail
+            assert find_references(event) == (row.idempotency_key, row.terminal_id, row.stan)
 
 
 def test_no_row_holds_a_sealed_pan(make_log):
@@ -58,6 +62,14 @@ def test_a_request_is_shown_whole_but_for_its_card(make_log):
     shown = json.loads(apply(record, Place(0, 1))[0].detail)["request"]
     for name in PaymentRequest.__struct_fields__:
         assert (name in shown) == bool(getattr(event.request, name)), name
+
+
+def test_a_request_without_a_card_is_shown_too(make_log):
+    record = records(make_log(2, partition_count=1))[1]
+    event = record.events[0]
+    assert isinstance(event, PaymentRequested)
+    bare = replace(event, request=replace(event.request, card=None))
+    assert "card" not in json.loads(encode_detail(bare))["request"]
 
 
 def test_look_ups_find_requests_reversals_tombstones_and_refusals(make_log):

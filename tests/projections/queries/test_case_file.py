@@ -4,6 +4,7 @@ import pytest
 from loadtest.generated_journal import SEALED_PAN
 from projections.queries.case_file import (
     Subject,
+    _family_of,
     answer_question,
     find_by_reference,
     find_by_stan,
@@ -140,6 +141,34 @@ async def test_every_state_answers_whether_it_was_debited(connection, condition,
     case = await load_case_file(connection, Subject(rrn=row["rrn"]))
     assert case.verdict.startswith(begins)
     assert answer_question(case.payment) == case.verdict
+
+
+async def test_an_unknown_original_has_a_case_file_under_its_reversals_key(connection):
+    row = await connection.fetchrow(
+        "SELECT t.idempotency_key FROM audit.events t "
+        "LEFT JOIN audit.payments p USING (idempotency_key) "
+        "WHERE t.tag = 'tombstone-set.v1' AND p.rrn IS NULL LIMIT 1"
+    )
+    [found] = await find_by_reference(
+        connection, row["idempotency_key"].replace("|payment", "|reversal")
+    )
+    case = await load_case_file(connection, found)
+    assert case.payment is None
+    assert {step.tag for step in case.steps} >= {"tombstone-set.v1", "reversal-accepted.v1"}
+
+
+@pytest.mark.parametrize(
+    ("key", "family"),
+    [
+        ("", []),
+        ("json|client|m|order-1", ["json|client|m|order-1"]),
+        ("a|m|t|000001|000002|reconciliation", ["a|m|t|000001|000002|reconciliation"]),
+        ("a|m|t|1|2|payment", ["a|m|t|1|2|payment", "a|m|t|1|2|reversal"]),
+        ("a|m|t|1|2|reversal", ["a|m|t|1|2|payment", "a|m|t|1|2|reversal"]),
+    ],
+)
+def test_a_key_brings_the_keys_of_its_reversals(key, family):
+    assert _family_of(key) == family
 
 
 def test_amounts_are_written_for_people():

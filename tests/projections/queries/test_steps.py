@@ -43,4 +43,7 @@ def test_what_decided_and_who_was_told():
     assert describe("issuer-answered.v1", '{"response_code":"51","fault":"bad MAC"}').rule == (
         "not trusted: bad MAC"
     )
+    bare = describe("payment-declined.v1", "{}")
+    assert (bare.rule, bare.told_terminal) == ("", "")
+    assert describe("payment-approved.v1", "{}").rule == ""
     assert describe("issuer-timed-out.v1", '{"cause":"timeout"}').rule == "timeout"
