@@ -95,14 +95,15 @@ class SqliteLog:
             if log == "replies":
                 raise LogUnavailable("replies live only in the memory of the running switch")
             return FollowedPartition(self.reader, self.path, stream_key(log, partition))
-        tail = self._tails.get((log, partition))
         if log == "replies":
+            tail = self._tails.get((log, partition))
             if tail is None:
                 tail = LogTail(0, count_max=REPLIES_COUNT_MAX, bytes_max=REPLIES_BYTES_MAX)
                 self._tails[log, partition] = tail
             return VolatilePartition(tail, asyncio.get_running_loop())
         writer = self._writer or await self._start_writer(self._lock)
         key = stream_key(log, partition)
+        tail = self._tails.get((log, partition))  # one for all who open it: looked up without await
         if tail is None:
             tail = self._tails[log, partition] = LogTail(self._find_end(key))
         opened = SqlitePartition(self, writer, tail, next(self._appenders), key)
@@ -111,12 +112,16 @@ class SqliteLog:
 
     async def _start_writer(self, lock: int) -> WriterProcess:
         self._writer = writer = WriterProcess(self._take_runs, self._take_end)
-        await writer.start(
-            self.path,
-            lock=lock,
-            inbound_retention_ms=self._inbound_retention_ms,
-            page_count_max=self._page_count_max,
-        )
+        try:
+            await writer.start(
+                self.path,
+                lock=lock,
+                inbound_retention_ms=self._inbound_retention_ms,
+                page_count_max=self._page_count_max,
+            )
+        except LogUnavailable:
+            self._writer = None
+            raise
         return writer
 
     def _find_end(self, key: int) -> int:
