@@ -250,8 +250,8 @@ class EmbeddedPostgres:
         }
         places = (self.directory, self._socket_directory, find_programs())
         return [
-            *_die_with_owner(),
             *_as_user(_choose_user(self.directory), places),
+            *_die_with_owner(),  # last: the kernel forgets this wish when the user changes
             str(find_programs() / "postgres"),
             *("-D", str(self.directory)),
             *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),

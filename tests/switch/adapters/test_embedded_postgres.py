@@ -1,5 +1,6 @@
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -93,6 +94,23 @@ async def test_after_kill_9_of_the_owner_the_next_start_works_within_three_secon
 
 
 @pytest.mark.process
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv (util-linux)")
+async def test_the_server_dies_with_its_owner_however_that_dies(tmp_path):
+    owner = subprocess.Popen(  # noqa: ASYNC220 - nothing else runs on this loop
+        [sys.executable, "-c", OWNER, str(tmp_path / "pg")], stdout=subprocess.PIPE, cwd=Path.cwd()
+    )
+    assert owner.stdout.readline() == b"ready\n"
+    server = server_pid(tmp_path / "pg")
+    assert lives(server)
+    owner.kill()
+    owner.wait()
+    owner.stdout.close()
+    async with asyncio.timeout(5):
+        while lives(server):  # noqa: ASYNC110 - the kernel tells nobody
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.process
 async def test_an_orphan_that_outlived_its_owner_is_ended_by_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,7 +171,7 @@ def test_a_server_that_cannot_start_shows_the_end_of_its_log(tmp_path: Path) -> 
         server.start()
 
 
-async def test_a_stop_during_a_start_from_another_thread_leaves_nothing_running(tmp_path):
+async def test_a_stop_during_a_start_from_another_thread_leaves_nothing_running(tmp_path: Path):
     server = EmbeddedPostgres(tmp_path / "pg")
     starting = asyncio.create_task(asyncio.to_thread(server.start))
     while server._lock_fd < 0:  # noqa: ASYNC110 - another thread takes it
