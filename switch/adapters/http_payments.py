@@ -74,7 +74,7 @@ class PaymentOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     merchant_id: Annotated[
         str,
         Meta(
-            pattern=r"^[0-9A-Za-z._-]{1,15}$",
+            pattern=r"^[0-9A-Za-z ./_-]{1,15}$",
             description="The merchant to be paid (DE 42).",
             examples=["898110154110001"],
         ),

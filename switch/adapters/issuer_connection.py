@@ -70,6 +70,7 @@ class IssuerConnection:
         self._connecting: asyncio.Task[None] | None = None
         self._unsent: list[bytes] = []
         self._gone = asyncio.Event()
+        self._is_stopping = False
         self._shown = (link.state, link.is_up)
         self._down_reason = ""
         self._loop = asyncio.get_running_loop()
@@ -118,6 +119,7 @@ class IssuerConnection:
             await asyncio.gather(self._connecting, return_exceptions=True)
         if self._transport is None:
             return
+        self._is_stopping = True
         self._flush()
         self._transport.close()
         with contextlib.suppress(TimeoutError):
@@ -149,6 +151,8 @@ class IssuerConnection:
             return
         self._transport = None
         self._unsent.clear()
+        if self._is_stopping:
+            return
         reason = str(error) if error else "the issuer closed the connection"
         self._hear_lost(reason)
 

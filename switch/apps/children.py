@@ -57,9 +57,13 @@ class KeptChild:
             return False
         return True
 
+    def expect_end(self) -> None:
+        """From now on a child that ends is not started again."""
+        self._is_stopping = True
+
     async def stop(self) -> None:
         """Stop the child."""
-        self._is_stopping = True
+        self.expect_end()
         if self._child is not None:
             await self._child.stop(STOP_DEADLINE_S)
         if self._keeping is not None:
@@ -76,13 +80,13 @@ class KeptChild:
             started_at = asyncio.get_running_loop().time()
             code = await self._child.wait()
             self.report = {}
-            if self._is_stopping:
-                return
             if asyncio.get_running_loop().time() - started_at > RESTART_DELAY_MAX_S:
                 delay_s = RESTART_DELAY_MIN_S
-            self._log.warning("child ended; it is started again", exit_code=code, delay_s=delay_s)
             await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            if self._is_stopping:
+                return  # whoever stopped us stopped the whole process group
             delay_s = min(delay_s * 2, RESTART_DELAY_MAX_S)
+            self._log.warning("child ended; it is started again", exit_code=code)
             await self._launch()
 
     def _hear(self, line: bytes) -> None:

@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 from typing import Final
 
-TOKEN_FILE: Final = "operator.token"
+TOKEN_FILE: Final = "operator.token"  # noqa: S105 - a name, no token
 _TOKEN_BYTES: Final = 24
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import quote
@@ -129,7 +129,7 @@ class Up:
     # -- before anything is started
 
     @contextlib.contextmanager
-    def _take_folder(self):  # type: ignore[no-untyped-def]
+    def _take_folder(self) -> Iterator[None]:
         try:
             lock = lock_data_folder(self._data_dir)
         except DataFolderHeld as error:
@@ -326,6 +326,8 @@ class Up:
     # -- stop
 
     async def _stop(self) -> None:
+        for child in self._children:
+            child.expect_end()
         remove_addresses(self._data_dir)
         if self._watching is not None:
             self._watching.cancel()

@@ -1,0 +1,69 @@
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from switch.adapters.telemetry import make_telemetry
+from switch.apps.children import KeptChild
+
+pytestmark = pytest.mark.process
+DEADLINE_S = 20.0
+
+CHILD = """
+import json, os, signal, sys
+from switch.adapters.child_process import report, take_order
+order = json.loads(take_order())
+report(b"not a report")
+report(json.dumps({"pid": os.getpid(), "order": order}).encode())
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+while True:
+    signal.pause()
+"""
+
+
+@pytest.fixture
+async def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "reporting_child.py").write_text(CHILD)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{Path(__file__).parents[3]}")
+    orders = iter(range(100))
+    made = KeptChild(
+        "child",
+        "reporting_child",
+        lambda: json.dumps(next(orders)).encode(),
+        make_telemetry("test").log,
+    )
+    await made.start()
+    assert await made.wait_report("pid", DEADLINE_S)
+    yield made
+    await made.stop()
+
+
+async def until_order(child, number):
+    async with asyncio.timeout(DEADLINE_S):
+        while child.report.get("order") != number:  # noqa: ASYNC110 - a condition with a deadline
+            await asyncio.sleep(0.01)
+
+
+async def test_the_last_report_can_be_read(child):
+    assert child.report["order"] == 0
+
+
+async def test_a_child_that_dies_is_started_again_with_a_new_order(child):
+    first = child.report["pid"]
+    os.kill(first, signal.SIGKILL)
+    await until_order(child, 1)
+    assert child.report["pid"] != first
+
+
+async def test_a_child_whose_end_is_expected_is_not_started_again(child):
+    child.expect_end()
+    os.kill(child.report["pid"], signal.SIGTERM)
+    await asyncio.wait_for(child.stop(), DEADLINE_S)
+    assert child.report == {}
+
+
+async def test_waiting_for_a_report_that_does_not_come_ends(child):
+    assert not await child.wait_report("address", 0.05)

@@ -1,0 +1,83 @@
+import asyncio
+
+import pytest
+
+from switch.adapters.clock import read_boot_ms
+from switch.adapters.telemetry import make_telemetry
+from switch.apps.inbound_writer import InboundWriter
+from switch.eventlog.memory_log import MemoryLog
+from switch.eventlog.port import AppendRefused, AppendUnknown
+
+DEADLINE_S = 10.0
+
+
+class Stage:
+    def __init__(self):
+        self.log = MemoryLog(2, sleep=asyncio.sleep)
+        self.failed = []
+        self.writer = InboundWriter(
+            self.log,
+            1,
+            append_deadline_ms=1_000,
+            on_failed=lambda inbound_id, error: self.failed.append((inbound_id, type(error))),
+            log=make_telemetry("test").log,
+        )
+
+    @property
+    def records(self):
+        return [record.value for record in self.log.partitions["inbound", 1].records]
+
+    async def until(self, condition):
+        async with asyncio.timeout(DEADLINE_S):
+            while not condition():  # noqa: ASYNC110 - any condition, with a deadline
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def stage():
+    made = Stage()
+    await made.writer.open()
+    yield made
+    await made.writer.close()
+
+
+async def test_what_is_appended_lands_in_its_partition_and_nobody_is_told(stage):
+    stage.writer.append("a", b"k", b"1")
+    stage.writer.append("b", b"k", b"2")
+    stage.log.pump()
+    assert stage.records == [b"1", b"2"]
+    assert stage.failed == []
+
+
+async def test_after_a_refusal_everything_under_way_has_failed_and_a_new_writer_is_opened(stage):
+    stage.log.writers[0].failure = AppendRefused("disk full")
+    stage.writer.append("a", b"k", b"1")
+    stage.writer.append("b", b"k", b"2")
+    stage.log.pump()
+    assert stage.failed == [("a", AppendRefused), ("b", AppendRefused)]
+    assert stage.writer.fault == "disk full"
+    stage.writer.append("c", b"k", b"3")
+    assert len(stage.failed) == 2, "never told from inside append"
+    await stage.until(lambda: len(stage.failed) == 3)
+    await stage.until(lambda: not stage.writer.fault)
+    stage.writer.append("d", b"k", b"4")
+    stage.log.pump()
+    assert stage.records == [b"4"]
+
+
+async def test_an_ack_that_never_comes_is_unknown_after_the_deadline(stage):
+    stage.log.writers[0].lost_ack_count = 1
+    stage.writer.append("a", b"k", b"1")
+    stage.log.pump()
+    stage.writer.check_deadline(read_boot_ms())
+    assert stage.failed == []
+    stage.writer.check_deadline(read_boot_ms() + 1_001)
+    assert stage.failed == [("a", AppendUnknown)]
+    assert stage.records == [b"1"], "it landed all the same"
+
+
+async def test_late_acks_of_a_dropped_writer_are_not_heard(stage):
+    stage.writer.append("a", b"k", b"1")
+    stage.writer.check_deadline(read_boot_ms() + 1_001)
+    stage.log.pump()
+    assert stage.failed == [("a", AppendUnknown)]
