@@ -41,8 +41,8 @@ for name in list_dialects():
     load_dialect(name)
 for reason in Reason:
     decline_of(reason)
-for projection in PROJECTIONS:
-    assert read_migrations(projection.name)
+for name in PROJECTIONS:
+    assert read_migrations(name)
 print(switch.__file__)
 """
 
