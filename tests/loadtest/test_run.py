@@ -1,6 +1,12 @@
+import json
 import os
+import subprocess
+import sys
+
+import pytest
 
 from loadtest.frames import DIALECT, make_templates
+from loadtest.instance import start_instance
 from loadtest.lean_terminal import Course, LeanTerminal
 from loadtest.run import CpuMeter, StanMemory
 from loadtest.world import make_terminals
@@ -43,3 +49,39 @@ def test_the_switch_is_counted_with_its_processes():
     use = meter.read(1)
     assert use.switch_us_per_payment > 0
     assert any(f"[{os.getpid()}]" in name for name in use.switch_processes)
+
+
+def run_program(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "loadtest", "run", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+
+
+@pytest.mark.process
+def test_a_real_instance_survives_everything_and_the_audit_is_clean(tmp_path):
+    result = run_program("smoke", "--format", "json", "--keep", str(tmp_path))
+    assert result.returncode == 0, result.stdout + result.stderr
+    report = json.loads(result.stdout)
+    assert report["faults"] == {}
+    assert report["audit"]["violations"] == []
+    kinds = {"authorization", "repeat", "conflict", "reversal"}
+    assert kinds <= set(report["latencies"])
+    assert {"00", "51", "94"} <= set(report["responses"])
+    assert report["audit"]["debits"] > 100
+    assert report["cpu"]["switch_us_per_payment"] > 0
+
+
+@pytest.mark.process
+def test_a_running_instance_can_be_loaded_again_and_again(tmp_path):
+    with start_instance(tmp_path / "data", tmp_path / "output.log") as instance:
+        target = ["--target", str(instance.directory), "--rate", "20", "--duration", "2"]
+        first = run_program("smoke", *target, "--format", "json")
+        second = run_program("smoke", *target, "--format", "json")
+    assert (first.returncode, second.returncode) == (0, 0), first.stdout + second.stdout
+    audits = [json.loads(result.stdout)["audit"] for result in (first, second)]
+    assert audits[1]["payments"] > audits[0]["payments"]
+    assert audits[1]["told"] < audits[1]["payments"] + 100
