@@ -1,0 +1,136 @@
+import asyncio
+import http.client
+import json
+import socket
+
+import msgspec
+import pytest
+
+from switch.adapters.http_page import PageFact
+from switch.adapters.telemetry import make_telemetry
+from switch.apps.addresses import bound_address
+from switch.apps.gateway import UNIONPAY_POS
+from switch.apps.http import make_api
+from switch.apps.instance import Instance
+from switch.apps.settings_sources import load_settings
+from switch.demo.issuer_simulator import IssuerPace, IssuerSimulator
+
+OPERATOR_TOKEN = "op_test"
+API_KEY = "sk_test_0123456789"
+MERCHANT = "898110154110001"
+REGISTRY = f"""
+[[acquirers]]
+acquirer_id = "{{acquirer}}"
+name = "Acquirer"
+institution_id = "00000001"
+[[agents]]
+agent_id = "agent"
+name = "Agent"
+status = "active"
+[[links]]
+link_id = "issuer"
+name = "Issuer"
+[[issuers]]
+issuer_id = "issuer"
+name = "Issuer"
+bins = ["62"]
+[[routes]]
+route_id = "route"
+issuer_id = "issuer"
+link = "issuer"
+[[merchants]]
+merchant_id = "{MERCHANT}"
+status = "activated"
+name = "Shop"
+mcc = "5411"
+agent_id = "agent"
+currency = "156"
+fee_plan = {{{{ rate_ppm = 3800 }}}}
+settlement_account = "ref-1"
+transactions = ["sale"]
+entry_modes = ["01"]
+[[clients]]
+client_id = "partner"
+name = "Partner"
+acquirer = "{{acquirer}}"
+api_key = "{API_KEY}"
+merchants = ["{MERCHANT}"]
+"""
+
+
+class RunningInstance:
+    """Every role in this process over a real log and issuer; no children, no database."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.telemetry = make_telemetry("test")
+
+    async def start(self):
+        self.issuer = IssuerSimulator(self.folder / "ledger.jsonl", IssuerPace())
+        await self.issuer.listen("127.0.0.1", 0)
+        self.settings = load_settings(
+            is_demo=True, options={"issuer_link.links": {"issuer": self.issuer.address}}
+        ).settings
+        self.instance = Instance(
+            self.settings,
+            keys_directory=self.folder / "keys",
+            log_url=f"sqlite://{self.folder}/log.db",
+            is_demo=True,
+            telemetry=self.telemetry,
+            find_dsn=str,
+        )
+        await self.instance.open()
+        file = REGISTRY.format(acquirer=self.settings.gateway.acquirer)
+        await self.instance.registrar.load(file.encode(), "test")
+        await self.instance.start()
+        api = make_api(
+            self.instance,
+            self.settings.http,
+            self.telemetry,
+            operator_token=OPERATOR_TOKEN,
+            facts=lambda: [PageFact("child", "well")],
+        )
+        self.http = socket.create_server(("127.0.0.1", 0))
+        self.http_address = bound_address(self.http)
+        terminals = {UNIONPAY_POS: socket.create_server(("127.0.0.1", 0))}
+        await self.instance.listen(terminals, self.http, api)
+
+    async def stop(self):
+        await self.instance.stop()
+        await self.issuer.close()
+
+    async def ask(self, method, path, content=None, **headers):
+        return await asyncio.to_thread(self._ask, method, path, content, headers)
+
+    def _ask(self, method, path, content, headers):
+        connection = http.client.HTTPConnection(self.http_address, timeout=20)
+        try:
+            body = content if isinstance(content, bytes) else json.dumps(content)
+            connection.request(method, path, body if content else None, headers)
+            response = connection.getresponse()
+            text = response.read()
+        finally:
+            connection.close()
+        is_json = "json" in response.headers["content-type"]
+        return response.status, msgspec.json.decode(text) if is_json else text.decode()
+
+    async def pay(self, key, amount_minor=1234):
+        order = {
+            "merchant_id": MERCHANT,
+            "amount_minor": amount_minor,
+            "currency": "CNY",
+            "card": {"pan": "6200000000000005", "expiry": "3012"},
+        }
+        headers = {"Authorization": f"Bearer {API_KEY}", "Idempotency-Key": key}
+        return await self.ask("POST", "/v1/payments", order, **headers)
+
+    async def ask_operator(self, method, path, content=None):
+        return await self.ask(method, path, content, Authorization=f"Bearer {OPERATOR_TOKEN}")
+
+
+@pytest.fixture
+async def running(tmp_path):
+    made = RunningInstance(tmp_path)
+    await made.start()
+    yield made
+    await made.stop()

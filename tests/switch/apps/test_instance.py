@@ -1,0 +1,42 @@
+import json
+
+from switch.apps.instance import make_partition_settings
+from switch.apps.settings import Settings
+
+
+def read_ledger(folder):
+    lines = (folder / "ledger.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+async def test_a_payment_is_approved_once_whatever_is_repeated(running, tmp_path):
+    first = await running.pay("k-1")
+    assert (first[0], first[1]["status"], first[1]["response_code"]) == (201, "approved", "00")
+    assert await running.pay("k-1") == first
+    status, problem = await running.pay("k-1", amount_minor=1235)
+    assert (status, problem["rrn"]) == (422, first[1]["rrn"])
+    debits = [line for line in read_ledger(tmp_path) if line["op"] == "debit"]
+    assert [(line["rrn"], line["amount_minor"]) for line in debits] == [(first[1]["rrn"], 1234)]
+
+
+async def test_a_decline_is_a_payment_with_words(running):
+    status, payment = await running.pay("k-1", amount_minor=1251)
+    assert (status, payment["status"], payment["money_state"]) == (201, "declined", "not-debited")
+    assert payment["message_zh"]
+
+
+async def test_an_instance_is_ready_and_says_what_it_does(running):
+    assert running.telemetry.readiness.reasons() == {}
+    status = running.instance.status()
+    assert all(one["state"] == "serving" for one in status["partitions"])
+    assert [one["state"] for one in status["links"]] == ["up"]
+
+
+def test_a_partition_is_set_up_as_the_settings_say():
+    settings = Settings()
+    partition = make_partition_settings(settings, 7)
+    assert partition.partition_count == 7
+    assert partition.issuer_timeout_ms == settings.times.issuer_timeout_ms
+    assert partition.send_window_ms == settings.times.send_window_ms
+    assert partition.lanes.issuer_delay_max_ms == settings.times.issuer_delay_max_ms
+    assert partition.rules.tombstone_ms == settings.handler.tombstone_ms

@@ -1,0 +1,88 @@
+import msgspec
+import pytest
+
+from projections.audit.payments import PaymentRow
+from switch.adapters.http_api import Unavailable
+from switch.apps.payment_status import AuditStatus, make_found
+
+ROW = PaymentRow(
+    rrn="000000000042",
+    partition=0,
+    opened_at_ms=1_767_225_600_000,
+    updated_at_ms=1_767_225_600_000,
+    idempotency_key="json|partner|898110154110001|k",
+    channel="json",
+    acquirer="00000001",
+    merchant_id="898110154110001",
+    terminal_id="",
+    batch="",
+    stan="",
+    kind="sale",
+    amount_minor=1234,
+    currency="156",
+    masked_pan="620000******0005",
+    issuer_id="demo",
+    link="demo",
+    state="approved",
+    money_state="debited",
+    response_code="00",
+    reason="",
+    authorization_id="000001",
+    settlement_date="0101",
+    reversal_attempts=0,
+    case_count=0,
+)
+
+
+def found(**changes):
+    return make_found(msgspec.structs.replace(ROW, **changes)).resource
+
+
+def test_an_approved_payment_reads_as_its_first_answer_did():
+    resource = found()
+    assert (resource.status, resource.money_state) == ("approved", "debited")
+    assert (resource.message_en, resource.card) == ("Approved", "620000******0005")
+    assert resource.status_url == ""
+    assert make_found(ROW).merchant_id == "898110154110001"
+
+
+def test_an_issuers_refusal_is_told_in_the_words_of_its_code():
+    resource = found(
+        state="declined", money_state="not-debited", response_code="51", reason="issuer-declined"
+    )
+    assert (resource.status, resource.actor) == ("declined", "cardholder")
+
+
+def test_a_payment_that_is_still_with_the_issuer_has_no_words_yet():
+    resource = found(state="routed", money_state="unknown", response_code="", reason="")
+    assert (resource.status, resource.message_en) == ("unknown", "")
+    assert resource.status_url == "/v1/payments/000000000042"
+
+
+@pytest.mark.parametrize(
+    ("state", "money_state"), [("reversing", "returning"), ("reversed", "returned")]
+)
+def test_an_unknown_outcome_ends_declined_with_its_money_returned(state, money_state):
+    resource = found(
+        state=state, money_state=money_state, response_code="98", reason="upstream-unknown"
+    )
+    assert (resource.status, resource.money_state) == ("declined", money_state)
+
+
+def test_an_approval_that_was_taken_back_is_reversed():
+    assert found(state="reversed", money_state="returned").status == "reversed"
+
+
+async def test_without_a_database_it_says_so():
+    status = AuditStatus(lambda: "")
+    with pytest.raises(Unavailable, match="not up yet"):
+        await status.find_by_rrn("000000000042")
+
+
+async def test_a_database_that_does_not_answer_is_unavailable(tmp_path):
+    status = AuditStatus(lambda: f"postgresql://nobody@/none?host={tmp_path}")
+    with pytest.raises(Unavailable, match="payments go on without it"):
+        await status.find_by_key("partner", "m", "k")
+    with pytest.raises(Unavailable):
+        await status.list_last(10)
+    await status.close()
