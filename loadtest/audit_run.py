@@ -63,17 +63,18 @@ async def _read_settled(
         await asyncio.sleep(_POLL_S)
 
 
-def scan_directory(directory: Path, known_pans: Sequence[str]) -> tuple[Violation, ...]:
-    """Look for card numbers in every file of a data folder (invariant 11)."""
+def scan_directory(
+    directory: Path, known_pans: Sequence[str], *, published_pans: Sequence[str] = ()
+) -> tuple[Violation, ...]:
+    """Look for card numbers in every file below a folder (invariant 11)."""
+    scanner = PanScanner(known_pans, published_pans=published_pans)
     return tuple(
         Violation(
             invariant=11,
             kind="card-number-in-clear",
             rrn="",
             key="",
-            evidence=(
-                f"{finding.path} at byte {finding.position}: {finding.masked} ({finding.how})",
-            ),
+            evidence=(f"{found.path} at byte {found.position}: {found.masked} ({found.how})",),
         )
-        for finding in PanScanner(known_pans).scan_tree(directory)
+        for found in scanner.scan_tree(directory)
     )

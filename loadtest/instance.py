@@ -161,6 +161,7 @@ def start_instance(
     environment = {**os.environ, **_FREE_PORTS, **(settings or {})}
     command = [sys.executable, "-m", "switch", "up", "--data", str(directory), "--demo"]
     started_s = time.monotonic()
+    output.parent.mkdir(parents=True, exist_ok=True)
     with output.open("ab") as file:
         process = subprocess.Popen(  # noqa: S603 - our own program with our own arguments
             command,

@@ -49,8 +49,17 @@ class _Needle(NamedTuple):
 class PanScanner:
     """Searches bytes for known PANs in every encoding that a payment system uses, and by Luhn."""
 
-    def __init__(self, known_pans: Iterable[str] = (), *, luhn: bool = True) -> None:
-        self._needles = [needle for pan in sorted(set(known_pans)) for needle in _needles(pan)]
+    def __init__(
+        self,
+        known_pans: Iterable[str] = (),
+        *,
+        luhn: bool = True,
+        published_pans: Iterable[str] = (),
+    ) -> None:
+        """Look for known PANs and (`luhn`) any other, but not for those that are `published`."""
+        self._published = frozenset(published_pans)
+        wanted = sorted(set(known_pans) - self._published)
+        self._needles = [needle for pan in wanted for needle in _needles(pan)]
         self._luhn = luhn
 
     def scan_bytes(self, content: bytes | mmap.mmap, path: Path) -> Iterator[PanFinding]:
@@ -64,7 +73,7 @@ class PanScanner:
         if self._luhn:
             for match in _CANDIDATE.finditer(content):
                 digits = match.group().decode()
-                if len(digits) >= _CANDIDATE_DIGITS_MIN and passes_luhn(digits):
+                if digits not in self._published and _looks_like_pan(digits):
                     yield PanFinding(path, match.start(), "luhn", mask_pan(digits))
 
     def scan_tree(self, root: Path) -> list[PanFinding]:
@@ -79,6 +88,10 @@ class PanScanner:
                     if len(findings) >= FINDING_COUNT_MAX:
                         return findings
         return findings
+
+
+def _looks_like_pan(digits: str) -> bool:
+    return len(digits) >= _CANDIDATE_DIGITS_MIN and passes_luhn(digits)
 
 
 def _map(descriptor: int) -> mmap.mmap:

@@ -32,6 +32,8 @@ from loadtest.terminal_list import TerminalListError, TerminalSpec, load_termina
 from loadtest.told import read_told
 from loadtest.world_setup import prepare_world
 
+OUTPUT_DIRECTORY: Final = "output"
+PUBLISHED_PANS: Final = ("6200000000000005",)  # the demo card: the demo prints it in an example
 _FORMATS: Final = click.Choice(["table", "json"])
 
 
@@ -128,7 +130,7 @@ def _usable_instance(
             else:
                 root = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lt-")))
                 root.mkdir(parents=True, exist_ok=True)
-                instance = start_instance(root / "data", root / "output.log")
+                instance = start_instance(root / "data", root / OUTPUT_DIRECTORY / "switch-up.log")
                 stack.enter_context(instance)
             yield instance, prepare_world(instance, scenario.terminals)
     except (InstanceError, TerminalListError, AuditImpossible, OSError) as error:
@@ -158,7 +160,9 @@ def _run_and_scan(
     if instance.process and options["scans"] and report.audit:
         instance.stop()
         pans = sorted({spec.pan for spec in specs})
-        found = scan_directory(instance.directory.parent, pans)
+        found = scan_directory(instance.directory, pans)
+        printed = instance.directory.parent / OUTPUT_DIRECTORY
+        found += scan_directory(printed, pans, published_pans=PUBLISHED_PANS)
         audit = msgspec.structs.replace(report.audit, violations=report.audit.violations + found)
         report = msgspec.structs.replace(report, audit=audit)
     return report

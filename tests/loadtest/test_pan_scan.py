@@ -72,3 +72,9 @@ def test_a_tree_is_scanned_and_evidence_shows_no_number(tmp_path):
 def test_a_flood_of_findings_is_bounded(tmp_path):
     (tmp_path / "dump").write_text("4111111111111111\n" * (FINDING_COUNT_MAX + 10))
     assert len(PanScanner().scan_tree(tmp_path)) == FINDING_COUNT_MAX
+
+
+def test_a_published_pan_is_not_a_secret():
+    scanner = PanScanner([PAN, PLAIN_PAN], published_pans=[PLAIN_PAN])
+    content = f"{PLAIN_PAN} and {PAN}".encode()
+    assert {finding.masked for finding in scanner.scan_bytes(content, HERE)} == {"621234******1232"}
