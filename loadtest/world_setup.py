@@ -11,6 +11,7 @@ from loadtest.world import WorldTerms, make_terminals, write_registry_file
 
 _TOKEN_FILE: Final = Path("keys") / "operator.token"
 _TIMEOUT_S: Final = 120.0
+_TERMINALS_PER_FILE: Final = 200  # one file is one record of the registry log, 128 KiB at most
 _IN_SERVICE: Final = "in-service"
 
 
@@ -23,8 +24,9 @@ def prepare_world(instance: Instance, terminal_count: int) -> tuple[TerminalSpec
     """
     terms = find_terms(instance)
     specs = make_terminals(terminal_count, terms)
-    content = write_registry_file(specs).encode()
-    _exchange(instance, "POST", "/v1/registry/load", content)
+    for start in range(0, len(specs), _TERMINALS_PER_FILE):
+        content = write_registry_file(specs[start : start + _TERMINALS_PER_FILE]).encode()
+        _exchange(instance, "POST", "/v1/registry/load", content)
     return specs
 
 

@@ -90,6 +90,13 @@ def test_the_world_is_loaded_with_the_operators_token(registry):
     assert parse_document(body).problems == ()
 
 
+def test_a_large_world_is_loaded_in_parts(registry):
+    instance, _, loaded = registry
+    prepare_world(instance, 1_000)
+    assert [parse_document(body).problems for _, body in loaded] == [()] * 5
+    assert sum(body.count(b"[[terminals]]") for _, body in loaded) == 1_000
+
+
 def test_a_refusal_is_told(registry):
     instance, _, _ = registry
     (instance.directory / "keys" / "operator.token").write_text("refuse")
