@@ -24,6 +24,7 @@ from switch.apps.addresses import (
     write_addresses,
 )
 from switch.apps.children import KeptChild
+from switch.apps.demo import DemoWorld
 from switch.apps.gateway import list_listeners
 from switch.apps.http import make_api
 from switch.apps.instance import Instance
@@ -34,7 +35,6 @@ from switch.apps.settings import Settings
 from switch.apps.settings_sources import SettingsError
 from switch.apps.simulator import SimulatorOrder
 from switch.demo.issuer_simulator import IssuerPace
-from switch.demo.world import DEMO_API_KEY, DEMO_LINK, demo_registry_document
 from switch.eventlog.journal import UnknownEvent
 from switch.eventlog.port import LogUnavailable
 from switch.registrar.registrar import RegistryRefused
@@ -66,7 +66,7 @@ class Ready(NamedTuple):
 
     addresses: Mapping[str, object]
     data_dir: Path
-    api_key: str  # the demo's, empty without demo
+    demo: DemoWorld | None
     seconds: float
 
 
@@ -78,13 +78,13 @@ class Up:
         settings: Settings,
         data_dir: Path,
         *,
-        is_demo: bool,
+        demo: DemoWorld | None,
         say: Callable[[str], None],
         on_ready: Callable[[Ready], None],
     ) -> None:
         self._settings = settings
         self._data_dir = data_dir.absolute()
-        self._is_demo = is_demo
+        self._demo = demo
         self._say = say
         self._on_ready = on_ready
         self._started_at = time.monotonic()
@@ -130,13 +130,13 @@ class Up:
 
     @contextlib.contextmanager
     def _take_folder(self) -> Iterator[None]:
-        try:
-            lock = lock_data_folder(self._data_dir)
-        except DataFolderHeld as error:
-            raise UpRefused("in-use", str(error)) from error
-        except DataFolderForeign as error:
-            raise UpRefused("foreign-folder", str(error)) from error
-        with lock:
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(lock_data_folder(self._data_dir))
+            except DataFolderHeld as error:
+                raise UpRefused("in-use", str(error)) from error
+            except DataFolderForeign as error:
+                raise UpRefused("foreign-folder", str(error)) from error
             yield
 
     def _list_listeners(self) -> list[tuple[str, str, str]]:
@@ -170,14 +170,14 @@ class Up:
             raise UpRefused("fault", str(error)) from error
 
     async def _start_parts(self, bound: Mapping[str, socket.socket]) -> None:
-        issuer = await self._start_simulator() if self._is_demo else ""
+        issuer = await self._start_simulator() if self._demo else ""
         settings = self._with_demo_link(issuer)
         token = ensure_operator_token(self._data_dir / "keys")
         instance = Instance(
             settings,
             keys_directory=self._data_dir / "keys",
             log_url=self._log_url,
-            is_demo=self._is_demo,
+            is_demo=self._demo is not None,
             telemetry=self._telemetry,
             find_dsn=self._find_dsn,
         )
@@ -185,8 +185,8 @@ class Up:
         await instance.open()
         self._say(f"event log open: {self._log_url}")
         await self._start_projector()
-        if self._is_demo and not instance.follower.view.list_entities("merchants"):
-            result = await instance.registrar.load(demo_registry_document(), DEMO_ACTOR)
+        if self._demo and not instance.follower.view.list_entities("merchants"):
+            result = await instance.registrar.load(self._demo.document, DEMO_ACTOR)
             self._say(f"demo world loaded: {result.change_count} registry events")
         await instance.start()
         self._is_serving = True
@@ -270,9 +270,9 @@ class Up:
         )
 
     def _with_demo_link(self, issuer: str) -> Settings:
-        if not issuer:
+        if self._demo is None:
             return self._settings
-        links = {DEMO_LINK: issuer, **self._settings.issuer_link.links}
+        links = {self._demo.link: issuer, **self._settings.issuer_link.links}
         issuer_link = msgspec.structs.replace(self._settings.issuer_link, links=links)
         return msgspec.structs.replace(self._settings, issuer_link=issuer_link)
 
@@ -283,8 +283,7 @@ class Up:
             addresses["issuer"] = issuer
         write_addresses(self._data_dir, addresses)
         seconds = time.monotonic() - self._started_at
-        api_key = DEMO_API_KEY if self._is_demo else ""
-        self._on_ready(Ready(addresses, self._data_dir, api_key, seconds))
+        self._on_ready(Ready(addresses, self._data_dir, self._demo, seconds))
 
     # -- while it runs
 

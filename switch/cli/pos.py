@@ -65,8 +65,8 @@ def sale(
     style: str,
 ) -> None:
     """Ask for a payment and print the receipt (exit code 0: approved, 1: not)."""
+    from switch.apps.demo import DEMO_EXPIRATION_DATE, DEMO_PAN
     from switch.cli.pos_session import PosSession
-    from switch.demo.world import DEMO_EXPIRATION_DATE, DEMO_PAN
     from switch.domain.money import parse_amount
     from switch.terminal.messages import SaleOrder
 
@@ -178,19 +178,26 @@ class _Counter:
         merchant_id: str | None,
         channel: str | None,
     ) -> None:
+        import msgspec
+
         from switch.adapters.key_file import FileKeyStore
+        from switch.apps.demo import load_demo_world
         from switch.cli.pos_session import PosFile
-        from switch.demo.world import DEMO_ACQUIRER, find_demo_terminal
         from switch.security.sealing import Sealer
 
         client = InstanceClient(data_dir)
-        found = find_demo_terminal(terminal_id, channel)
+        world = load_demo_world()
+        found = world.find_terminal(terminal_id, channel)
+        if found is None:
+            # any terminal may call; the switch knows whether it is one of its own
+            like = world.find_terminal(None, channel) or world.terminals[0]
+            found = msgspec.structs.replace(like, terminal_id=terminal_id or like.terminal_id)
         self._terminal = found
         self._merchant_id = merchant_id or found.merchant_id
         self.address = client.address(found.profile)
         self._wait_ms = _find_wait_ms(client)
         sealer = Sealer(FileKeyStore(data_dir / "keys").ensure_key("pos-1", durable=True))
-        name = f"{DEMO_ACQUIRER}-{found.terminal_id}"
+        name = f"{found.acquirer}-{found.terminal_id}"
         self.file: PosFile = PosFile(data_dir / "pos", name, sealer)
 
     def load_state(self) -> "PosState":

@@ -18,6 +18,7 @@ from switch.cli.failure import (
 )
 
 if TYPE_CHECKING:
+    from switch.apps.demo import DemoWorld
     from switch.apps.up import Ready
 
 _EXIT_CODES: Final = {
@@ -48,13 +49,20 @@ def up(data_dir: Path, demo: bool, file: Path | None, log_url: str | None) -> No
     started_at = time.monotonic()
     from switch.adapters.loop import raise_open_files, run_loop
     from switch.adapters.telemetry import configure_logging
+    from switch.apps.demo import load_demo_world
     from switch.apps.settings_sources import SettingsError, load_settings
     from switch.apps.up import Up, UpRefused
 
     options: dict[str, object] = {"log.url": log_url} if log_url else {}
+    world = load_demo_world() if demo else None
+    demo_values = {"gateway.acquirer": world.acquirer} if world else {}
     try:
         settings = load_settings(
-            file=file, environment=os.environ, options=options, is_demo=demo
+            file=file,
+            environment=os.environ,
+            options=options,
+            is_demo=demo,
+            demo_values=demo_values,
         ).settings
     except SettingsError as error:
         raise usage_failure(str(error)) from error
@@ -68,7 +76,7 @@ def up(data_dir: Path, demo: bool, file: Path | None, log_url: str | None) -> No
         sys.stdout.flush()
 
     async def run() -> None:
-        await Up(settings, data_dir, is_demo=demo, say=say, on_ready=_show_ready).run()
+        await Up(settings, data_dir, demo=world, say=say, on_ready=_show_ready).run()
 
     try:
         run_loop(run(), uvloop=settings.runtime.uvloop)
@@ -88,24 +96,24 @@ def _show_ready(ready: "Ready") -> None:
         "log": str(addresses["log"]),
         "data folder": str(ready.data_dir),
     }
-    if ready.api_key:
-        shown["API key"] = ready.api_key
+    if ready.demo:
+        shown["API key"] = ready.demo.api_key
     for name, text in shown.items():
         click.echo(f"  {name:<12} {text}")
-    if ready.api_key:
-        _show_commands(ready)
+    if ready.demo:
+        _show_commands(ready, ready.demo)
     click.echo("\nCtrl-C stops it.")
     sys.stdout.flush()
 
 
-def _show_commands(ready: "Ready") -> None:
-    from switch.demo.world import DEMO_MERCHANT_ID, DEMO_PAN
+def _show_commands(ready: "Ready", demo: "DemoWorld") -> None:
+    from switch.apps.demo import DEMO_PAN
 
     program = Path(sys.argv[0]).resolve()
     switch = str(program) if program.name == "switch" else f"{sys.executable} -m switch"
     data = f"--data {ready.data_dir}"
     order = (
-        f'{{"merchant_id": "{DEMO_MERCHANT_ID}", "amount_minor": 1234, "currency": "CNY",'
+        f'{{"merchant_id": "{demo.merchant_id}", "amount_minor": 1234, "currency": "CNY",'
         f' "card": {{"pan": "{DEMO_PAN}", "expiry": "12/30"}}}}'
     )
     click.echo("\nworth trying, from any shell:\n")
@@ -113,5 +121,5 @@ def _show_commands(ready: "Ready") -> None:
     click.echo(f"  {switch} pos sale --amount 1.98 {data}   # an issuer that never answers")
     click.echo(
         f"  curl -s http://{ready.addresses['http']}/v1/payments -H 'Authorization: Bearer"
-        f" {ready.api_key}' -H 'Idempotency-Key: try-1' -d '{order}'"
+        f" {demo.api_key}' -H 'Idempotency-Key: try-1' -d '{order}'"
     )
