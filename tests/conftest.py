@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.kafka import kafka
+from infra.kafka import launcher
 
 BROKER_START_TIMEOUT_S = 180  # the first run also fetches Kafka
 
@@ -17,7 +17,7 @@ BROKER_START_TIMEOUT_S = 180  # the first run also fetches Kafka
 @pytest.fixture(scope="session")
 def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Address of a broker that all workers of this run share and that ends with the run."""
-    if missing := kafka.find_missing_tools():
+    if missing := launcher.find_missing_tools():
         if os.environ.get("CI", "").lower() in ("1", "true"):
             pytest.fail("Kafka tests cannot run: " + "; ".join(missing))
         pytest.skip("KAFKA TESTS SKIPPED: " + "; ".join(missing))
@@ -34,7 +34,7 @@ def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def _start_broker(folder: Path, run_pid: int) -> None:
     """Start the broker under a process that stops it when this test run has ended."""
-    command = [sys.executable, kafka.__file__, "serve", "--dir", str(folder), "--port", "0"]
+    command = [sys.executable, launcher.__file__, "serve", "--dir", str(folder), "--port", "0"]
     with folder.with_suffix(".out").open("w") as output:
         keeper = subprocess.Popen(
             [*command, "--while-pid", str(run_pid)],

@@ -135,7 +135,7 @@ def test_every_file_of_the_packages_is_in_the_wheel(installed):
         if path.is_file() and not LEFT_BY_TOOLS & set(path.parts)
     }
     assert expected - names == set()
-    assert {f"switch/infra/kafka/{name}" for name in ("kafka.py", "pom.xml")} <= names
+    assert {f"switch/infra/kafka/{name}" for name in ("launcher.py", "pom.xml")} <= names
     assert any(name.endswith("/licenses/LICENSE") for name in names)
 
 

@@ -1,12 +1,14 @@
 """
 Start, stop and look at one real Kafka broker on this machine, without Docker.
 
-    python infra/kafka/kafka.py start --dir DIR [--port 29092]
-    python infra/kafka/kafka.py status --dir DIR
-    python infra/kafka/kafka.py stop --dir DIR
+    python infra/kafka/launcher.py start [--dir DIR] [--port 29092]
+    python infra/kafka/launcher.py status [--dir DIR]
+    python infra/kafka/launcher.py stop [--dir DIR]
+    python infra/kafka/launcher.py clean [--dir DIR]    stop it and forget all its records
 
-Needs java (17 or later) and, the first time, mvn, which fetches Kafka (44 MB) from Maven Central
-into a cache shared by all: $SWITCH_KAFKA_LIBS, or payment-switch/ in the user's cache folder.
+Needs java (17 or later) and, the first time, mvn, which fetches Kafka (44 MB) from Maven Central.
+The jars are kept in $SWITCH_KAFKA_LIBS, else in payment-switch/ of the user's cache folder; DIR is
+payment-switch/broker there if it is not given.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import fcntl
 import hashlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -89,9 +92,13 @@ def fetch_libs(report: Report = print_progress) -> Path:
 def _libs_folder() -> Path:
     if named := os.environ.get("SWITCH_KAFKA_LIBS"):
         return Path(named)
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     digest = hashlib.sha256((HERE / "pom.xml").read_bytes()).hexdigest()[:12]
-    return cache / "payment-switch" / f"kafka-{digest}"
+    return _cache_folder() / f"kafka-{digest}"
+
+
+def _cache_folder() -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "payment-switch"
 
 
 def _run_maven(folder: Path, report: Report) -> None:
@@ -175,6 +182,12 @@ class KafkaNode:
             os.kill(pid, signal.SIGKILL)
             while self._is_alive(pid):
                 time.sleep(0.01)
+
+    def remove(self) -> None:
+        """Stop the broker and forget all its records; leaves a folder alone that is not its own."""
+        self.stop()
+        if self._read_state():
+            shutil.rmtree(self.directory)
 
     def _is_alive(self, pid: int) -> bool:
         with contextlib.suppress(ChildProcessError):
@@ -274,24 +287,28 @@ def serve_while(node: KafkaNode, pid: int) -> None:
         while not is_stopped and _process_start(pid) == started:
             time.sleep(0.25)
     finally:
-        node.stop()
-        shutil.rmtree(node.directory, ignore_errors=True)
+        node.remove()
 
 
 def _process_start(pid: int) -> int | None:
     """Return when a process started, which tells it from a later one with its id; None if gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        thread_count = len(list(Path(f"/proc/{pid}/task").iterdir()))
     except OSError:
         return None
-    return None if fields[0] == "Z" else int(fields[19])
+    # The first thread is a zombie at once, but while others end the ports are still taken.
+    is_gone = fields[0] == "Z" and thread_count <= 1
+    return None if is_gone else int(fields[19])
 
 
 def _find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Pick a port below those that outgoing connections get, so that none takes it meanwhile."""
+    while True:
+        port = random.randrange(20_000, 32_000)  # noqa: S311 (no secret)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _answers(port: int) -> bool:
@@ -313,8 +330,8 @@ def _locked(path: Path) -> Iterator[None]:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit code."""
     parser = argparse.ArgumentParser(description="One real Kafka broker on this machine.")
-    parser.add_argument("command", choices=("start", "stop", "status", "serve"))
-    parser.add_argument("--dir", type=Path, required=True, help="where the broker keeps everything")
+    parser.add_argument("command", choices=("start", "stop", "status", "clean", "serve"))
+    parser.add_argument("--dir", type=Path, default=_cache_folder() / "broker")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0: any free port")
     parser.add_argument("--while-pid", type=int, help="serve: stop when this process has ended")
     options = parser.parse_args(arguments)
@@ -327,6 +344,8 @@ def main(arguments: list[str] | None = None) -> int:
             serve_while(node, options.while_pid)
         elif options.command == "stop":
             node.stop()
+        elif options.command == "clean":
+            node.remove()
         else:
             print(f"running at {node.bootstrap}, process {node.pid}" if node.pid else "not running")
             return 0 if node.pid else 3
