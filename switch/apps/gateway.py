@@ -49,6 +49,14 @@ def list_listeners(settings: Settings) -> dict[str, str]:
     return {name: address for name, address in found.items() if address}
 
 
+def list_acquirers(settings: Settings) -> dict[str, str]:
+    """Return listener name -> the acquirer on whose behalf its terminals come."""
+    return {
+        UNIONPAY_POS: settings.gateway.unionpay_pos_acquirer,
+        ISO1987_ASCII: settings.gateway.iso1987_ascii_acquirer,
+    }
+
+
 def make_limits(settings: Settings) -> GatewayLimits:
     """Take the gateway's bounds from the settings of the same names."""
     times, gateway = settings.times, settings.gateway
@@ -92,11 +100,12 @@ class GatewayRole:
             keys=keys,
             partition_count=event_log.partition_count,
         )
+        acquirers = list_acquirers(settings)
         self._profiles = {
             name: ListenerProfile(
                 dialect=load_dialect(name),
                 channel=name,
-                acquirer=settings.gateway.acquirer,
+                acquirer=acquirers[name],
                 has_transport=name == UNIONPAY_POS,
             )
             for name in list_listeners(settings)

@@ -102,13 +102,21 @@ class GatewaySettings(Section, frozen=True, kw_only=True):
         str,
         _meta("Where terminals of dialect iso1987-ascii connect (2-byte length); else as above."),
     ] = "127.0.0.1:8584"
-    acquirer: Annotated[
+    unionpay_pos_acquirer: Annotated[
         str,
         _meta(
-            "The acquirer on whose behalf terminals of these listeners come: half of the partition"
-            " key and of every terminal's name, so it must not change while payments are open.",
+            "The acquirer on whose behalf terminals of the unionpay-pos listener come: half of the"
+            " partition key and of every terminal's name, so it must not change while payments are"
+            " open.",
         ),
     ] = "00000001"
+    iso1987_ascii_acquirer: Annotated[
+        str,
+        _meta(
+            "The same for the iso1987-ascii listener. Another one than above, because a terminal"
+            " that must prove itself with a MAC there must not come in here without one.",
+        ),
+    ] = "00000002"
     connection_count_max: Annotated[
         int,
         _meta(

@@ -55,14 +55,12 @@ def up(data_dir: Path, demo: bool, file: Path | None, log_url: str | None) -> No
 
     options: dict[str, object] = {"log.url": log_url} if log_url else {}
     world = load_demo_world() if demo else None
-    demo_values = {"gateway.acquirer": world.acquirer} if world else {}
     try:
         settings = load_settings(
             file=file,
             environment=os.environ,
             options=options,
             is_demo=demo,
-            demo_values=demo_values,
         ).settings
     except SettingsError as error:
         raise usage_failure(str(error)) from error

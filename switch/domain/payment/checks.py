@@ -19,6 +19,7 @@ from switch.domain.registry.entities import (
     MerchantStatus,
     Terminal,
     TerminalStatus,
+    mcc_of_merchant_id,
 )
 from switch.domain.transactions import TransactionType
 
@@ -185,9 +186,6 @@ def check_entry_mode(facts: Facts) -> Refusal | None:
     return Refusal(Reason.ENTRY_MODE_NOT_ENABLED, f"entry mode {mode}")
 
 
-_MCC_IN_MERCHANT_ID: Final = slice(7, 11)  # acquirer 3 + region 4 + MCC 4 + serial 4 (`domain` 5.9)
-
-
 def check_mcc(facts: Facts) -> Refusal | None:
     """Approved MCC, the one inside DE 42 and the one in the message are the same."""
     merchant = facts.merchant
@@ -196,8 +194,8 @@ def check_mcc(facts: Facts) -> Refusal | None:
     stated = facts.request.merchant_type
     if stated and stated != merchant.mcc:
         return Refusal(Reason.MCC_MISMATCH, f"message says {stated}, approved is {merchant.mcc}")
-    inside = merchant.merchant_id[_MCC_IN_MERCHANT_ID]
-    if inside != merchant.mcc:
+    inside = mcc_of_merchant_id(merchant.merchant_id)
+    if inside is not None and inside != merchant.mcc:
         return Refusal(Reason.MCC_MISMATCH, f"merchant id says {inside}, approved {merchant.mcc}")
     return None
 

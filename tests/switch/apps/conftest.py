@@ -80,7 +80,7 @@ class RunningInstance:
             find_dsn=str,
         )
         await self.instance.open()
-        file = REGISTRY.format(acquirer=self.settings.gateway.acquirer)
+        file = REGISTRY.format(acquirer=self.settings.gateway.unionpay_pos_acquirer)
         await self.instance.registrar.load(file.encode(), "test")
         await self.instance.start()
         api = make_api(
