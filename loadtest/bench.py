@@ -13,11 +13,16 @@ import msgspec
 
 from loadtest.bare_pipe import RecordSizes
 from loadtest.bench_pipe import PipeBench, bench_pipe
+from loadtest.bench_profile import bench_profile
 from loadtest.bench_restart import bench_restart
 from loadtest.bench_switch import EmbeddedBench, bench_embedded, bench_idle, bench_latency
 
-NAMES: Final = ("codec", "embedded", "pipe", "latency", "rebuild", "restart", "idle", "all")
+NAMES: Final = (
+    *("codec", "embedded", "pipe", "latency", "rebuild", "restart", "idle"),
+    *("profile", "all"),  # a profile is no figure: `all` leaves it out
+)
 TERMINALS: Final = 2_000
+_BESIDE_ALL: Final = ("all", "profile")
 
 
 class BenchOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +66,7 @@ def run_bench(name: str, options: BenchOptions, tell: Callable[[str], None]) -> 
         AuditImpossible: journal or ledger cannot be read.
     """
     machine = describe_machine()
-    names = [each for each in NAMES if each != "all"] if name == "all" else [name]
+    names = [each for each in NAMES if each not in _BESIDE_ALL] if name == "all" else [name]
     results: dict[str, Any] = {}
     for each in names:
         tell(f"bench {each} ...")
@@ -106,6 +111,14 @@ def _run_one(name: str, options: BenchOptions, earlier: dict[str, Any]) -> Any: 
             return _await(
                 bench_latency(
                     rate=options.rate or 500, seconds=options.seconds, delay_ms=options.delay_ms
+                )
+            )
+        case "profile":
+            return _await(
+                bench_profile(
+                    rate=options.rate or 1_000,
+                    seconds=options.seconds,
+                    terminals=options.terminals,
                 )
             )
         case "restart":

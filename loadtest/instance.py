@@ -145,7 +145,10 @@ def find_instance(directory: Path) -> Instance:
 
 
 def start_instance(
-    directory: Path, output: Path, settings: Mapping[str, str] | None = None
+    directory: Path,
+    output: Path,
+    settings: Mapping[str, str] | None = None,
+    profile: Path | None = None,
 ) -> Instance:
     """
     Start `switch up --demo` on free ports and wait until it is ready.
@@ -154,12 +157,15 @@ def start_instance(
         directory: its data folder; made if it is missing.
         output: file that gets what the process prints.
         settings: SWITCH__... variables beside those for free ports.
+        profile: file that gets the profile of its main process once it has stopped.
 
     Raises:
         InstanceError: it ended or was not ready in time; the message shows its last lines.
     """
     environment = {**os.environ, **_FREE_PORTS, **(settings or {})}
-    command = [sys.executable, "-m", "switch", "up", "--data", str(directory), "--demo"]
+    profiler = ["-m", "cProfile", "-o", str(profile)] if profile else []
+    arguments = ["-m", "switch", "up", "--data", str(directory), "--demo"]
+    command = [sys.executable, *profiler, *arguments]
     started_s = time.monotonic()
     output.parent.mkdir(parents=True, exist_ok=True)
     with output.open("ab") as file:

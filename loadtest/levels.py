@@ -78,4 +78,5 @@ class LevelRunner:
             faults=dict(driver.tally.faults),
             client_us_per_payment=cpu.client_us_per_payment,
             switch_us_per_payment=cpu.switch_us_per_payment,
+            switch_processes=cpu.switch_processes,
         )

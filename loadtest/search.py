@@ -18,6 +18,7 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
     faults: dict[str, int]
     client_us_per_payment: float
     switch_us_per_payment: float | None = None
+    switch_processes: dict[str, float] = {}  # name and pid -> cores in use
 
     def holds(self, *, p99_ms_max: float, rate_share_min: float = 0.99) -> bool:
         """Whether (nearly) everything was answered, fast enough, and nothing went wrong."""
