@@ -220,4 +220,6 @@ class Instance:
             try:
                 self.keys.minute_keys.destroy_expired(read_clock().wall_ms)
             except KeyStoreFault as error:
-                self._telemetry.log.warning("expired minute keys were not destroyed", reason=str(error))
+                self._telemetry.log.warning(
+                    "expired minute keys were not destroyed", reason=str(error)
+                )

@@ -80,7 +80,6 @@ def load_settings(
     environment: Mapping[str, str] | None = None,
     options: Mapping[str, object] | None = None,
     is_demo: bool = False,
-    demo_values: Mapping[str, object] | None = None,
 ) -> EffectiveSettings:
     """Put the sources together and check the result.
 
@@ -89,7 +88,6 @@ def load_settings(
         environment: usually `os.environ`; only `SWITCH__...` is looked at.
         options: `section.key` -> value, from the command line.
         is_demo: take the demo's short deadlines as defaults.
-        demo_values: what the demo world adds to them.
 
     Raises:
         SettingsError: unknown name, wrong type, out of bounds, or an order that cannot work.
@@ -98,7 +96,7 @@ def load_settings(
     values: dict[str, object] = {}
     origins = dict.fromkeys(known, _DEFAULT_ORIGIN)
     for origin, found in (
-        ("demo", {**DEMO_OVERRIDES, **(demo_values or {})} if is_demo else {}),
+        ("demo", DEMO_OVERRIDES if is_demo else {}),
         *_file_values(file),
         *_environment_values(environment or {}, known),
         ("command line", options or {}),

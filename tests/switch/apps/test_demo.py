@@ -1,6 +1,8 @@
 import pytest
 
-from switch.apps.demo import DEMO_TERMINAL_ID, read_demo_world
+from switch.apps.demo import DEMO_TERMINAL_ID, load_demo_world, read_demo_world
+from switch.apps.gateway import list_acquirers
+from switch.apps.settings import Settings
 
 WORLD = """
 [[issuers]]
@@ -64,3 +66,10 @@ def test_a_terminal_is_found_by_id_or_by_how_it_speaks():
     assert world.find_terminal("00000009", None).mac_algorithm == "none"
     assert world.find_terminal(None, "iso1987-ascii").terminal_id == "00000009"
     assert world.find_terminal("00000009", "unionpay-pos") is None
+
+
+def test_the_listeners_serve_the_acquirers_of_the_demo_world():
+    world = load_demo_world()
+    acquirers = list_acquirers(Settings())
+    for profile, acquirer in acquirers.items():
+        assert world.find_terminal("00000001", profile).acquirer == acquirer
