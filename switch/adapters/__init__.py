@@ -1,0 +1,1 @@
+"""Where the switch meets the world: logs, sockets, HTTP, clocks, files, PostgreSQL."""

@@ -1,9 +1,9 @@
 """Fingerprints: what a request said, so that a repeat can be told from a conflict (`rules` 1)."""
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 from switch.security.keyed_hash import KeyedHash
-from typing import NoReturn
 
 
 class Fingerprinter:
