@@ -62,6 +62,28 @@ async def prepare_topics(
     return _check_counts(counts, prefix, partition_count)
 
 
+async def remove_topics(bootstrap: str, *, prefix: str) -> None:
+    """
+    Remove the topics of all four logs with everything in them; missing ones are fine.
+
+    For logs that were made to be thrown away. Never for one that holds a payment.
+
+    Raises:
+        LogUnavailable: no broker answers.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
+    try:
+        async with asyncio.timeout(CREATE_TIMEOUT_S):
+            await admin.start()
+            await admin.delete_topics([topic_name(prefix, log) for log in TOPIC_SETTINGS])
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise LogUnavailable(
+            f"no Kafka broker answers at {bootstrap} ({type(error).__name__})"
+        ) from error
+    finally:
+        await admin.close()
+
+
 async def _create(
     admin: AIOKafkaAdminClient, prefix: str, partition_count: int, replication_factor: int
 ) -> None:
