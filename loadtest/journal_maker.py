@@ -108,17 +108,6 @@ class PartitionMaker:
             authorization_id=rrn[-6:],
             settlement_date=date,
         )
-        line = SettlementLine(
-            acquirer=spec.acquirer,
-            merchant_id=spec.merchant_id,
-            settlement_date=f"{_utc(ended_at):%Y-%m-%d}",
-            currency=_CURRENCY,
-            gross_minor=_AMOUNT_MINOR,
-            fee_minor=compute_fee(_AMOUNT_MINOR, _FEE_PLAN),
-            terminal_id=spec.terminal_id,
-            batch=spec.batch,
-            agent_id="load-agent",
-        )
         ended = (
             IssuerAnswered(
                 rrn=rrn,
@@ -128,7 +117,7 @@ class PartitionMaker:
                 settlement_date=date,
                 amount=Money(_AMOUNT_MINOR, _CURRENCY),
             ),
-            PaymentApproved(rrn=rrn, answer=answer, line=line),
+            PaymentApproved(rrn=rrn, answer=answer, line=_make_line(spec, ended_at)),
         )
         self._offset += RECORDS_PER_PAYMENT
         self._number += 1
@@ -179,6 +168,20 @@ def count_payments(event_count: int, partition_count: int) -> Iterator[int]:
 
 def _utc(at_ms: int) -> dt.datetime:
     return dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC)
+
+
+def _make_line(spec: TerminalSpec, at: int) -> SettlementLine:
+    return SettlementLine(
+        acquirer=spec.acquirer,
+        merchant_id=spec.merchant_id,
+        settlement_date=f"{_utc(at):%Y-%m-%d}",
+        currency=_CURRENCY,
+        gross_minor=_AMOUNT_MINOR,
+        fee_minor=compute_fee(_AMOUNT_MINOR, _FEE_PLAN),
+        terminal_id=spec.terminal_id,
+        batch=spec.batch,
+        agent_id="load-agent",
+    )
 
 
 def _make_request(spec: TerminalSpec, stan: str, at: int) -> PaymentRequest:

@@ -120,14 +120,7 @@ def read_request(
     if is_reversal and original is None and not parts:
         raise NotUnderstood("DE 90 original_data_elements is missing")
     return PaymentRequest(
-        idempotency_key=make_idempotency_key(
-            acquirer=received.acquirer,
-            merchant_id=fields["merchant_id"],
-            terminal_id=fields["terminal_id"],
-            batch=batch,
-            stan=fields["stan"],
-            message_class=MESSAGE_CLASSES[received.mti[1]],
-        ),
+        idempotency_key=_make_key(received, batch),
         fingerprint=_fingerprint(received, parts, fingerprints, chip_counter),
         channel=received.channel,
         acquirer=received.acquirer,
@@ -151,6 +144,18 @@ def read_request(
         reversal_reason=fields.get("response_code", "") if is_reversal else "",
         original=original,
         partial_approval_accepted=parts.get("partial_approval", "") == "1",
+    )
+
+
+def _make_key(received: RequestReceived, batch: str) -> str:
+    fields = received.fields
+    return make_idempotency_key(
+        acquirer=received.acquirer,
+        merchant_id=fields["merchant_id"],
+        terminal_id=fields["terminal_id"],
+        batch=batch,
+        stan=fields["stan"],
+        message_class=MESSAGE_CLASSES[received.mti[1]],
     )
 
 
