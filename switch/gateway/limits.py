@@ -7,7 +7,7 @@ import msgspec
 from switch.codec import Dialect
 from switch.codec.framing import Prefix
 
-REPEAT_WINDOW_MS: Final = 60_000  # a terminal waits no longer for an answer (`domain` 2.7)
+REPEAT_WINDOW_MS: Final = 60_000  # a terminal waits no longer for an answer (docs/iso8583.md 5)
 
 
 class GatewayLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +47,7 @@ class GatewayLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def start_allowance_ms(self) -> int:
-        """How long after its receipt a request may still be routed (`rules` 3)."""
+        """How long after its receipt a request may still be routed (docs/rules.md 3)."""
         return self.terminal_deadline_ms - self.issuer_timeout_ms - self.clock_skew_max_ms
 
 

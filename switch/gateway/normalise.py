@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from switch.codec.tlv import TlvError, decode_tlv, find_tlv
 from switch.domain.card import PAN_DIGITS_MAX, PAN_DIGITS_MIN
 
-# requests, advices and their repeats of every class that `rules` 1 gives a key
+# requests, advices and their repeats of every class that docs/rules.md 1 gives a key
 REQUEST_MTIS: Final = frozenset(
     f"0{message_class}{function}{origin}"
     for message_class in "1234568"
@@ -100,7 +100,7 @@ def clear_fields(fields: Mapping[str, str | bytes]) -> dict[str, str]:
 
 def find_card_number(fields: Mapping[str, str | bytes]) -> CardNumber | None:
     """
-    Take the card from DE 2, else DE 35, else tags 5A and 57 of DE 55 (`rules` 6).
+    Take the card from DE 2, else DE 35, else tags 5A and 57 of DE 55 (docs/rules.md 6).
 
     Raises:
         FormatFault: there is a card number, but none that can be.

@@ -92,7 +92,7 @@ class PartitionBook:
         return self._totals.get((merchant_id, business_day(at, self._rules)), _NO_TOTALS)
 
     def next_upstream_stan(self) -> str:
-        """Take the next free trace number of the partition's residue class (`design` 4)."""
+        """Take the next free trace number of the partition's residue class (docs/design.md 4)."""
         stan = self._upstream_stan
         while True:
             stan += self._partition_count

@@ -80,7 +80,7 @@ class Intake:
         return terminals.find_terminal(received.acquirer, received.fields.get("terminal_id", ""))
 
     def prove(self, waiter: Waiter, terminals: TerminalView) -> Refused | None:
-        """Check terminal identity, key and MAC, in this order (`rules` 7)."""
+        """Check terminal identity, key and MAC, in this order (docs/rules.md 7)."""
         received = waiter.received
         if received.channel == JSON_CHANNEL:
             return None

@@ -1,4 +1,4 @@
-"""The terminals' side of a partition: what an inbound message leads to (`rules` 1, 5, 7)."""
+"""The terminals' side of a partition: what an inbound message leads to (docs/rules.md 1, 5, 7)."""
 
 from switch.domain.clock import Now
 from switch.domain.identifiers import make_rrn
@@ -83,7 +83,7 @@ class RequestsSide:
         self._recorder.append((event,), now, offset)
 
     def _take(self, offset: int, received: RequestReceived, now: Now) -> None:
-        """Follow the order of checks up to idempotency (`rules` 7)."""
+        """Follow the order of checks up to idempotency (docs/rules.md 7)."""
         waiter = self._intake.unseal(received, self._registry)
         if waiter is None:
             return  # older than any terminal waits; a repeat comes with a key of its own minute

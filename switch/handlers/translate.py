@@ -1,8 +1,8 @@
 """
 Data elements <-> domain words: the one place where ISO 8583 meets the meaning of a payment.
 
-Sources: `domain` 2.2 (which transaction a message is), 2.3 (fields of request and answer), 5.8
-(currency), `rules` 1 (key and fingerprint).
+See docs/iso8583.md 2 (which transaction a message is) and 3 (elements of request and answer),
+docs/rules.md 1 (key and fingerprint).
 """
 
 import functools
@@ -216,7 +216,7 @@ def _fingerprint(
     fingerprints: Fingerprints,
     chip_counter: str,
 ) -> str:
-    """Hash what must be equal in a legal repeat (`rules` 1); times, PIN and MAC are not in it."""
+    """Hash what must be equal in a legal repeat (docs/rules.md 1): no times, no PIN, no MAC."""
     fields = received.fields
     return fingerprints.fingerprint(
         (

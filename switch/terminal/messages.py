@@ -19,7 +19,7 @@ SALE_CODE: Final = "22"  # DE 60.1
 REVERSAL_MTI: Final = "0400"
 APPROVED_CODES: Final = frozenset({"00", "10", "11", "A2", "A4", "A5", "A6"})
 # What a switch answers without a MAC, because it could not know the terminal's key or message
-# (`rules` 6); nothing was debited then.
+# (docs/rules.md 6); nothing was debited then.
 UNPROVEN_CODES: Final = frozenset({"30", "97", "A0"})
 _REASON_AT: Final = 3  # DE 63: card organisation, then the reason
 _NETWORK_CODE: Final = "000"
