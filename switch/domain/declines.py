@@ -18,7 +18,7 @@ from switch.domain.transactions import Actor, MoneyState, Retry
 
 
 class CodeClass(enum.Enum):
-    """UnionPay's classes of response codes (`domain` 3)."""
+    """UnionPay's classes of response codes (docs/iso8583.md 6)."""
 
     SUCCESS = "A"
     MAY_RETRY = "B"

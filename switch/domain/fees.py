@@ -1,4 +1,4 @@
-"""Merchant fees in integers (`domain` 5.3)."""
+"""Merchant fees in integers (docs/rules.md 8)."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""Identity of payments: partition key, idempotency key, retrieval reference number (`rules` 1)."""
+"""Identity of payments: partition key, idempotency key, RRN (docs/rules.md 1)."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Why the switch says no: one enum, in the order of the checks (`rules` 7)."""
+"""Why the switch says no: one enum, in the order of the checks (docs/rules.md 7)."""
 
 import enum
 

@@ -1,5 +1,5 @@
 """
-The append check: an ack counts only once nothing foreign can lie before it (design, ADR 1).
+The append check: an ack counts only once nothing foreign can lie before it (docs/design.md 3).
 
 A writer knows the offset that its next record must get. A higher one means that others wrote in
 between: the gap is read before anything is acted on. A lower one means that the log forgot.

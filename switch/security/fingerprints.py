@@ -1,4 +1,4 @@
-"""Fingerprints: what a request said, so that a repeat can be told from a conflict (`rules` 1)."""
+"""Fingerprints: what a request said, to tell a repeat from a conflict (docs/rules.md 1)."""
 
 from collections.abc import Sequence
 from typing import NoReturn

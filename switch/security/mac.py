@@ -1,4 +1,4 @@
-"""Message authentication codes of terminals (DE 64), `domain` 2.6."""
+"""Message authentication codes of terminals (DE 64), docs/iso8583.md 4."""
 
 from hmac import compare_digest
 from typing import Final, NoReturn

@@ -1,4 +1,4 @@
-"""Keys of the minute: what they seal is readable for minutes, then never again (`design` 5)."""
+"""Keys of the minute: what they seal is readable for minutes, then never (docs/design.md 5)."""
 
 from typing import ClassVar, Final
 

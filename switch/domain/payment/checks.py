@@ -1,5 +1,5 @@
 """
-The order of the business checks of a new payment (`rules` 7), as a table.
+The order of the business checks of a new payment (docs/rules.md 7), as a table.
 
 Identity, MAC and idempotency come before this table; the route comes after it. Each check sees the
 facts and returns None or what is wrong; the first that speaks wins.

@@ -76,7 +76,7 @@ def make_decline(reason: Reason, *, at: int, rrn: str = "", detail: str = "") ->
 def decide_payment(
     fact: PaymentRequested, memory: PaymentMemory, registry: RoutingView
 ) -> tuple[PaymentEvent, ...]:
-    """Decline a new payment, or route it: the order is `rules` 7."""
+    """Decline a new payment, or route it: the order is docs/rules.md 7."""
     refusal = first_refusal(
         gather_facts(
             fact.request,
@@ -134,7 +134,7 @@ def _terms(merchant: Merchant, issuer: Issuer, route: Route) -> RouteTerms:
 def decide_issuer_answer(
     payment: Payment, fact: IssuerAnswered, rules: DecisionRules
 ) -> tuple[PaymentEvent, ...]:
-    """Judge the first answer to a debit that is still waited for (`rules` 4)."""
+    """Judge the first answer to a debit that is still waited for (docs/rules.md 4)."""
     if fact.fault:
         return (_unknown(payment, "untrusted-answer", fact.at, fact.fault),)
     outcome = issuer_code(fact.response_code).outcome

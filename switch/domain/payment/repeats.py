@@ -1,4 +1,4 @@
-"""Same key, same content: the stored answer. Same key, other content: refused (`rules` 1)."""
+"""Same key, same content: the stored answer. Same key, other content: refused (docs/rules.md 1)."""
 
 import enum
 from typing import NamedTuple, Protocol

@@ -75,5 +75,5 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
         return self.response_code in APPROVED_CODES
 
 
-# `rules` 4; 10 counts only where the terminal accepts partial approval
+# docs/rules.md 4; 10 counts only where the terminal accepts partial approval
 APPROVED_CODES = frozenset({"00", "10", "11", "A2", "A4", "A5", "A6"})

@@ -1,4 +1,4 @@
-"""Deciders of reversals: what a terminal's 0400 does, what the issuer says to ours (`rules` 5)."""
+"""Deciders of reversals: a terminal's 0400, the issuer's word on ours (docs/rules.md 5)."""
 
 from typing import Final, Protocol
 
@@ -117,7 +117,7 @@ def decide_reversal_answer(
     Judge the issuer's answer to our reversal; `payment` does not know of this answer yet.
 
     A reversal whose debit was never answered is repeated once after the issuer's maximum delay,
-    whatever the first answer was: the debit may still have been on its way (`design` 3).
+    whatever the first answer was: the debit may still have been on its way (docs/design.md 3).
     """
     codes = (*payment.reversal_codes, fact.response_code)
     final = [code for code in codes if is_final_reversal_code(code)]

@@ -13,7 +13,7 @@ class DecisionRules(msgspec.Struct, frozen=True, kw_only=True):
     """What the deciders need to know besides state and registry; the unit is the last word."""
 
     timezone_offset_minutes: int = 480  # China standard time
-    cut_over_minutes: int = 23 * 60  # the clearing day ends at 23:00 local time (`domain` 5.1)
+    cut_over_minutes: int = 23 * 60  # the clearing day ends at 23:00 local time (docs/rules.md 3)
     tombstone_ms: int = 48 * 3_600_000
     reversal_answers_bad_count_max: int = 5  # answers that say nothing, before a person must look
 
@@ -51,7 +51,7 @@ def resolve_settlement_date(issuer_mmdd: str, at_ms: int, rules: DecisionRules) 
     """
     Choose the settlement date (YYYY-MM-DD) and say what was odd, if anything.
 
-    The issuer's DE 15 settlement_date wins if it is within one day of ours (`rules` 3).
+    The issuer's DE 15 settlement_date wins if it is within one day of ours (docs/rules.md 3).
     """
     return _resolve_within_a_day(issuer_mmdd, settlement_day(at_ms, rules))
 

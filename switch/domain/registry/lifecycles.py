@@ -1,4 +1,4 @@
-"""Which status may follow which (`domain` 6.1, 6.3, 6.4)."""
+"""Which status may follow which (docs/rules.md 9)."""
 
 import enum
 from collections.abc import Mapping
