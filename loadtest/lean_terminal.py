@@ -12,7 +12,7 @@ from loadtest.frames import (
 from loadtest.terminal_list import TerminalSpec
 from loadtest.told import Told, ToldKind
 
-REVERSAL_ATTEMPTS_MAX: Final = 3  # `domain` 2.7: parameter tag 23, at most three
+REVERSAL_ATTEMPTS_MAX: Final = 3  # docs/iso8583.md 5: parameter tag 23, at most three
 STAN_MAX: Final = 999_999
 _AMOUNT_STEP: Final = 100  # keeps the last two digits, which are orders to the issuer simulator
 

@@ -7,7 +7,7 @@ import msgspec
 
 
 class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One message at the issuer and what it did with it (`rules` 10)."""
+    """One message at the issuer and what it did with it (docs/rules.md 10)."""
 
     op: str
     rrn: str = ""

@@ -32,7 +32,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def payment_key(self) -> str:
-        """Return the idempotency key (`rules` 1) of the payment that this is about."""
+        """Return the idempotency key (docs/rules.md 1) of the payment that this is about."""
         parts = (self.acquirer, self.merchant_id, self.terminal_id, self.batch, self.stan)
         return "|".join((*parts, "payment"))
 

@@ -1,4 +1,4 @@
-"""Settlement arithmetic: an event gives a line and the postings that balance it (`rules` 8)."""
+"""Settlement arithmetic: an event gives a line and postings that balance it (docs/rules.md 8)."""
 
 from datetime import date
 from functools import lru_cache

@@ -104,7 +104,7 @@ class OwnedPartition:
         await self._room.wait()
 
     def _send_upstream(self, action: SendUpstream) -> None:
-        """Look at the clock directly before the socket write (`design` 3, send window)."""
+        """Look at the clock directly before the socket write (docs/design.md 3, send window)."""
         late = action.send_before_boot_ms and read_boot_ms() > action.send_before_boot_ms
         sent = not late and self._links.send(action.request)
         if not sent and action.send_before_boot_ms:

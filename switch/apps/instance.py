@@ -214,7 +214,7 @@ class Instance:
         }
 
     async def _destroy_minute_keys(self) -> None:
-        """Destroy keys of the minute when their time is over (`design` 5)."""
+        """Destroy keys of the minute when their time is over (docs/design.md 5)."""
         while True:
             await asyncio.sleep(MINUTE_KEY_CHECK_S)
             try:

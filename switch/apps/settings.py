@@ -427,7 +427,7 @@ class Settings(Section, frozen=True, kw_only=True):
 
     @property
     def minute_key_lifetime_ms(self) -> int:
-        """How long keys of the minute live: as set, else just long enough (`rules` 6)."""
+        """How long keys of the minute live: as set, else just long enough (docs/rules.md 6)."""
         least = self.times.terminal_deadline_ms + self.times.clock_skew_max_ms
         return self.security.minute_key_lifetime_ms or least
 

@@ -3,7 +3,7 @@ The demo issuer's mind: what it does with each message, and the line it writes a
 
 Pure: messages in, a ledger line and answers out. It books every debit that it is told to, however
 often: it is the witness of what the switch sent. The last two digits of the amount choose how it
-behaves (`docs/demo.md`).
+behaves (docs/demo-world.md).
 """
 
 import datetime as dt

@@ -1,4 +1,4 @@
-"""The demo issuer on a socket: iso1987-ascii behind a 2-byte length (`docs/demo.md`)."""
+"""The demo issuer on a socket: iso1987-ascii behind a 2-byte length (docs/demo-world.md)."""
 
 import asyncio
 import socket

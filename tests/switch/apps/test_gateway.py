@@ -19,7 +19,7 @@ from switch.security.keys import Keys
 from switch.security.keystore import MemoryKeyStore
 
 DEADLINE_S = 10.0
-# the composed sale of `domain` 8.2, and an answer as a handler would seal it
+# the composed sale of tests/vectors/messages.toml, and an answer as a handler would seal it
 SALE = bytes.fromhex(
     "005A 6000060000 603100311003 0200 7024048000C08011 16 6200000000000005 000000"
     " 000000000100 000123 3012 0120 00 3030303030303031 383938313130313534313130303031"

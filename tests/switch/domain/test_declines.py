@@ -22,7 +22,7 @@ from switch.domain.transactions import Actor, MoneyState, Retry
 TEXT = importlib.resources.files("switch.domain").joinpath("declines.toml").read_text("utf-8")
 DE39 = re.compile(r"[0-9A-Z]{2}")
 
-# `domain` 3.1 and `rules` 1, 5: what the one who asked must be answered
+# docs/iso8583.md 6 and docs/rules.md 1, 5: what the one who asked must be answered
 EXPECTED_CODES = {
     "gateway-busy": "96",
     "log-unavailable": "96",
@@ -106,7 +106,7 @@ def test_a_refusal_before_anything_was_sent_says_not_debited(reason: Reason) -> 
     assert is_safe == (reason not in MONEY_MAY_HAVE_MOVED)
 
 
-# `domain` 3, column U, and `rules` 4; 09 is left unknown because a running debit may yet stand
+# docs/iso8583.md 6 and docs/rules.md 4; 09 is left unknown because a running debit may yet stand
 UNKNOWN_CODES = {"06", "09", "20", "68", "96", "98"}
 ALL_CODES = set(
     re.findall(

@@ -1,4 +1,4 @@
-"""One row of the decision table (`domain` 4.2) a test."""
+"""One row of the decision table (docs/rules.md 1) a test."""
 
 import pytest
 from msgspec.structs import replace
