@@ -117,7 +117,7 @@ class Answerer:
     def _json(self, answer: Answer, payment: Payment | None) -> tuple[int, bytes]:
         if answer.reason in _CONFLICT_REASONS:
             problem = Problem(
-                type="/problems/idempotency-key-reused",
+                type="urn:payment-switch:problem:idempotency-key-reused",
                 title="The Idempotency-Key was used with other content",
                 status=UNPROCESSABLE,
                 detail=decline_of(Reason(answer.reason)).next_en,
@@ -131,7 +131,7 @@ class Answerer:
     def in_progress(self, waiter: Waiter, payment: Payment) -> Reply:
         """Tell a partner that the first request under this key still runs."""
         problem = Problem(
-            type="/problems/in-progress",
+            type="urn:payment-switch:problem:in-progress",
             title="The first request under this Idempotency-Key still runs",
             status=CONFLICT,
             detail="Ask again with the same key after the time in Retry-After.",
