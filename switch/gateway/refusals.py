@@ -85,8 +85,11 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     reason_code: str
     money_state: str
     retry: str
+    actor: str
     message_zh: str
     message_en: str
+    next_zh: str
+    next_en: str
 
 
 def write_problem(reason: Reason, detail: str = "") -> tuple[int, bytes]:
@@ -94,14 +97,17 @@ def write_problem(reason: Reason, detail: str = "") -> tuple[int, bytes]:
     decline = decline_of(reason)
     problem = Problem(
         type=f"urn:payment-switch:problem:{reason.value}",
-        title=reason.value.replace("-", " "),
+        title=decline.en,
         status=_JSON_STATUS[reason],
-        detail=detail or decline.text_en,
+        detail=detail or decline.next_en,
         reason_code=reason.value,
         money_state=MoneyState.NOT_DEBITED.value,
         retry=decline.retry.value,
-        message_zh=decline.text_zh,
-        message_en=decline.text_en,
+        actor=decline.actor.value,
+        message_zh=decline.zh,
+        message_en=decline.en,
+        next_zh=decline.next_zh,
+        next_en=decline.next_en,
     )
     return problem.status, msgspec.json.encode(problem)
 

@@ -53,4 +53,5 @@ class PosOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     approved_minor: int | None = None  # where less was approved than asked for
     is_proven: bool = True  # False: the answer carried no MAC (it could not)
     trouble: str = ""
+    owes_reversal: bool = False  # the terminal will send one before it begins anything new
     must_sign_on: bool = False

@@ -329,5 +329,6 @@ class Pos:
             approved_minor=answer.amount_minor if answer and partial else None,
             is_proven=answer.is_proven if answer else True,
             trouble=self._trouble,
+            owes_reversal=state.owes_reversal,
             must_sign_on=bool(answer and answer.processing_requirement == _SIGN_ON_REQUIREMENT),
         )
