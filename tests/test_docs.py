@@ -23,6 +23,7 @@ PROJECT_FILE = re.compile(
 )
 CITATION = re.compile(r"docs/[\w/-]+\.md(?: (\d+))?")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+LOOSE_CITATION = re.compile(r"`[a-z]+` \d+\.\d|`(?:design|rules|domain)` \d")
 CODE_ROOTS = ("switch", "projections", "loadtest", "infra", "tests")
 
 
@@ -174,3 +175,14 @@ def test_every_page_that_the_code_cites_exists_with_its_section():
                 ):
                     broken.append(f"{name_page(path)}: {citation.group()}")
     assert not broken, "\n".join(broken)
+
+
+def test_no_comment_cites_a_page_that_is_not_in_the_project():
+    found = [
+        f"{name_page(path)}: {citation.group()}"
+        for root in CODE_ROOTS
+        for path in sorted((ROOT / root).rglob("*.py"))
+        if path.name != "test_docs.py"
+        for citation in LOOSE_CITATION.finditer(read(path))
+    ]
+    assert not found, "\n".join(found)
