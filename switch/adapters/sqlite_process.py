@@ -13,6 +13,7 @@ from switch.adapters.sqlite_wire import Run, RunParser, pack_record_head
 from switch.eventlog.port import LogUnavailable
 
 END_TIMEOUT_S: Final = 5.0
+REAP_INTERVAL_S: Final = 0.05
 SOCKET_BYTES: Final = 1_048_576  # so that one read takes a whole batch
 
 
@@ -109,4 +110,10 @@ class WriterProcess(asyncio.Protocol):
         """Note that the process is gone."""
         self._transport = None
         self._ended.set()
+        self._reap()
         self._on_end()
+
+    def _reap(self) -> None:
+        """Let the ended process go; it may need a moment after its last word."""
+        if self._process is not None and self._process.poll() is None:
+            self._loop.call_later(REAP_INTERVAL_S, self._reap)
