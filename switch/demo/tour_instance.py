@@ -64,6 +64,7 @@ class TourInstance:
         } | _SETTINGS
         self._process: subprocess.Popen[bytes] | None = None
         self._addresses: dict[str, object] = {}
+        self._output_start = 0
 
     @property
     def ledger_path(self) -> Path:
@@ -103,6 +104,7 @@ class TourInstance:
         if self._log_url:
             command += ["--log", self._log_url]
         started_at = time.monotonic()
+        self._output_start = self.output.stat().st_size if self.output.exists() else 0
         addresses_path = self.data_dir / "addresses.json"
         addresses_path.unlink(missing_ok=True)  # of an instance that was killed
         with self.output.open("ab") as output:
@@ -116,9 +118,9 @@ class TourInstance:
             )
         told = ""
         while not addresses_path.exists():
-            if (last := self.last_lines(1)) != told:
+            if (last := self._last_progress()) != told:
                 told = last
-                say(f"starting: {told.strip()}")
+                say(f"starting: {told}")
             if self._process.poll() is not None:
                 raise TourFault(f"`switch up` ended by itself:\n{self.last_lines(SHOWN_LINES)}")
             if time.monotonic() - started_at > READY_TIMEOUT_S:
@@ -149,12 +151,18 @@ class TourInstance:
         self.kill()
 
     def last_lines(self, count: int) -> str:
-        """Return the end of what it printed."""
-        try:
-            text = self.output.read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
-            return ""
-        return "\n".join(text.splitlines()[-count:])
+        """Return the end of what it printed since its last start."""
+        return "\n".join(self._read_output()[-count:])
+
+    def _last_progress(self) -> str:
+        """Return the last line that it wrote for people; its log lines are JSON."""
+        lines = [line.strip() for line in self._read_output() if not line.startswith("{")]
+        return lines[-1] if lines else ""
+
+    def _read_output(self) -> list[str]:
+        with self.output.open("rb") as output:
+            output.seek(self._output_start)
+            return output.read().decode("utf-8", "replace").splitlines()
 
     def _signal_group(self, number: int) -> bool:
         assert self._process is not None
