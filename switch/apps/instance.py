@@ -13,6 +13,7 @@ from switch.adapters.http_server import make_server
 from switch.adapters.http_server import serve as serve_http
 from switch.adapters.http_server import stop as stop_http
 from switch.adapters.key_file import FileKeyStore
+from switch.adapters.loop import settle_garbage
 from switch.adapters.open_log import open_log
 from switch.adapters.telemetry import Telemetry
 from switch.apps.gateway import GatewayRole
@@ -152,8 +153,9 @@ class Instance:
         self.links.on_answers = self.handler.on_issuer_messages
         self.links.on_changed = self.handler.on_links_changed
         self.links.start()
-        await self.handler.start()
-        await self.handler.wait_ready()
+        with settle_garbage():
+            await self.handler.start()
+            await self.handler.wait_ready()
         await self.links.wait_up(LINKS_DEADLINE_S)
         self._minute_keys_task = asyncio.create_task(self._destroy_minute_keys())
 

@@ -1,9 +1,10 @@
 import asyncio
+import gc
 import resource
 
 import pytest
 
-from switch.adapters.loop import raise_open_files, run_loop
+from switch.adapters.loop import GC_THRESHOLDS, raise_open_files, run_loop, settle_garbage
 
 
 @pytest.mark.parametrize(("uvloop", "module"), [(True, "uvloop"), (False, "asyncio")])
@@ -19,3 +20,18 @@ def test_open_files_are_raised_no_further_than_allowed() -> None:
     assert raise_open_files(1) == before[0]
     assert raise_open_files(before[1] + 1) == before[1]
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[1] == before[1]
+
+
+def test_state_that_was_built_up_is_left_out_of_the_collectors_sight() -> None:
+    before = gc.get_threshold()
+    gc.unfreeze()
+    try:
+        with settle_garbage():
+            assert not gc.isenabled()
+            kept = [[n] for n in range(1_000)]
+        assert gc.isenabled()
+        assert gc.get_freeze_count() >= len(kept)
+        assert gc.get_threshold() == GC_THRESHOLDS
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
