@@ -1,18 +1,22 @@
-"""The data folder of one instance: marked as ours, held by one process at a time."""
+"""The data folder of one instance: marked as ours, in use by one process at a time."""
 
 import contextlib
 import fcntl
 import json
 import os
+import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Final
 
-MARKER_FILE: Final = "instance.json"
 LOCK_FILE: Final = "switch.lock"
+MARKER_FILE: Final = "instance.json"
+UNFINISHED_FILE: Final = "instance.json.new"
+PROGRAM: Final = "payment-switch"
 FORMAT: Final = 1
-_MARKED_AS: Final = "payment-switch"
-_PID_BYTES_MAX: Final = 20
+_NOT_FOREIGN: Final = {LOCK_FILE, UNFINISHED_FILE, "lost+found"}  # the last: of mount points
+_HOLDER_BYTES_MAX: Final = 4_096
 
 
 class DataFolderForeign(Exception):
@@ -22,7 +26,7 @@ class DataFolderForeign(Exception):
 
 
 class DataFolderHeld(Exception):
-    """Another process runs over this folder; the message names it."""
+    """Another process runs over this folder; the message says which."""
 
     retryable: ClassVar[bool] = True
 
@@ -35,17 +39,18 @@ def lock_data_folder(directory: Path) -> Iterator[None]:
     The lock goes when the process does, however it ends.
 
     Raises:
-        DataFolderForeign: something else is in it, another version made it, or it cannot be used.
-        DataFolderHeld: another process holds it.
+        DataFolderForeign: it holds something else, another version made it, or it cannot be used.
+        DataFolderHeld: another process uses it.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _refuse_foreign(directory)
-        descriptor = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+        _check_ours(directory)
+        # Not inherited by children: none of them may hold the folder after this process.
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        descriptor = os.open(directory / LOCK_FILE, flags, 0o600)
     except OSError as error:
         raise DataFolderForeign(
-            f"the data folder {directory} cannot be used: {error.strerror}; choose another with"
-            " --data"
+            f"cannot use {directory} as data folder ({error.strerror}); choose another with --data"
         ) from error
     try:
         _lock(descriptor, directory)
@@ -55,45 +60,65 @@ def lock_data_folder(directory: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _refuse_foreign(directory: Path) -> None:
+def _check_ours(directory: Path) -> None:
     marker = directory / MARKER_FILE
     if not marker.exists():
-        others = sorted(path.name for path in directory.iterdir() if path.name != LOCK_FILE)
-        if others:
+        if foreign := sorted({entry.name for entry in directory.iterdir()} - _NOT_FOREIGN):
             raise DataFolderForeign(
-                f"{directory} holds other things ({', '.join(others[:3])}, ...) and no"
-                f" {MARKER_FILE}: it is not a data folder of the switch; choose another with --data"
+                f"{directory} is not empty and not a data folder of the switch (it holds "
+                f"{foreign[0]}); choose another with --data, or empty it"
             )
         return
     try:
         content = json.loads(marker.read_text(encoding="utf-8"))
-        found = content["format"] if content["program"] == _MARKED_AS else None
-    except (ValueError, KeyError, TypeError):
-        found = None
-    if found != FORMAT:
+        program, found_format = content["program"], content["format"]
+    except (ValueError, TypeError, KeyError):
+        program, found_format = None, None
+    if program != PROGRAM:
         raise DataFolderForeign(
-            f"{marker} was not written by this version of the switch (format {FORMAT} is wanted);"
-            " choose another folder with --data, or the version that made it"
+            f"{marker} was not written by the switch; choose another data folder with --data"
+        )
+    if found_format != FORMAT:
+        raise DataFolderForeign(
+            f"{directory} was made by another version of the switch (folder format {found_format},"
+            f" this program knows {FORMAT}); use that version, or another folder with --data"
         )
 
 
 def _lock(descriptor: int, directory: Path) -> None:
+    """Take the lock and note who holds it, for the message that a second process prints."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        holder = os.pread(descriptor, _PID_BYTES_MAX, 0).decode("ascii", "replace").strip()
+    except BlockingIOError:
         raise DataFolderHeld(
-            f"the data folder {directory} is in use by process {holder or '?'}; stop that one"
-            " first (Ctrl-C where it runs), or choose another with --data"
-        ) from error
+            f"{directory} is in use by {_describe_holder(descriptor)}; stop it first, or choose "
+            "another folder with --data"
+        ) from None
+    holder = {"pid": os.getpid(), "command": " ".join(sys.argv), "started_at": _now()}
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+
+
+def _describe_holder(descriptor: int) -> str:
+    try:
+        holder = json.loads(os.pread(descriptor, _HOLDER_BYTES_MAX, 0))
+        return f"process {holder['pid']} ({holder['command']}, since {holder['started_at']})"
+    except (ValueError, TypeError, KeyError):
+        return "another process"  # which has only just taken the lock
 
 
 def _mark(directory: Path) -> None:
+    """Mark the folder as ours; a crash in between leaves no half-written marker."""
     marker = directory / MARKER_FILE
     if marker.exists():
         return
-    aside = directory / f".{MARKER_FILE}"
-    aside.write_text(json.dumps({"program": _MARKED_AS, "format": FORMAT}) + "\n", encoding="utf-8")
-    aside.replace(marker)
+    with (directory / UNFINISHED_FILE).open("w", encoding="utf-8") as file:
+        content = {"program": PROGRAM, "format": FORMAT, "made_at": _now()}
+        file.write(json.dumps(content) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    (directory / UNFINISHED_FILE).replace(marker)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

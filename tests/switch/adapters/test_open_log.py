@@ -1,0 +1,60 @@
+import pytest
+
+from switch.adapters.kafka_log import KafkaLog
+from switch.adapters.open_log import open_log
+from switch.adapters.sqlite_log import SqliteLog
+from switch.eventlog.port import LogUnavailable
+
+
+async def test_an_embedded_log_is_named_by_its_absolute_path(tmp_path):
+    folder = tmp_path / "a b"
+    folder.mkdir()
+    log = await open_log(f"sqlite://{tmp_path}/a%20b/log.db", partition_count=3)
+    assert isinstance(log, SqliteLog)
+    assert (log.path, log.partition_count) == (folder / "log.db", 3)
+    await log.close()
+
+
+async def test_who_follows_needs_no_partition_count(tmp_path):
+    url = f"sqlite://{tmp_path}/log.db"
+    await (await open_log(url, partition_count=3)).close()
+    log = await open_log(url, partition_count=7, read_only=True)
+    assert log.partition_count == 3
+    await log.close()
+
+
+async def test_a_log_that_must_be_there_and_is_not_is_named(tmp_path):
+    with pytest.raises(LogUnavailable, match=r"no event log at .*/log\.db"):
+        await open_log(f"sqlite://{tmp_path}/log.db")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "log.db",
+        "/data/log.db",
+        "sqlite://",
+        "sqlite://data/log.db",
+        "kafka://",
+        "postgres://x/y",
+        "kafka://127.0.0.1:9092?prefix=a&size=3",
+        "kafka://127.0.0.1:9092?replication=many",
+    ],
+)
+async def test_what_names_no_log_is_refused_with_the_form_that_is_wanted(url):
+    with pytest.raises(LogUnavailable, match=r"is wanted|may follow"):
+        await open_log(url, partition_count=1)
+
+
+@pytest.mark.kafka
+async def test_a_kafka_log_is_made_with_its_prefix_and_found_again(kafka_bootstrap):
+    url = f"kafka://{kafka_bootstrap}?prefix=open-log-&replication=1"
+    with pytest.raises(LogUnavailable, match="there is no topic open-log-inbound"):
+        await open_log(url)
+    log = await open_log(url, partition_count=3)
+    assert isinstance(log, KafkaLog)
+    await log.close()
+    found = await open_log(url)
+    assert found.partition_count == 3
+    await found.close()
