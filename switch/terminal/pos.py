@@ -1,5 +1,5 @@
 """
-A POS terminal (`domain` 2.7): bytes and a cashier in, bytes and a receipt out, without I/O.
+A POS terminal (docs/iso8583.md 5): bytes and a cashier in, bytes and a receipt out, without I/O.
 
 It stores the reversal that a payment may come to owe before it sends the payment, sends it when
 there is no usable answer, and sends what it still owes before it begins anything new.
@@ -33,7 +33,7 @@ TERMINAL_FAULT: Final = "96"
 MAC_WRONG: Final = "A0"
 OTHER_REASON: Final = "06"
 REVERSAL_REASONS: Final = frozenset({NO_ANSWER, TERMINAL_FAULT, MAC_WRONG, OTHER_REASON})
-# DE 39 that ends a reversal for the terminal: done, nothing to do, not found (`domain` 2.7)
+# DE 39 that ends a reversal for the terminal: done, nothing to do, not found (docs/iso8583.md 5)
 _REVERSAL_DONE_CODES: Final = frozenset({"00", "12"})
 _REVERSAL_REFUSED_CODE: Final = "25"
 _NOT_SENT_CODE: Final = "96"
