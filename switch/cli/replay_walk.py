@@ -27,8 +27,8 @@ class ReplayedRecord(NamedTuple):
     One valid record beside what today's code decides.
 
     `decided` is None where the record holds nothing that is decided from state and registry alone
-    (a claim, an attempt to send, a refusal that rests on a key). `fault` says that today's code
-    raised instead of deciding.
+    (a claim, a refusal that rests on a MAC). `fault` says that today's code raised instead of
+    deciding.
     """
 
     offset: int

@@ -2,27 +2,35 @@
 
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from switch.domain.declines import IssuerOutcome, issuer_code
 from switch.domain.payment.decide import (
     RoutingView,
     decide_issuer_answer,
     decide_issuer_timeout,
     decide_payment,
+    make_decline,
 )
 from switch.domain.payment.events import (
+    DuplicateConflicted,
     IssuerAnswered,
     IssuerTimedOut,
     LateAnswerReceived,
     PaymentRequested,
     ReversalAnswered,
+    ReversalAttempted,
     ReversalRequested,
 )
+from switch.domain.payment.repeats import check_key
 from switch.domain.payment.reversals import (
     decide_late_answer,
     decide_reversal,
     decide_reversal_answer,
 )
-from switch.domain.payment.rules import DecisionRules
+from switch.domain.payment.rules import DecisionRules, format_transmission_time
+from switch.domain.payment.state import Phase
+from switch.domain.reasons import Reason
 from switch.eventlog.journal import JournalEvent, JournalRecord
 from switch.handlers.book import PartitionBook
 
@@ -49,7 +57,38 @@ def replay_record(
     `registry` must stand at the record's registry position.
     """
     fact, recorded = record.events[0], record.events[1:]
+    if isinstance(fact, DuplicateConflicted):
+        return ReplayedStep(record, record.events, _decide_conflict(fact, book))
+    if isinstance(fact, ReversalAttempted):
+        return ReplayedStep(record, record.events, _decide_attempt(fact, book))
     return ReplayedStep(record, recorded, _decide(fact, book, registry, rules))
+
+
+def _decide_conflict(fact: DuplicateConflicted, book: PartitionBook) -> tuple[JournalEvent, ...]:
+    """Check the key again; where a payment is known under it, only the fingerprint can differ."""
+    known = book.find_by_key(fact.idempotency_key)
+    if known is not None:
+        request = replace(known.request, fingerprint=fact.fingerprint)
+        reason = check_key(request, book, fact.at).reason
+    elif book.is_tombstoned(fact.idempotency_key, fact.at):
+        reason = Reason.LATE_AFTER_REVERSAL
+    else:
+        reason = None
+    if reason is None:
+        return ()
+    rrn = known.rrn if known else ""
+    answer = make_decline(reason, at=fact.at, rrn=rrn)
+    return (replace(fact, answer=answer, rrn=rrn),)
+
+
+def _decide_attempt(fact: ReversalAttempted, book: PartitionBook) -> tuple[JournalEvent, ...]:
+    """Count again; that it was due then is the clock's word, not ours."""
+    payment = book.find_payment(fact.rrn)
+    if payment is None or payment.phase is not Phase.REVERSING:
+        return ()
+    attempt = payment.reversal_attempt_count + 1
+    transmission_time = format_transmission_time(fact.at)
+    return (replace(fact, attempt=attempt, transmission_time=transmission_time),)
 
 
 def _decide(

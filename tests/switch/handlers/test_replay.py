@@ -35,3 +35,44 @@ def test_an_answer_that_was_altered_is_found(world, make_message):
         replace(world.journal[1], events=(fact, forged)), book, world.registry, RULES
     )
     assert not step.is_same
+
+
+def test_a_conflict_and_its_reason_come_out_the_same(world, make_message):
+    world.send(make_message())
+    world.issuer_says("00")
+    world.send(make_message(amount_transaction="000000000200"))
+    book = PartitionBook(1, 4, RULES)
+    for record in world.journal[:-1]:
+        book.apply(record)
+    conflict = world.journal[-1]
+    assert replay_record(conflict, book, world.registry, RULES).is_same
+    [event] = conflict.events
+    same_content = book.find_by_key(event.idempotency_key).request.fingerprint
+    forged = replace(conflict, events=(replace(event, fingerprint=same_content),))
+    step = replay_record(forged, book, world.registry, RULES)
+    assert step.decided == ()
+    assert not step.is_same
+
+
+def test_a_payment_after_its_reversal_is_refused_again_by_its_tombstone(world, make_message):
+    world.send(make_message("0400"))
+    world.send(make_message())
+    book = PartitionBook(1, 4, RULES)
+    without = replay_record(world.journal[-1], book, world.registry, RULES)
+    assert not without.is_same
+    book.apply(world.journal[0])
+    assert replay_record(world.journal[-1], book, world.registry, RULES).is_same
+
+
+def test_attempts_of_a_reversal_are_counted_again(world, make_message):
+    world.send(make_message())
+    world.pass_ms(3_100)
+    book = PartitionBook(1, 4, RULES)
+    for record in world.journal[:-1]:
+        book.apply(record)
+    attempt = world.journal[-1]
+    assert replay_record(attempt, book, world.registry, RULES).is_same
+    [event] = attempt.events
+    twice = replace(attempt, events=(replace(event, attempt=2),))
+    assert not replay_record(twice, book, world.registry, RULES).is_same
+    assert replay_record(attempt, PartitionBook(1, 4, RULES), world.registry, RULES).decided == ()
