@@ -200,7 +200,9 @@ class KafkaPartition:
                         failure = await self._write_batch(producer)
         finally:
             self._log.drop(producer)
-            self._failure = failure or AppendRefused("this partition was closed")
+            if failure is None:
+                failure = AppendRefused("this partition was closed")
+            self._failure = failure
             self._refuse_queued()
 
     def _refuse_queued(self) -> None:

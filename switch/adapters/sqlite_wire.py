@@ -25,9 +25,9 @@ class WrittenRecord(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What became of the next `count` records in the order in which they were sent."""
+    """What became of the next `record_count` records in the order in which they were sent."""
 
-    count: int
+    record_count: int
     failure: AppendRefused | AppendUnknown | None
 
 
@@ -57,7 +57,7 @@ def pack_run(run: Run) -> bytes:
     """Encode one run for the switch."""
     kind = 0 if run.failure is None else _KINDS.index(type(run.failure))
     text = b"" if run.failure is None else str(run.failure).encode()[:_TEXT_BYTES_MAX]
-    return _RUN_HEAD.pack(run.count, kind, len(text)) + text
+    return _RUN_HEAD.pack(run.record_count, kind, len(text)) + text
 
 
 class RunParser:

@@ -20,7 +20,7 @@ class Heard:
         self.changed = asyncio.Event()
 
     def take_runs(self, runs):
-        self.count += sum(run.count for run in runs if run.failure is None)
+        self.count += sum(run.record_count for run in runs if run.failure is None)
         self.changed.set()
 
     def take_end(self):

@@ -48,7 +48,7 @@ def test_runs_arrive_whole_however_the_bytes_are_cut(sent, size):
     data = b"".join(pack_run(Run(count, failure)) for count, failure in sent)
     parser = RunParser()
     got = [run for part in cut(data, size) for run in parser.receive_data(part)]
-    assert [(run.count, type(run.failure), str(run.failure or "")) for run in got] == [
+    assert [(run.record_count, type(run.failure), str(run.failure or "")) for run in got] == [
         (count, type(failure), str(failure or "")) for count, failure in sent
     ]
 

@@ -42,7 +42,7 @@ def records(*values, appender=1, key=KEY):
 
 def flat(runs):
     """One outcome a record: its failure, or None."""
-    return [run.failure for run in runs for _ in range(run.count)]
+    return [run.failure for run in runs for _ in range(run.record_count)]
 
 
 def fill_up(file):
@@ -54,7 +54,7 @@ def fill_up(file):
 def test_a_batch_is_one_run_over_all_streams(group_commit, file):
     batch = records(b"a", b"b") + records(b"x", key=OTHER) + records(b"c")
     [run] = group_commit.commit(batch)
-    assert (run.count, run.failure) == (4, None)
+    assert (run.record_count, run.failure) == (4, None)
     assert read_records(file, KEY, 0, 9)[1] == [(0, b"a"), (1, b"b"), (2, b"c")]
     assert read_records(file, OTHER, 0, 9)[1] == [(0, b"x")]
 
@@ -172,5 +172,5 @@ def test_what_came_before_the_switch_closed_its_side_is_committed(file, path):
         got = b""
         while data := ours.recv(65_536):
             got += data
-    assert sum(run.count for run in RunParser().receive_data(got)) == 1_999
+    assert sum(run.record_count for run in RunParser().receive_data(got)) == 1_999
     assert find_bounds(file, KEY) == (0, 1_999)
