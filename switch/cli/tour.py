@@ -67,7 +67,7 @@ def _run(url: str, *, keep: bool, style: str) -> "TourReport":
     with _own_folder(keep=keep) as folder, _speak() as teller:
         instance = TourInstance(folder, url, os.environ)
         with _ended(instance, teller, url, keep=keep):
-            instance.start(teller.say)
+            _begin(instance, console, teller, style)
             story = _make_story(instance, teller)
             for step in story.run():
                 steps.append(step)
@@ -85,6 +85,15 @@ def _run(url: str, *, keep: bool, style: str) -> "TourReport":
     else:
         show_end(console, report)
     return report
+
+
+def _begin(instance: "TourInstance", console: "Console", teller: "Teller", style: str) -> None:
+    from switch.demo.tour_screen import show_beginning
+
+    ready_s = instance.start(teller.say)
+    if style == "table":
+        with teller.silent():
+            show_beginning(console, str(instance.data_dir), instance.log_url, ready_s)
 
 
 def _make_story(instance: "TourInstance", teller: "Teller") -> "Story":

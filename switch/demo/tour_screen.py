@@ -30,6 +30,18 @@ _OUTCOME_STYLES: Final = {
 }
 
 
+def show_beginning(console: Console, data_dir: str, log_url: str, ready_s: float) -> None:
+    """Print what the tour is, and against what."""
+    console.print(
+        Text(
+            "Seven things that happen to payments, done to an instance of the switch of their own:"
+            " what the terminal prints, what the journal holds, what the issuer wrote down."
+            " The verdict counts the issuer's lines and believes nobody else."
+        )
+    )
+    console.print(Text(f"ready after {ready_s:.1f} s, log {log_url}, data {data_dir}", "dim"))
+
+
 def show_step(console: Console, step: StepReport) -> None:
     """Print one step."""
     console.print()

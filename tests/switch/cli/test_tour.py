@@ -1,5 +1,6 @@
 """The whole tour, with real processes."""
 
+import asyncio
 import json
 import os
 import signal
@@ -9,7 +10,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from click.testing import CliRunner
 
+from switch.cli.main import main
 from switch.cli.tour import Teller
 
 pytestmark = pytest.mark.process
@@ -47,6 +51,18 @@ def list_processes(folder):
     return found
 
 
+def list_topics(bootstrap):
+    async def ask():
+        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        await admin.start()
+        try:
+            return await admin.list_topics()
+        finally:
+            await admin.close()
+
+    return asyncio.run(ask())
+
+
 def check_tour(report):
     assert report["is_good"], json.dumps(report, indent=1, ensure_ascii=False)
     assert [step["verdict"] for step in report["steps"]] == [
@@ -64,14 +80,21 @@ def check_tour(report):
         assert not step["complaints"]
 
 
-def test_the_tour_is_told_in_order_and_leaves_nothing_behind(folder):
-    with start_tour(folder, "--format", "json") as running:
+def test_the_tour_is_told_in_order_and_its_records_come_out_the_same(folder):
+    with start_tour(folder, "--format", "json", "--keep") as running:
         out, said = running.communicate(timeout=DEADLINE_S)
     assert running.returncode == 0, said + out
-    check_tour(json.loads(out))
+    report = json.loads(out)
+    check_tour(report)
     assert "kill -9" in said
-    assert list(folder.iterdir()) == []
     assert list_processes(folder) == []
+    [kept] = folder.iterdir()
+    assert str(kept) in said
+    data = ["--data", str(kept / "data")]
+    replayed = CliRunner().invoke(main, ["replay", "--all", *data])
+    assert replayed.exit_code == 0, replayed.output
+    for step in report["steps"]:
+        assert CliRunner().invoke(main, ["replay", step["rrn"], *data]).exit_code == 0
 
 
 @pytest.mark.kafka
@@ -83,6 +106,9 @@ def test_the_same_story_is_true_on_kafka(folder, kafka_bootstrap):
     report = json.loads(out)
     assert report["log"] == "kafka"
     check_tour(report)
+    assert list(folder.iterdir()) == []
+    assert list_processes(folder) == []
+    assert [name for name in list_topics(kafka_bootstrap) if "tour" in name] == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

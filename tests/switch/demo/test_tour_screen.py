@@ -8,7 +8,13 @@ from rich.console import Console
 from switch.demo.tour_journal import JournalLine
 from switch.demo.tour_ledger import NO_DEBIT, ONE_DEBIT, LedgerEntry
 from switch.demo.tour_report import StepReport, TourReport
-from switch.demo.tour_screen import RECEIPT_LABEL_COLUMNS, show_end, show_step, split_receipt_line
+from switch.demo.tour_screen import (
+    RECEIPT_LABEL_COLUMNS,
+    show_beginning,
+    show_end,
+    show_step,
+    split_receipt_line,
+)
 from switch.terminal.outcome import Operation, OutcomeKind, PosOutcome
 from switch.terminal.receipt import render_receipt
 
@@ -75,6 +81,12 @@ def test_a_wide_screen_puts_them_side_by_side_and_a_narrow_one_stacks_them():
 
     assert titles_per_line(160) == 3
     assert titles_per_line(100) == 1
+
+
+def test_the_beginning_says_against_what():
+    out = io.StringIO()
+    show_beginning(Console(file=out, width=300), "/somewhere/data", "kafka://h:1", 1.25)
+    assert "ready after 1.2 s, log kafka://h:1, data /somewhere/data" in out.getvalue()
 
 
 def test_void_records_are_marked():
