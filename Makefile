@@ -47,11 +47,11 @@ docs: $(INSTALLED) ## write the pages that are made from the code
 
 .PHONY: kafka
 kafka: $(INSTALLED) ## start a real single-node Kafka (needs java 17+ and mvn)
-	@$(BIN)/python infra/kafka/kafka.py start --dir infra/kafka/run
+	@$(BIN)/python infra/kafka/launcher.py start --dir infra/kafka/run
 
 .PHONY: kafka-stop
 kafka-stop: $(INSTALLED) ## stop it
-	@$(BIN)/python infra/kafka/kafka.py stop --dir infra/kafka/run
+	@$(BIN)/python infra/kafka/launcher.py stop --dir infra/kafka/run
 
 .PHONY: run-kafka
 run-kafka: kafka ## run the demo on Kafka

@@ -186,3 +186,10 @@ def test_no_comment_cites_a_page_that_is_not_in_the_project():
         for citation in LOOSE_CITATION.finditer(read(path))
     ]
     assert not found, "\n".join(found)
+
+
+def test_every_file_that_the_makefile_runs_exists():
+    named = re.findall(r"\b(?:infra|switch|loadtest)/[\w/]+\.\w+", read(ROOT / "Makefile"))
+    missing = [name for name in named if not (ROOT / name).exists()]
+    assert not missing, missing
+    assert named, "nothing found: this test looks for the wrong thing"
