@@ -126,7 +126,8 @@ class Pos:
         """Stop listening, as a terminal that loses power; what is owed stays owed."""
         if self._phase is _Phase.IDLE:
             return []
-        return self._finish(OutcomeKind.UNANSWERED, now)
+        is_paying = self._phase is _Phase.PAYING
+        return self._finish(OutcomeKind.UNANSWERED if is_paying else self._owed_kind(), now)
 
     # -- the connection
 

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from switch.codec.tpdu import split_transport
 from switch.eventlog.inbound import Reply, decode_request
 from switch.eventlog.port import AppendRefused, AppendUnknown
-from switch.gateway.actions import AnswerJson, Append, Close, CloseCause, Send
-from switch.gateway.json_payment import JsonPayment
+from switch.gateway.actions import Append, Close, CloseCause, Send
 
 PAN = "6200000000000005"
 SALE_HEX = (
@@ -20,22 +19,6 @@ SALE_HEX = (
     "45"
 )
 SALE = bytes.fromhex(SALE_HEX)
-
-
-def json_payment(**changes: Any) -> JsonPayment:
-    fields: dict[str, Any] = {
-        "acquirer": "00000001",
-        "client_id": "partner",
-        "merchant_id": "898110154110001",
-        "idempotency_key": "k1",
-        "amount_minor": 100,
-        "currency": "156",
-        "pan": PAN,
-        "expiration_date": "3012",
-        "status_url": "/v1/payments/status/k1",
-        **changes,
-    }
-    return JsonPayment(**fields)
 
 
 # -- handing over
@@ -459,47 +442,3 @@ def test_without_macs_any_answer_proves_a_connection(world: Any) -> None:
     for number in range(9):
         request = world.hand_over(world.ascii_frame(stan=f"00000{number}"))
         world.gateway.deliver(world.reply(request, has_mac=False), world.at(1))
-
-
-# -- JSON
-
-
-def test_a_json_payment_is_handed_over_and_answered_as_the_handler_says(world: Any) -> None:
-    inbound_id, [append] = world.gateway.request_json(json_payment(), world.at(0))
-    assert PAN.encode() not in append.value
-    request = decode_request(append.value)
-    assert request.channel == "json"
-    assert request.fields["amount_minor"] == "100"
-    assert request.fields["idempotency_key"] == "k1"
-    reply = Reply(gateway="gw", inbound_id=inbound_id, status=201, body=b"{}")
-    assert world.gateway.deliver(reply, world.at(10)) == [AnswerJson(inbound_id, 201, b"{}")]
-
-
-def test_a_json_payment_without_an_answer_is_202_with_its_status_url(world: Any) -> None:
-    inbound_id, _ = world.gateway.request_json(json_payment(), world.at(0))
-    assert world.gateway.wake_at() == 5_000
-    [answer] = world.gateway.timer(world.at(5_000))
-    assert (answer.inbound_id, answer.status) == (inbound_id, 202)
-    assert b"/v1/payments/status/k1" in answer.body
-
-
-def test_json_refusals_say_that_nothing_was_debited(world: Any) -> None:
-    for number in range(4):
-        world.gateway.request_json(json_payment(idempotency_key=f"k{number}"), world.at(0))
-    inbound_id, [answer] = world.gateway.request_json(json_payment(), world.at(0))
-    assert (inbound_id, answer.status) == ("", 503)
-    assert b'"money_state":"not-debited"' in answer.body
-    _, [answer] = world.gateway.request_json(json_payment(), world.at(0))
-    assert answer.status == 503
-
-
-@pytest.mark.parametrize("change", [{"pan": "123"}, {"pan": ""}, {"expiration_date": "x"}])
-def test_a_json_card_that_cannot_be_one_is_a_400(world: Any, change: dict[str, str]) -> None:
-    _, [answer] = world.gateway.request_json(json_payment(**change), world.at(0))
-    assert answer.status == 400
-
-
-def test_a_refused_append_of_a_json_payment_is_503(world: Any) -> None:
-    inbound_id, _ = world.gateway.request_json(json_payment(), world.at(0))
-    [answer] = world.gateway.append_failed(inbound_id, AppendRefused("full"), world.at(1))
-    assert (answer.inbound_id, answer.status) == (inbound_id, 503)
