@@ -33,7 +33,6 @@ from switch.adapters.http_payments import (
     make_payments_route,
 )
 from switch.adapters.telemetry import Telemetry
-from switch.domain.registry.entities import Entity
 from switch.domain.registry.view import KINDS
 from switch.handlers.answers import PaymentResource
 
@@ -97,12 +96,12 @@ class RegistryDesk(Protocol):
         """
         ...
 
-    def list_entities(self, kind: str) -> Sequence[Entity]:
-        """List the entities of a kind."""
+    def list_entities(self, kind: str) -> Sequence[Mapping[str, object]]:
+        """List the entities of a kind, without their keys."""
         ...
 
-    def find_entity(self, kind: str, entity_id: str) -> Entity | None:
-        """Find one entity."""
+    def find_entity(self, kind: str, entity_id: str) -> Mapping[str, object] | None:
+        """Find one entity, without its keys."""
         ...
 
 

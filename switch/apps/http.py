@@ -14,7 +14,7 @@ from switch.apps.instance import Instance
 from switch.apps.registrar import RegistrarRole, RegistrarUnavailable
 from switch.apps.registry_follower import RegistryFollower
 from switch.apps.settings import HttpSettings
-from switch.domain.registry.entities import Entity
+from switch.domain.registry.queries import EntityRow, registry_entity, registry_rows
 from switch.registrar.registrar import RegistryRefused
 
 OPERATOR: Final = "operator"
@@ -112,8 +112,8 @@ class _RegistryDesk:
             raise Unavailable(str(error)) from error
         return {"change_count": result.change_count, "position": result.position}
 
-    def list_entities(self, kind: str) -> Sequence[Entity]:
-        return self._follower.view.list_entities(kind)
+    def list_entities(self, kind: str) -> Sequence[EntityRow]:
+        return registry_rows(self._follower.view, kind)
 
-    def find_entity(self, kind: str, entity_id: str) -> Entity | None:
-        return self._follower.view.find_entity(kind, entity_id)
+    def find_entity(self, kind: str, entity_id: str) -> EntityRow | None:
+        return registry_entity(self._follower.view, kind, entity_id)

@@ -19,6 +19,23 @@ CURRENCY: Final = "156"
 WAIT_MARGIN_MS: Final = 3_000  # a terminal waits a little longer than the switch takes
 WAIT_MS: Final = 60_000  # where the switch does not say how long it takes
 
+
+class _Digits(click.ParamType[str]):
+    """An option's value that must be digits, or the message could not be written."""
+
+    name = "digits"
+
+    def __init__(self, count_min: int, count_max: int) -> None:
+        self._counts = range(count_min, count_max + 1)
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse anything else, without repeating it: it may be a card number."""
+        if not (value.isascii() and value.isdecimal() and len(value) in self._counts):
+            low, high = self._counts[0], self._counts[-1]
+            self.fail(f"give {low if low == high else f'{low} to {high}'} digits", param, ctx)
+        return value
+
+
 format_option = click.option(
     "--format", "style", type=click.Choice(["table", "json"]), default="table", show_default=True
 )
@@ -44,8 +61,29 @@ def pos() -> None:
 @click.option("--amount", help="As people write it: 12.34 (needed unless --repeat).")
 @click.option("--repeat", is_flag=True, help="Send the last payment again, the same bytes.")
 @click.option("--drop-answer", is_flag=True, help="Lose the answer on its way back.")
-@click.option("--pan", help="Card number; the demo's card.")
-@click.option("--expiry", help="YYMM; the demo card's.")
+@click.option("--pan", type=_Digits(1, 19), help="Card number; the demo's card.")
+@click.option("--expiry", type=_Digits(4, 4), help="YYMM; the demo card's.")
+@click.option(
+    "--entry-mode",
+    type=_Digits(3, 3),
+    default="012",
+    show_default=True,
+    help="DE 22: how the card is read.",
+)
+@click.option(
+    "--merchant-type", type=_Digits(4, 4), help="DE 18: a merchant category, else none is sent."
+)
+@click.option(
+    "--currency",
+    type=_Digits(3, 3),
+    default=CURRENCY,
+    show_default=True,
+    help="DE 49: an ISO 4217 number.",
+)
+@click.option(
+    "--batch", type=_Digits(6, 6), help="DE 60.2, from this payment on; else the terminal's own."
+)
+@click.option("--wrong-mac", is_flag=True, help="Send a wrong MAC.")
 @terminal_option
 @merchant_option
 @channel_option
@@ -58,6 +96,11 @@ def sale(
     drop_answer: bool,
     pan: str | None,
     expiry: str | None,
+    entry_mode: str,
+    merchant_type: str | None,
+    currency: str,
+    batch: str | None,
+    wrong_mac: bool,
     terminal_id: str | None,
     merchant_id: str | None,
     channel: str | None,
@@ -74,7 +117,10 @@ def sale(
         raise usage_failure("give either --amount or --repeat")
     counter = _Counter(data_dir, terminal_id, merchant_id, channel)
     with counter.file.locked():
-        terminal = counter.open_pos()
+        state = counter.load_state()
+        state.merchant_type = merchant_type or ""
+        state.batch = batch or state.batch
+        terminal = counter.open_pos(state)
         now = _now()
         if repeat:
             try:
@@ -83,16 +129,20 @@ def sale(
                 raise usage_failure(str(error)) from error
         else:
             try:
-                money = parse_amount(amount or "", CURRENCY)
+                money = parse_amount(amount or "", currency)
             except ValueError as error:
                 raise usage_failure(str(error)) from error
+            except KeyError as error:
+                raise usage_failure(f"no currency has the number {currency!r}") from error
             order = SaleOrder(
                 amount_minor=money.minor,
                 pan=pan or DEMO_PAN,
                 expiration_date=expiry or ("" if pan else DEMO_EXPIRATION_DATE),
+                currency=currency,
+                pos_entry_mode=entry_mode,
             )
             actions = terminal.start_sale(order, now)
-        session = PosSession(terminal, counter.file, counter.address)
+        session = PosSession(terminal, counter.file, counter.address, breaks_mac=wrong_mac)
         _finish(session.run(actions, drops_answer=drop_answer), style)
 
 
@@ -123,7 +173,7 @@ def reverse(
 
     counter = _Counter(data_dir, terminal_id, merchant_id, channel)
     with counter.file.locked():
-        terminal = counter.open_pos()
+        terminal = counter.open_pos(counter.load_state())
         try:
             actions = terminal.start_reversal(reason, _now())
         except ValueError as error:
@@ -218,11 +268,11 @@ class _Counter:
         stored.merchant_id = self._merchant_id
         return stored
 
-    def open_pos(self) -> "Pos":
+    def open_pos(self, state: "PosState") -> "Pos":
         """Switch the terminal on."""
         from switch.terminal.pos import Pos, PosLimits
 
-        return Pos(self.load_state(), PosLimits(answer_wait_ms=self._wait_ms))
+        return Pos(state, PosLimits(answer_wait_ms=self._wait_ms))
 
 
 def _find_wait_ms(client: InstanceClient) -> int:

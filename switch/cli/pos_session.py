@@ -85,8 +85,12 @@ class PosFile:
 class PosSession:
     """Carries out what a `Pos` asks for, one operation to its end."""
 
-    def __init__(self, pos: Pos, file: PosFile, address: tuple[str, int]) -> None:
+    def __init__(
+        self, pos: Pos, file: PosFile, address: tuple[str, int], *, breaks_mac: bool = False
+    ) -> None:
+        """Use a line to `address`; `breaks_mac` spoils the last byte of the first frame."""
         self._pos = pos
+        self._breaks_mac = breaks_mac
         self._file = file
         self._address = address
         self._line: socket.socket | None = None
@@ -123,6 +127,8 @@ class PosSession:
             self._carry_out(self._pos.not_connected(read_clock()))
             return
         assert self._line is not None
+        if self._breaks_mac:
+            frame, self._breaks_mac = frame[:-1] + bytes([frame[-1] ^ 1]), False
         try:
             self._line.sendall(frame)
         except OSError:

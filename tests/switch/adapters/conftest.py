@@ -13,8 +13,9 @@ from switch.adapters.http_exchange import Problem, ProblemRaised
 from switch.adapters.http_page import PageContent, PageFact, PagePayment
 from switch.adapters.http_server import make_server, serve, stop
 from switch.adapters.telemetry import make_telemetry
-from switch.domain.registry.entities import ApiClient, Entity
+from switch.domain.registry.entities import ApiClient
 from switch.domain.registry.events import ApiClientRegistered
+from switch.domain.registry.queries import EntityRow, registry_entity, registry_rows
 from switch.domain.registry.view import Registry
 from switch.gateway.json_payment import JsonPayment
 from switch.security.api_keys import hash_api_key
@@ -78,11 +79,11 @@ class LoadedFiles:
         self.files.append(content)
         return {"change_count": 1, "position": 2}
 
-    def list_entities(self, kind: str) -> Sequence[Entity]:
-        return self.view.list_entities(kind)
+    def list_entities(self, kind: str) -> Sequence[EntityRow]:
+        return registry_rows(self.view, kind)
 
-    def find_entity(self, kind: str, entity_id: str) -> Entity | None:
-        return self.view.find_entity(kind, entity_id)
+    def find_entity(self, kind: str, entity_id: str) -> EntityRow | None:
+        return registry_entity(self.view, kind, entity_id)
 
 
 class Answered(NamedTuple):

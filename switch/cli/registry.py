@@ -1,0 +1,108 @@
+"""`switch registry`: load, list and show merchants, agents, terminals, routes."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from switch.cli.client import InstanceClient, data_option, path_of
+from switch.cli.failure import usage_failure
+from switch.domain.registry.view import KINDS
+
+TOML: Final = "application/toml"
+format_option = click.option(
+    "--format", "style", type=click.Choice(["table", "json"]), default="table", show_default=True
+)
+
+
+@click.group()
+def registry() -> None:
+    """
+    Merchants, agents, terminals, issuers, routes: what every payment is checked against.
+
+    A terminal's id is ACQUIRER:TERMINAL_ID.
+    """
+
+
+@registry.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@data_option
+@format_option
+def load(file: Path, data_dir: Path, style: str) -> None:
+    """
+    Load FILE (TOML): all of it, or nothing and every error (exit code 1).
+
+    Loading the same file again changes nothing. What the file does not name stays as it is.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise usage_failure(f"cannot read {file}: {error.strerror}") from error
+    result = InstanceClient(data_dir).post("/v1/registry/load", content, TOML)
+    if style == "json":
+        click.echo(json.dumps(result))
+        return
+    count = result["change_count"]
+    said = f"{count} events written" if count else "nothing to change"
+    click.echo(f"{file}: {said}; the registry is at position {result['position']}")
+
+
+@registry.command(name="list")
+@click.argument("kind", type=click.Choice(KINDS), required=False)
+@data_option
+@format_option
+def list_(kind: str | None, data_dir: Path, style: str) -> None:
+    """List one KIND of entities, or all of them."""
+    client = InstanceClient(data_dir)
+    rows = {
+        each: client.get(path_of("v1", "registry", each))[each]
+        for each in ([kind] if kind else KINDS)
+    }
+    if style == "json":
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    for each, entities in rows.items():
+        if entities or kind:
+            _print_table(each, entities)
+
+
+@registry.command()
+@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("entity_id", metavar="ID")
+@data_option
+@format_option
+def show(kind: str, entity_id: str, data_dir: Path, style: str) -> None:
+    """Show everything about one entity; keys by their check value only."""
+    entity = InstanceClient(data_dir).get(path_of("v1", "registry", kind, entity_id))
+    if style == "json":
+        click.echo(json.dumps(entity, ensure_ascii=False, indent=2))
+        return
+    width = max(len(name) for name in entity)
+    for name, value in entity.items():
+        click.echo(f"{name:<{width}}  {_write(value)}")
+
+
+def _print_table(kind: str, entities: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    from switch.cli.screen import make_console
+    from switch.domain.registry.queries import LIST_FIELDS
+
+    table = Table(title=f"{len(entities)} {kind}", title_justify="left")
+    for name in LIST_FIELDS[kind]:
+        table.add_column(name.replace("_", " "), overflow="fold")
+    for entity in entities:
+        table.add_row(*(_write(entity.get(name)) for name in LIST_FIELDS[kind]))
+    make_console().print(table)
+
+
+def _write(value: object) -> str:
+    """Write a value as people read it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_write(part)}" for name, part in value.items())
+    return "" if value is None else str(value)
