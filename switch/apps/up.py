@@ -14,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from switch.adapters.data_folder import DataFolderForeign, DataFolderHeld, lock_data_folder
+from switch.adapters.embedded_postgres import EmbeddedPostgres
 from switch.adapters.http_page import PageFact
 from switch.adapters.telemetry import Telemetry, make_telemetry
 from switch.apps.addresses import (
@@ -42,11 +43,13 @@ from switch.security.keystore import KeyStoreFault
 
 SIMULATOR_DEADLINE_S: Final = 15.0
 PROJECTOR_DEADLINE_S: Final = 30.0  # the first start makes a database: two seconds, ten when busy
+PROJECTOR_RESTART_DEADLINE_S: Final = 1.5  # after a crash PostgreSQL recovers while payments go on
 WATCH_INTERVAL_S: Final = 1.0
 LATE_MARGIN_MS: Final = 1_000  # the simulator's late answer comes so long after the time-out
 DEMO_ACTOR: Final = "demo"
 LOG_FILE: Final = "log.db"
 LEDGER_FILE: Final = "issuer-ledger.jsonl"
+POSTGRES_FOLDER: Final = "pg"
 
 
 class UpRefused(Exception):
@@ -94,6 +97,7 @@ class Up:
         self._is_serving = False
         self._log_url = settings.log.url or f"sqlite://{quote(str(self._data_dir / LOG_FILE))}"
         self._projector: KeptChild | None = None
+        self._had_postgres = (self._data_dir / POSTGRES_FOLDER).exists()
         self._watching: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -228,7 +232,8 @@ class Up:
     async def _wait_projector(self) -> None:
         """Wait for the projections; payments do not need them, so a late one is only told."""
         assert self._projector is not None
-        if await self._projector.wait_report("ready", PROJECTOR_DEADLINE_S):
+        deadline = PROJECTOR_RESTART_DEADLINE_S if self._had_postgres else PROJECTOR_DEADLINE_S
+        if await self._projector.wait_report("ready", deadline):
             self._say("PostgreSQL and projections are up")
         else:
             self._say(f"projections are not up yet, payments go on: {self._explain_projector()}")
@@ -260,7 +265,7 @@ class Up:
             ProjectorOrder(
                 log_url=self._log_url,
                 dsn=projector.dsn,
-                postgres_path=str(self._data_dir / "pg"),
+                postgres_path=str(self._data_dir / POSTGRES_FOLDER),
                 batch_count_max=projector.batch_count_max,
                 niceness=projector.niceness,
                 log_format=telemetry.log_format,
@@ -288,7 +293,9 @@ class Up:
     # -- while it runs
 
     def _find_dsn(self) -> str:
-        return str(self._projector.report.get("dsn", "")) if self._projector else ""
+        """Return where the projections are, or will be once PostgreSQL is up."""
+        embedded = EmbeddedPostgres(self._data_dir / POSTGRES_FOLDER)
+        return self._settings.projector.dsn or embedded.dsn
 
     def _explain_projector(self) -> str:
         assert self._projector is not None
