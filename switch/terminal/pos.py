@@ -104,8 +104,7 @@ class Pos:
         """
         last = self._get_last()
         self._begin(Operation.REPEAT)
-        owed = last.owed_reason or NO_ANSWER
-        self._keep(msgspec.structs.replace(last, sent_count=last.sent_count + 1, owed_reason=owed))
+        self._keep(msgspec.structs.replace(last, sent_count=last.sent_count + 1))
         return self._send_payment(now, as_repeat=as_repeat)
 
     def start_reversal(self, reason: str, now: Now) -> list[PosAction]:
@@ -259,7 +258,7 @@ class Pos:
             return self._finish(self._owed_kind(), now, answer)
         self._keep(msgspec.structs.replace(self._get_last(), owed_reason=""))
         if self._phase is _Phase.CLEARING:
-            return [SaveState(), *self._pay(now)]
+            return self._pay(now)
         refused = code == _REVERSAL_REFUSED_CODE
         kind = OutcomeKind.REVERSAL_REFUSED if refused else OutcomeKind.REVERSED
         actions = self._finish(kind, now, answer)

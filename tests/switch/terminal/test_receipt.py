@@ -1,0 +1,111 @@
+"""A receipt says what happened, whether money moved, who must act and what to do next."""
+
+from typing import Any
+
+import pytest
+
+from switch.domain.reasons import Reason
+from switch.domain.transactions import MoneyState
+from switch.terminal.outcome import Operation, OutcomeKind, PosOutcome
+from switch.terminal.receipt import explain, render_receipt
+
+
+def outcome(kind: OutcomeKind, **changes: Any) -> PosOutcome:
+    fields: dict[str, Any] = {
+        "operation": Operation.SALE,
+        "kind": kind,
+        "terminal_id": "00000001",
+        "merchant_id": "898110154110001",
+        "batch": "000001",
+        "stan": "000123",
+        "amount_minor": 1234,
+        "currency": "156",
+        "masked_pan": "620000******0005",
+        "at": 1_700_000_000_000,
+        **changes,
+    }
+    return PosOutcome(**fields)
+
+
+def test_an_approval_names_everything_that_a_refund_will_need() -> None:
+    text = render_receipt(
+        outcome(
+            OutcomeKind.APPROVED,
+            response_code="00",
+            rrn="010000000007",
+            authorization_id="123456",
+            settlement_date="1115",
+        )
+    )
+    for part in (
+        "交易成功 / Approved",
+        "12.34 CNY",
+        "010000000007",
+        "123456",
+        "1115",
+        "620000******0005",
+        "000123",
+        "已扣款 / Debited",
+        "2023-11-15 06:13:20 +08:00",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_every_reason_of_the_switch_is_explained_in_both_languages(reason: Reason) -> None:
+    declined = outcome(OutcomeKind.DECLINED, response_code="03", reason=reason.value)
+    explanation = explain(declined)
+    for words in (explanation.happened, explanation.next_step):
+        assert words.zh
+        assert words.en
+    assert f"{explanation.happened.zh} / {explanation.happened.en}" in render_receipt(declined)
+
+
+def test_a_refusal_of_the_issuer_is_explained_by_its_code() -> None:
+    text = render_receipt(
+        outcome(OutcomeKind.DECLINED, response_code="51", reason="issuer-declined")
+    )
+    assert "余额不足" in text
+    assert "未扣款 / Not debited" in text
+
+
+def test_a_code_without_a_reason_and_without_an_entry_is_a_decline() -> None:
+    explanation = explain(outcome(OutcomeKind.DECLINED, response_code="ZZ"))
+    assert explanation.money_state is MoneyState.NOT_DEBITED
+
+
+def test_a_partial_approval_says_what_is_missing() -> None:
+    text = render_receipt(outcome(OutcomeKind.APPROVED, response_code="10", approved_minor=1000))
+    assert "Approved for 10.00 CNY only" in text
+    assert "Collect the rest" in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "money_state"),
+    [
+        (OutcomeKind.REVERSED, MoneyState.RETURNING),
+        (OutcomeKind.REVERSAL_OWED, MoneyState.UNKNOWN),
+        (OutcomeKind.UNANSWERED, MoneyState.UNKNOWN),
+        (OutcomeKind.NOT_SENT, MoneyState.NOT_DEBITED),
+        (OutcomeKind.BLOCKED, MoneyState.NOT_DEBITED),
+    ],
+)
+def test_money_is_never_said_to_be_safe_when_nobody_knows(
+    kind: OutcomeKind, money_state: MoneyState
+) -> None:
+    assert explain(outcome(kind, owes_reversal=True)).money_state is money_state
+
+
+def test_a_repeat_that_brought_nothing_leaves_the_first_result() -> None:
+    text = render_receipt(outcome(OutcomeKind.UNANSWERED, operation=Operation.REPEAT))
+    assert "the first result stands" in text
+
+
+def test_notes_are_printed_only_where_they_matter() -> None:
+    plain = render_receipt(outcome(OutcomeKind.APPROVED))
+    noted = render_receipt(
+        outcome(OutcomeKind.DECLINED, response_code="A0", must_sign_on=True, is_proven=False)
+    )
+    assert "Sign on before" not in plain
+    assert "Sign on before" in noted
+    assert "has no MAC" in noted
