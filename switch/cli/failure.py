@@ -4,13 +4,14 @@ from typing import IO, Any, Final
 
 import click
 
-# Stable: scripts depend on them. 0 done, 1 the answer is "no" (declined, not found, not equal).
+# Stable: scripts depend on them. 0 done, 1 the answer is "no" (declined, not found).
 EXIT_NO: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_NOT_RUNNING: Final = 3  # no instance to talk to
 EXIT_IN_USE: Final = 4  # port busy, data folder held by another process
 EXIT_FOREIGN_FOLDER: Final = 5  # the data folder is not ours, or of another version
 EXIT_FAULT: Final = 6  # could not try: log, network or component failed
+EXIT_WRONG: Final = 7  # looked, and found wrong: another decision, money not where it must be
 
 
 class CommandFailure(click.ClickException):

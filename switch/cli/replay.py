@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import click
 
 from switch.cli.client import data_option
-from switch.cli.failure import EXIT_FAULT, EXIT_NO, CommandFailure, usage_failure
+from switch.cli.failure import EXIT_FAULT, EXIT_NO, EXIT_WRONG, CommandFailure, usage_failure
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from switch.eventlog.journal import JournalEvent
     from switch.eventlog.port import EventLog, PartitionLog, StoredRecord
 
-EXIT_DIFFERENT: Final = 4  # of this command: today's code would decide otherwise
 READ_RECORDS: Final = 2_000
 KEPT_DIFFERENCES_MAX: Final = 20
 PROGRESS_RECORDS: Final = 100_000
@@ -65,7 +64,7 @@ def replay(
     Decide the recorded steps of a payment again, by today's code, and compare.
 
     Reads the log only, whether the instance runs or not. Exit codes: 0 every decision comes out
-    the same, 4 one does not, 1 no such payment, 3 no log there.
+    the same, 7 one does not, 1 no such payment, 3 no log there.
     """
     if (rrn is None) != is_all:
         raise usage_failure("name a payment by its RRN, or give --all")
@@ -80,7 +79,7 @@ def replay(
     else:
         _print_counts(found)
     if any(not record.is_same for _, record in found.records):
-        click.get_current_context().exit(EXIT_DIFFERENT)
+        click.get_current_context().exit(EXIT_WRONG)
 
 
 def _load_rules(file: Path | None) -> "DecisionRules":

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from switch.cli.failure import EXIT_FAULT, CommandFailure
+from switch.cli.failure import EXIT_FAULT, EXIT_WRONG, CommandFailure
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from switch.demo.tour_report import StepReport, TourReport
     from switch.demo.tour_story import Story
 
-EXIT_VERDICT: Final = 4  # of this command: money is not where it must be
 FOLDER_PREFIX: Final = "switch-tour-"
 
 
@@ -42,7 +41,7 @@ def tour(log_url: str | None, keep: bool, style: str) -> None:
 
     After each step: the terminal's receipt, the journal and the issuer's own ledger side by side,
     and a verdict computed from that ledger: one debit, a debit and its return, or no debit. Any
-    other ends with exit code 4.
+    other ends with exit code 7.
     """
     from switch.cli.tour_log import name_own_topics
     from switch.demo.tour_instance import TourFault
@@ -53,7 +52,7 @@ def tour(log_url: str | None, keep: bool, style: str) -> None:
     except TourFault as fault:
         raise CommandFailure(f"the tour cannot go on: {fault}", EXIT_FAULT) from fault
     if not report.is_good:
-        click.get_current_context().exit(EXIT_VERDICT)
+        click.get_current_context().exit(EXIT_WRONG)
 
 
 def _run(url: str, *, keep: bool, style: str) -> "TourReport":

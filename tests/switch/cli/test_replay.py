@@ -105,15 +105,15 @@ def test_an_altered_record_ends_with_4_and_names_the_field(paid, tmp_path):
     write_log(tmp_path, paid.registry, records)
     rrn = paid.journal[0].events[0].rrn
     result = invoke(tmp_path, rrn, "--format", "json")
-    assert result.exit_code == 4
+    assert result.exit_code == 7
     steps = json.loads(result.output)["steps"]
     assert [step["same"] for step in steps] == [True, False]
     assert steps[1]["differences"] == ["payment-approved.v1.line.fee_minor: 0 -> 1"]
     result = invoke(tmp_path, rrn)
-    assert result.exit_code == 4
+    assert result.exit_code == 7
     assert "1 of 2 decisions come out different" in result.output
     result = invoke(tmp_path, "--all", "--format", "json")
-    assert result.exit_code == 4
+    assert result.exit_code == 7
     found = json.loads(result.output)
     assert [one["different_count"] for one in found["partitions"]] == [0, 1, 0, 0]
     assert len(found["differences"]) == 1
