@@ -59,5 +59,5 @@ def main() -> None:
     Start with `switch up --demo --data data`.
 
     Exit codes: 0 done, 1 the answer is no, 2 wrong argument or setting, 3 nothing is running,
-    4 port or data folder in use, 5 not our data folder, 6 a component failed.
+    4 port or data folder in use, 5 not our data folder, 6 a component failed, 7 found wrong.
     """

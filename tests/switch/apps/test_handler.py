@@ -1,0 +1,102 @@
+"""The handler's shell over a real log and issuer: owning, losing and releasing partitions."""
+
+import asyncio
+
+import pytest
+
+from switch.adapters.sqlite_log import SqliteLog
+from switch.domain.upstream import MatchKey, UpstreamAnswer
+from switch.eventlog.journal import PartitionClaimed, PartitionReleased
+from switch.eventlog.journal_reader import JournalReader
+from switch.eventlog.port import AppendUnknown
+
+DEADLINE_S = 10.0
+
+
+async def _until(is_true):
+    async with asyncio.timeout(DEADLINE_S):
+        while not is_true():  # noqa: ASYNC110 - the condition knows no events
+            await asyncio.sleep(0.01)
+
+
+def _partition_of_the_shop(running):
+    [served] = [
+        owned
+        for owned in running.instance.handler._owned.values()
+        if len(owned.partition._book) > 0
+    ]
+    return served
+
+
+async def _read_journal(folder):
+    log = SqliteLog(folder / "log.db", read_only=True)
+    events = []
+    for index in range(log.partition_count):
+        reader = JournalReader()
+        partition = await log.open_partition("journal", index)
+        end = await partition.end()
+        while reader.next_offset < end:
+            for offset, value in await partition.read(reader.next_offset, count_max=100, wait_ms=0):
+                record = reader.feed(offset, value)
+                events.append([] if record is None else list(record.events))
+    await log.close()
+    return [event for record in events for event in record]
+
+
+async def test_a_partition_whose_append_is_unknown_is_claimed_anew_and_goes_on(running):
+    assert (await running.pay("one"))[0] == 201
+    lost = _partition_of_the_shop(running)
+    lost.stop(AppendUnknown("no ack"))
+    owned = running.instance.handler._owned
+    await _until(lambda: owned.get(lost.index) not in {None, lost})
+    assert (await running.pay("two"))[0] == 201
+    status, body = await running.pay("one")
+    assert (status, body["status"]) == (201, "approved")
+    ledger = (running.folder / "ledger.jsonl").read_text()
+    assert ledger.count('"op":"debit"') == 2
+
+
+async def test_while_a_partition_is_not_served_the_process_says_so(running):
+    reasons = running.telemetry.readiness.reasons
+    assert "partitions" not in reasons()
+    handler = running.instance.handler
+    handler._states[0] = "claiming"
+    assert "partition 0: claiming" in reasons()["partitions"]
+
+
+async def test_a_stop_releases_every_partition_as_its_last_word(running):
+    await running.pay("one")
+    await running.instance.stop()
+    running.instance.stop = running.instance.close
+    events = await _read_journal(running.folder)
+    claimed = [event for event in events if isinstance(event, PartitionClaimed)]
+    released = [event for event in events if isinstance(event, PartitionReleased)]
+    assert len(released) == len(claimed) == 4
+
+
+async def test_bytes_that_are_no_request_are_parked_and_the_next_request_is_served(running):
+    await running.pay("one")
+    owned = _partition_of_the_shop(running)
+    inbound = await running.instance.event_log.open_partition("inbound", owned.index)
+    inbound.append(b'{"type":"request-received.v9"}', lambda _outcome: None)
+    assert (await running.pay("two"))[0] == 201
+    partitions = running.instance.handler.status()
+    assert all(row["state"] == "serving" for row in partitions)
+
+
+async def test_a_debit_that_its_link_does_not_take_is_declined_as_not_sent(running):
+    running.instance.links.send = lambda _request: False
+    status, body = await running.pay("one")
+    assert (status, body["status"]) == (201, "declined")
+    assert body["reason_code"] == "send-window-missed"
+    assert '"op":"debit"' not in (running.folder / "ledger.jsonl").read_text()
+
+
+@pytest.mark.parametrize("rrn", ["", "xx0000000001", "990000000001"])
+async def test_an_answer_that_names_no_partition_of_ours_is_nobodys(running, rrn):
+
+    answer = UpstreamAnswer(
+        link="issuer", match=MatchKey("payment", "1", rrn, "1"), mti="0210", fields={}
+    )
+    running.instance.handler.on_issuer_messages([answer])
+    assert (await running.pay("one"))[0] == 201
