@@ -43,6 +43,7 @@ class PaymentResource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     amount_minor: int = 0
     currency: str = ""
     card: str = ""
+    card_token: str = ""
     actor: str = ""
     retry: str = ""
     message_zh: str = ""
@@ -174,6 +175,7 @@ def make_resource(answer: Answer, payment: Payment | None) -> PaymentResource:
         amount_minor=amount.minor if amount else 0,
         currency=amount.currency if amount else "",
         card=request.card.masked_pan if request and request.card else "",
+        card_token=request.card.token if request and request.card else "",
         actor=told.actor.value,
         retry=told.retry.value,
         message_zh=told.zh,

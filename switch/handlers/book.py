@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from switch.domain.card import Card
 from switch.domain.payment.checks import DayTotals
 from switch.domain.payment.events import (
     PaymentDeclined,
@@ -39,6 +40,7 @@ class PartitionBook:
         self._rrn_by_key: dict[str, str] = {}
         self._rrn_by_stan: dict[tuple[str, str, str, str], str] = {}
         self._latest_rrn: dict[tuple[str, str, str], str] = {}
+        self._cards: dict[tuple[str, str], Card] = {}  # by merchant and token, the latest seal
         self._reversals: dict[str, tuple[str, Answer]] = {}
         self._tombstones: dict[str, int] = {}
         self._totals: dict[tuple[str, int], DayTotals] = {}
@@ -63,6 +65,10 @@ class PartitionBook:
         """Return the payment that was asked for under this key."""
         rrn = self._rrn_by_key.get(idempotency_key)
         return None if rrn is None else self._payments[rrn]
+
+    def find_card(self, merchant_id: str, token: str) -> Card | None:
+        """Return a card that this merchant was paid with before."""
+        return self._cards.get((merchant_id, token))
 
     def is_tombstoned(self, idempotency_key: str, at: int) -> bool:
         """Say whether a reversal came first and its tombstone still stands at `at`."""
@@ -134,6 +140,8 @@ class PartitionBook:
         self._rrn_by_key[request.idempotency_key] = event.rrn
         self._rrn_by_stan[*terminal, request.stan] = event.rrn
         self._latest_rrn[terminal] = event.rrn
+        if request.card is not None:
+            self._cards[request.merchant_id, request.card.token] = request.card
 
     def _apply_to_payment(self, event: JournalEvent, request: PaymentRequest | None) -> None:
         """Fold an event that may concern one payment, and what follows from it."""

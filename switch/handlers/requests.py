@@ -1,5 +1,7 @@
 """The terminals' side of a partition: what an inbound message leads to (docs/rules.md 1, 5, 7)."""
 
+from msgspec.structs import replace
+
 from switch.domain.clock import Now
 from switch.domain.identifiers import make_rrn
 from switch.domain.payment.decide import RoutingView, decide_payment, make_decline
@@ -92,6 +94,8 @@ class RequestsSide:
             self._refuse(offset, waiter, refused, now)
             return
         request = self._intake.read(waiter)
+        if not isinstance(request, Refused) and request.card is None:
+            request = self._recall_card(request, received.fields.get("card_token", ""))
         if isinstance(request, Refused):
             self._refuse(offset, waiter, request, now)
         elif request.mti[1:2] == "4":
@@ -101,6 +105,15 @@ class RequestsSide:
             self._refuse(offset, waiter, refused, now)
         else:
             self._take_payment(offset, waiter, request, now)
+
+    def _recall_card(self, request: PaymentRequest, token: str) -> PaymentRequest | Refused:
+        """Find the card that a partner names by its token; a terminal's 0400 may name none."""
+        if not token:
+            return request
+        card = self._book.find_card(request.merchant_id, token)
+        if card is None:
+            return Refused(Reason.FORMAT_ERROR, "card_token: no card of this merchant's payments")
+        return replace(request, card=card)
 
     def _take_payment(self, offset: int, waiter: Waiter, request: PaymentRequest, now: Now) -> None:
         check = check_key(request, self._book, now.wall_ms)

@@ -250,7 +250,7 @@ def _read_json(received: RequestReceived, fingerprints: Fingerprints) -> Payment
         fingerprint=fingerprints.fingerprint(
             (
                 "json",
-                card.token if card else "",
+                card.token if card else fields.get("card_token", ""),
                 fields["amount_minor"],
                 fields["currency"],
                 fields.get("store_id", ""),

@@ -121,6 +121,9 @@ class RunningInstance:
             "currency": "CNY",
             "card": {"pan": "6200000000000005", "expiry": "3012"},
         }
+        return await self.order(key, order)
+
+    async def order(self, key, order):
         headers = {"Authorization": f"Bearer {API_KEY}", "Idempotency-Key": key}
         return await self.ask("POST", "/v1/payments", order, **headers)
 

@@ -100,3 +100,30 @@ async def test_an_answer_that_names_no_partition_of_ours_is_nobodys(running, rrn
     )
     running.instance.handler.on_issuer_messages([answer])
     assert (await running.pay("one"))[0] == 201
+
+
+async def test_a_partner_may_name_a_card_by_the_token_of_an_earlier_payment(running):
+    _, first = await running.pay("one")
+    order = {
+        "merchant_id": "898110154110001",
+        "amount_minor": 500,
+        "currency": "CNY",
+        "card_token": first["card_token"],
+    }
+    status, second = await running.order("two", order)
+    assert (status, second["status"]) == (201, "approved")
+    assert second["card"] == first["card"]
+    _, unknown = await running.order("three", {**order, "card_token": "0" * 64})
+    assert (unknown["status"], unknown["reason_code"]) == ("declined", "format-error")
+
+
+async def test_the_same_key_by_card_and_by_its_token_is_the_same_request(running):
+    _, first = await running.pay("one")
+    order = {
+        "merchant_id": "898110154110001",
+        "amount_minor": 1234,
+        "currency": "CNY",
+        "card_token": first["card_token"],
+    }
+    _, again = await running.order("one", order)
+    assert again["rrn"] == first["rrn"]
