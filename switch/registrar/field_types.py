@@ -8,7 +8,7 @@ from switch.domain.money import CURRENCY_EXPONENTS
 
 
 def _text(pattern: str, description: str) -> Meta:
-    return Meta(pattern=f"^(?:{pattern})$", description=description)
+    return Meta(pattern=rf"\A(?:{pattern})\Z", description=description)
 
 
 Identifier = Annotated[

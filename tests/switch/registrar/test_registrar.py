@@ -1,0 +1,280 @@
+import pytest
+
+from switch.domain.registry.entities import id_of
+from switch.domain.registry.events import (
+    MerchantChanged,
+    MerchantRegistered,
+    RegistryLoaded,
+    TerminalChanged,
+)
+from switch.domain.registry.view import Registry
+from switch.registrar.document import parse_document
+from switch.registrar.registrar import (
+    RECORD_EVENT_COUNT_MAX,
+    Registrar,
+    RegistryRefused,
+    split_load,
+)
+from switch.security.api_keys import hash_api_key
+from switch.security.keys import Keys
+from switch.security.keystore import MemoryKeyStore
+
+WORLD = """
+[[terminals]]
+acquirer = "acq"
+terminal_id = "00000001"
+profile = "unionpay-pos"
+status = "activated"
+merchant_id = "898110154110001"
+serial_number = "SN1"
+mak = "1C1C1C1C1C1C1C1C"
+[[clients]]
+client_id = "client"
+name = "Client"
+acquirer = "acq"
+api_key = "an-api-key-of-a-demo"
+merchants = ["898110154110001"]
+[[merchants]]
+merchant_id = "898110154110001"
+status = "activated"
+name = "Shop"
+mcc = "5411"
+agent_id = "agent"
+fee_plan = { rate_ppm = 3800, cap_minor = 3500 }
+[[agents]]
+agent_id = "agent"
+name = "Agent"
+status = "active"
+parent_id = "root"
+[[agents]]
+agent_id = "root"
+name = "Root"
+status = "active"
+[[acquirers]]
+acquirer_id = "acq"
+name = "Acquirer"
+institution_id = "1"
+[[routes]]
+route_id = "route"
+issuer_id = "issuer"
+link = "link"
+[[issuers]]
+issuer_id = "issuer"
+name = "Issuer"
+bins = ["62"]
+[[links]]
+link_id = "link"
+name = "Link"
+[[groups]]
+group_id = "group"
+name = "Group"
+"""
+
+
+@pytest.fixture
+def keys():
+    return Keys(MemoryKeyStore(), minute_key_lifetime_ms=1_000)
+
+
+@pytest.fixture
+def registry():
+    return Registry()
+
+
+@pytest.fixture
+def registrar(registry, keys):
+    return Registrar(registry, seal_key=keys.seal_key, clear_keys_allowed=True)
+
+
+def load(registrar, registry, text):
+    events = registrar.load(parse_document(text.encode()), "me", 7)
+    for event in events:
+        registry.apply(registry.position, event)
+    return events
+
+
+def refusals(registrar, text):
+    with pytest.raises(RegistryRefused) as caught:
+        registrar.load(parse_document(text.encode()), "me", 7)
+    assert all(str(problem) in str(caught.value) for problem in caught.value.problems)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_a_file_becomes_events_in_an_order_in_which_each_can_stand(registrar, registry):
+    events = load(registrar, registry, WORLD)
+    names = [type(event).__name__.removesuffix("Registered") for event in events]
+    assert names == [
+        "Acquirer",
+        "Agent",
+        "Agent",
+        "StoreGroup",
+        "Link",
+        "Issuer",
+        "Route",
+        "Merchant",
+        "Terminal",
+        "ApiClient",
+        "RegistryLoaded",
+    ]
+    digest = parse_document(WORLD.encode()).digest
+    assert events[-1] == RegistryLoaded(actor="me", at=7, digest=digest, change_count=10)
+    assert registry.find_issuer("62000000") is not None
+    assert registry.find_merchant("898110154110001").missing_fields() == (
+        "currency",
+        "settlement_account",
+    )
+
+
+def test_the_same_file_again_changes_nothing(registrar, registry):
+    load(registrar, registry, WORLD)
+    assert load(registrar, registry, WORLD) == []
+
+
+def test_only_what_changed_becomes_events(registrar, registry):
+    load(registrar, registry, WORLD)
+    events = load(registrar, registry, WORLD.replace('name = "Shop"', 'name = "Store"'))
+    assert [type(event) for event in events] == [MerchantChanged, RegistryLoaded]
+    assert registry.find_merchant("898110154110001").name == "Store"
+
+
+def test_what_a_file_does_not_name_stays(registrar, registry):
+    load(registrar, registry, WORLD)
+    assert load(registrar, registry, "") == []
+    assert registry.find_merchant("898110154110001") is not None
+
+
+def test_a_decision_writes_nothing_to_the_registry(registrar, registry):
+    registrar.load(parse_document(WORLD.encode()), "me", 7)
+    assert registry.position == 0
+    assert registry.list_entities("merchants") == ()
+
+
+# -- keys
+
+
+def test_a_clear_key_is_sealed_before_it_becomes_an_event(registrar, registry, keys):
+    load(registrar, registry, WORLD)
+    terminal = registry.find_terminal("acq", "00000001")
+    assert terminal.mak.kcv == "77800CBA"
+    assert bytes.fromhex("1C" * 8) not in terminal.mak.sealed
+    assert keys.mac_key_of(terminal) is not None
+
+
+def test_a_key_left_out_stays_and_another_one_replaces_it(registrar, registry):
+    load(registrar, registry, WORLD)
+    before = registry.find_terminal("acq", "00000001").mak
+    assert load(registrar, registry, WORLD.replace('mak = "1C1C1C1C1C1C1C1C"\n', "")) == []
+    events = load(registrar, registry, WORLD.replace("1C1C1C1C1C1C1C1C", "0123456789ABCDEF"))
+    assert isinstance(events[0], TerminalChanged)
+    after = registry.find_terminal("acq", "00000001").mak
+    assert (after.kcv, before.kcv) == ("D5D44FF7", "77800CBA")
+
+
+def test_an_api_key_is_kept_as_its_digest(registrar, registry):
+    load(registrar, registry, WORLD)
+    client = registry.find_api_client(hash_api_key("an-api-key-of-a-demo"))
+    assert id_of(client) == "client"
+
+
+def test_keys_in_clear_are_refused_outside_a_demo(registry, keys):
+    registrar = Registrar(registry, seal_key=keys.seal_key, clear_keys_allowed=False)
+    problems = refusals(registrar, WORLD)
+    assert [problem.split(": ")[1] for problem in problems] == ["mak", "api_key"]
+    assert all("demo instances only" in problem for problem in problems)
+    assert not any("1C1C" in problem or "an-api-key" in problem for problem in problems)
+    digest = hash_api_key("an-api-key-of-a-demo")
+    sealed = WORLD.replace('mak = "1C1C1C1C1C1C1C1C"\n', "")
+    sealed = sealed.replace('api_key = "an-api-key-of-a-demo"', f'key_hash = "{digest}"')
+    assert len(load(registrar, registry, sealed)) == 11
+
+
+@pytest.mark.parametrize("line", ["", f'api_key = "{"k" * 16}"\nkey_hash = "{"a" * 64}"'])
+def test_a_client_has_exactly_one_of_key_and_digest(registrar, line):
+    [problem] = refusals(registrar, WORLD.replace('api_key = "an-api-key-of-a-demo"', line))
+    assert "clients[0] client: key_hash: one of key_hash and api_key must be given" in problem
+
+
+# -- refusals
+
+
+def test_a_file_is_refused_as_a_whole_with_every_error(registrar, registry):
+    text = (
+        WORLD.replace('parent_id = "root"', 'parent_id = "nobody"')
+        .replace('link = "link"', 'link = "nowhere"')
+        .replace('mcc = "5411"', 'mcc = "5812"')
+        .replace('bins = ["62"]', 'bins = ["x"]')
+    )
+    problems = refusals(registrar, text)
+    for complaint in (
+        "agents[0] agent: parent_id: agent 'nobody' does not exist",
+        "routes[0] route: link: link 'nowhere' does not exist",
+        "merchants[0] 898110154110001: mcc: the approved MCC is 5812",
+        "issuers[0] issuer: bins: it has another form",
+    ):
+        assert any(complaint in problem for problem in problems), problems
+    assert len(problems) == 4, "a reference to a damaged entry is not a second error"
+    assert registry.position == 0
+
+
+def test_a_reference_to_an_entry_that_could_not_be_read_is_no_error_of_its_own(registrar):
+    [problem] = refusals(registrar, WORLD.replace('agent_id = "root"\n', ""))
+    assert "agents[1]: agent_id: it is missing" in problem
+
+
+def test_the_same_entry_twice_is_an_error(registrar):
+    again = '[[groups]]\ngroup_id = "group"\nname = "Group"\n'
+    [problem] = refusals(registrar, WORLD + again)
+    assert "groups[1] group: id: it is already in groups[0]; keep one of the two" in problem
+
+
+def test_one_device_in_two_terminals_is_an_error_of_both(registrar):
+    terminal = WORLD[WORLD.index("[[terminals]]") : WORLD.index("[[clients]]")]
+    problems = refusals(registrar, WORLD + terminal.replace("00000001", "00000002"))
+    assert len([problem for problem in problems if "SN1" in problem]) == 2
+
+
+def test_a_device_that_another_terminal_already_has_is_an_error(registrar, registry):
+    load(registrar, registry, WORLD)
+    terminal = WORLD[WORLD.index("[[terminals]]") : WORLD.index("[[clients]]")]
+    [problem] = refusals(registrar, terminal.replace("00000001", "00000002"))
+    assert "bound to terminal acq:00000001 as well" in problem
+
+
+def test_a_device_can_move_within_one_file(registrar, registry):
+    load(registrar, registry, WORLD)
+    terminal = WORLD[WORLD.index("[[terminals]]") : WORLD.index("[[clients]]")]
+    moved = terminal.replace("00000001", "00000002") + terminal.replace("SN1", "SN2")
+    assert len(load(registrar, registry, moved)) == 3
+
+
+def test_a_closed_merchant_does_not_come_back(registrar, registry):
+    closed = WORLD.replace(
+        'status = "activated"\nname = "Shop"', 'status = "closed"\nname = "Shop"'
+    )
+    load(registrar, registry, closed)
+    [problem] = refusals(registrar, WORLD)
+    assert "merchants[0] 898110154110001: status: it is closed for good" in problem
+
+
+@pytest.mark.parametrize("actor", ["", "x" * 65])
+def test_somebody_answers_for_every_change(registrar, actor):
+    with pytest.raises(ValueError, match="an actor has 1 to 64 characters"):
+        registrar.load(parse_document(b""), actor, 7)
+
+
+def test_a_large_load_is_cut_into_records_without_losing_anything(registrar, registry):
+    text = "".join(f'[[groups]]\ngroup_id = "g{n}"\nname = "G"\n' for n in range(1_200))
+    events = load(registrar, registry, text)
+    parts = split_load(events)
+    assert [event for part in parts for event in part] == events
+    assert max(map(len, parts)) <= RECORD_EVENT_COUNT_MAX
+    assert split_load([]) == []
+
+
+def test_an_interrupted_load_is_completed_by_loading_again(registrar, registry):
+    events = registrar.load(parse_document(WORLD.encode()), "me", 7)
+    for event in events[:4]:
+        registry.apply(registry.position, event)
+    rest = load(registrar, registry, WORLD)
+    assert [type(event) for event in rest[:-1]] == [type(event) for event in events[4:-1]]
+    assert any(isinstance(event, MerchantRegistered) for event in rest)
