@@ -18,7 +18,6 @@ from aiokafka.errors import (
     KafkaError,
     MessageSizeTooLargeError,
     OffsetOutOfRangeError,
-    ProducerClosed,
     RecordListTooLargeError,
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
@@ -389,12 +388,25 @@ def check_extension() -> None:
 
 
 async def _end_client(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
-    if isinstance(client, AIOKafkaProducer):
-        # stop() waits until all is sent, which an idempotent producer tries for ever: end that
-        # first. Its sender is private; the version of aiokafka is pinned for this.
-        client._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001
-        if client._sender.sender_task is not None:  # noqa: SLF001
-            client._sender.sender_task.cancel()  # noqa: SLF001
     with contextlib.suppress(KafkaError, OSError, TimeoutError):
         async with asyncio.timeout(DROP_TIMEOUT_S):
-            await client.stop()
+            if isinstance(client, AIOKafkaProducer):
+                await _end_producer(client)
+            else:
+                await client.stop()
+
+
+async def _end_producer(producer: AIOKafkaProducer) -> None:
+    """
+    End a producer at once.
+
+    Its `stop` waits until all is sent, which an idempotent producer tries for ever. What is used
+    instead is private; the version of aiokafka is pinned for this.
+    """
+    producer._closed = True  # noqa: SLF001
+    if (sending := producer._sender.sender_task) is not None:  # noqa: SLF001
+        sending.cancel()
+        await asyncio.sleep(0)
+        sending.cancel()  # at the first it waits for requests on their way
+        await asyncio.wait([sending])
+    await producer.client.close()

@@ -1,0 +1,191 @@
+"""What only the log over Kafka does; what it shares with the others is in tests/contracts."""
+
+import asyncio
+import os
+import secrets
+import signal
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
+from infra.kafka.launcher import KafkaNode
+from switch.adapters import kafka_log
+from switch.adapters.kafka_log import KafkaLog, check_extension
+from switch.eventlog.port import (
+    AppendRefused,
+    AppendUnknown,
+    LogUnavailable,
+    PositionOutOfRange,
+)
+
+ON_BOTH_LOOPS = True
+
+
+class Acks:
+    def __init__(self):
+        self.outcomes = []
+        self._changed = asyncio.Event()
+
+    def __call__(self, outcome):
+        self.outcomes.append(outcome)
+        self._changed.set()
+
+    async def wait_for(self, count):
+        async with asyncio.timeout(30):
+            while len(self.outcomes) < count:
+                self._changed.clear()
+                await self._changed.wait()
+        return self.outcomes
+
+
+async def append_all(partition, *values, key=b""):
+    acks = Acks()
+    for value in values:
+        partition.append(value, acks, key=key)
+    return await acks.wait_for(len(values))
+
+
+@pytest.fixture
+async def log(kafka_bootstrap):
+    log = await KafkaLog.connect(
+        kafka_bootstrap, partition_count=2, prefix=f"kafka-log-{secrets.token_hex(4)}-"
+    )
+    yield log
+    await log.close()
+
+
+@pytest.fixture
+def own_broker(kafka_bootstrap, tmp_path):
+    """A broker that a test may freeze and kill."""
+    assert kafka_bootstrap  # the tools are there
+    node = KafkaNode(tmp_path / "broker", report=lambda _line: None)
+    node.start()
+    yield node
+    if node.pid is not None:
+        os.kill(node.pid, signal.SIGCONT)
+    node.remove()
+
+
+def test_the_compiled_part_of_aiokafka_is_there():
+    check_extension()
+
+
+def test_a_missing_compiled_part_is_told(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "aiokafka.record._crecords", None)
+    with pytest.raises(LogUnavailable, match="binary wheel"):
+        check_extension()
+
+
+@pytest.mark.kafka
+async def test_a_record_is_a_cloud_event_under_its_partition_key(log):
+    partition = await log.open_partition("inbound", 1)
+    await append_all(partition, b'{"a":1}', b'{"a":2}', key=b"acquirer|merchant")
+    consumer = AIOKafkaConsumer(bootstrap_servers=log.bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(f"{log.prefix}inbound", 1)])
+        records = [await consumer.getone() for _ in range(2)]
+    finally:
+        await consumer.stop()
+    assert [record.key for record in records] == [b"acquirer|merchant"] * 2
+    headers = [dict(record.headers) for record in records]
+    assert headers[0]["ce_specversion"] == b"1.0"
+    assert headers[0]["ce_source"] == f"/{log.prefix}inbound/1".encode()
+    assert headers[0]["content-type"] == b"application/json"
+    assert headers[0]["ce_id"] != headers[1]["ce_id"]
+
+
+@pytest.mark.kafka
+async def test_a_queue_that_is_full_refuses_and_stays_in_order(log, monkeypatch):
+    monkeypatch.setattr(kafka_log, "QUEUE_COUNT_MAX", 10)
+    partition = await log.open_partition("journal", 0)
+    outcomes = await append_all(partition, *[b"%d" % n for n in range(15)])
+    assert outcomes[:10] == list(range(10))
+    assert [type(outcome) for outcome in outcomes[10:]] == [AppendRefused] * 5
+
+
+@pytest.mark.kafka
+async def test_a_position_below_what_kafka_keeps_is_out_of_range(log):
+    partition = await log.open_partition("journal", 0)
+    await append_all(partition, b"a", b"b", b"c")
+    topic = TopicPartition(f"{log.prefix}journal", 0)
+    await delete_records(log.bootstrap, topic, 2)
+    with pytest.raises(PositionOutOfRange):
+        await partition.read(0, count_max=9, wait_ms=1_000)
+    assert await partition.read(2, count_max=9, wait_ms=1_000) == [(2, b"c")]
+
+
+async def delete_records(bootstrap, topic, before):
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.delete_records({topic: RecordsToDelete(before_offset=before)})
+    finally:
+        await admin.close()
+
+
+async def test_no_broker_at_all_refuses_the_connection():
+    with pytest.raises(LogUnavailable, match="no Kafka broker answers"):
+        await KafkaLog.connect("127.0.0.1:1", partition_count=1)
+
+
+async def test_appends_without_a_broker_are_certainly_not_written():
+    log = KafkaLog("127.0.0.1:1", partition_count=1, prefix="x-", append_deadline_ms=500)
+    partition = await log.open_partition("journal", 0)
+    outcomes = await append_all(partition, b"a", b"b")
+    assert [type(outcome) for outcome in outcomes] == [AppendRefused, AppendRefused]
+    assert "127.0.0.1:1" in str(outcomes[0])
+    with pytest.raises(LogUnavailable):
+        await partition.read(0, count_max=1, wait_ms=0)
+    with pytest.raises(LogUnavailable):
+        await partition.end()
+    await log.close()
+
+
+@pytest.mark.kafka
+@pytest.mark.process
+async def test_a_frozen_broker_leaves_what_was_sent_unknown_and_refuses_the_rest(own_broker):
+    log = await KafkaLog.connect(own_broker.bootstrap, partition_count=1, append_deadline_ms=700)
+    partition = await log.open_partition("journal", 0)
+    assert await append_all(partition, b"before") == [0]
+    pid = own_broker.pid
+    os.kill(pid, signal.SIGSTOP)
+    acks = Acks()
+    partition.append(b"sent", acks)
+    while partition._queue:  # noqa: ASYNC110 - nothing tells that a batch has left
+        await asyncio.sleep(0.001)
+    partition.append(b"queued behind it", acks)
+    outcomes = await acks.wait_for(2)
+    assert [type(outcome) for outcome in outcomes] == [AppendUnknown, AppendRefused]
+    [later] = await append_all(partition, b"later")
+    assert isinstance(later, AppendRefused)
+    async with asyncio.timeout(5):
+        await partition.close()  # without waiting for a producer that never gives up
+    os.kill(pid, signal.SIGCONT)
+    again = await log.open_partition("journal", 0)
+    [offset] = await append_all(again, b"after")
+    found = await again.read(0, count_max=9, wait_ms=2_000)
+    assert found[0] == (0, b"before")
+    assert found[-1] == (offset, b"after")
+    assert b"queued behind it" not in [record.value for record in found]
+    await log.close()
+
+
+@pytest.mark.kafka
+@pytest.mark.process
+async def test_what_was_acked_survives_the_brokers_kill_9(own_broker):
+    log = await KafkaLog.connect(own_broker.bootstrap, partition_count=1)
+    partition = await log.open_partition("journal", 0)
+    values = [b"%d" % n for n in range(100)]
+    assert await append_all(partition, *values) == list(range(100))
+    own_broker.kill()
+    with pytest.raises(LogUnavailable):
+        await partition.end()
+    await log.close()
+    await asyncio.to_thread(own_broker.start)
+    log = await KafkaLog.connect(own_broker.bootstrap)
+    partition = await log.open_partition("journal", 0)
+    records = await partition.read(0, count_max=1_000, wait_ms=2_000)
+    assert [record.value for record in records] == values
+    await log.close()
