@@ -335,7 +335,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0: any free port")
     parser.add_argument("--while-pid", type=int, help="serve: stop when this process has ended")
     options = parser.parse_args(arguments)
-    node = KafkaNode(options.dir, port=options.port)
+    is_starting = options.command in ("start", "serve")
+    node = KafkaNode(options.dir, port=options.port if is_starting else 0)
     try:
         if options.command == "start":
             node.start()

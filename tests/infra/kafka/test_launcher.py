@@ -71,7 +71,7 @@ def test_clean_leaves_a_folder_alone_that_is_not_the_brokers(tmp_path):
 
 @pytest.mark.kafka
 def test_a_broker_starts_stops_and_starts_again_where_it_was(
-    kafka_bootstrap, tmp_path, say_nothing
+    kafka_bootstrap, tmp_path, say_nothing, capsys
 ):
     assert kafka_bootstrap  # the tools are there and Kafka is fetched
     node = KafkaNode(tmp_path / "broker", report=say_nothing)
@@ -81,6 +81,8 @@ def test_a_broker_starts_stops_and_starts_again_where_it_was(
         assert first_pid is not None
         node.start()
         assert node.pid == first_pid
+        assert launcher.main(["status", "--dir", str(node.directory)]) == 0
+        assert capsys.readouterr().out == f"running at {node.bootstrap}, process {first_pid}\n"
         node.kill()
         assert node.pid is None
         again = KafkaNode(tmp_path / "broker", report=say_nothing)
