@@ -109,7 +109,12 @@ class PartitionLog(Protocol):
         ...
 
     async def close(self) -> None:
-        """Stop this instance; what is queued is not awaited and its sinks get AppendRefused."""
+        """
+        Stop this instance without waiting for what is queued.
+
+        Its sinks are still called, later: with the offset of what lands all the same, with
+        AppendRefused for what certainly does not, with AppendUnknown for what nobody knows.
+        """
         ...
 
 
