@@ -132,7 +132,7 @@ PROVOCATIONS: Final = (
         Reason.ENTRY_MODE_NOT_ENABLED,
         "the terminal takes chip cards only, the card number was typed in",
         "--amount 1.00 --terminal 00000035",
-        detail="entry mode 01",
+        detail="terminal: entry mode 01",
     ),
     Provocation(
         Reason.MCC_MISMATCH,

@@ -148,8 +148,6 @@ class TerminalEntry(_Entry, frozen=True, kw_only=True):
     batch: Batch = ""
     signed_on: bool = False
     amount_max_minor: Limit | None = None
-    daily_amount_max_minor: Limit | None = None
-    daily_count_max: Count | None = None
 
 
 class ApiClientEntry(_Entry, frozen=True, kw_only=True):

@@ -160,8 +160,6 @@ class Registrar:
             batch=entry.batch,
             signed_on=entry.signed_on,
             amount_max_minor=entry.amount_max_minor,
-            daily_amount_max_minor=entry.daily_amount_max_minor,
-            daily_count_max=entry.daily_count_max,
         )
         if not entry.mak:
             return terminal

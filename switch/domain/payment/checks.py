@@ -179,11 +179,16 @@ def check_transaction(facts: Facts) -> Refusal | None:
 
 
 def check_entry_mode(facts: Facts) -> Refusal | None:
-    """The way the card was read is enabled for the terminal."""
-    terminal, mode = facts.terminal, facts.request.pos_entry_mode[:2]
-    if terminal is None or not mode or not terminal.entry_modes or mode in terminal.entry_modes:
+    """The way the card was read is enabled for merchant and terminal; none named means any."""
+    mode = facts.request.pos_entry_mode[:2]
+    if not mode:
         return None
-    return Refusal(Reason.ENTRY_MODE_NOT_ENABLED, f"entry mode {mode}")
+    merchant, terminal = facts.merchant, facts.terminal
+    if merchant is not None and merchant.entry_modes and mode not in merchant.entry_modes:
+        return Refusal(Reason.ENTRY_MODE_NOT_ENABLED, f"merchant: entry mode {mode}")
+    if terminal is not None and terminal.entry_modes and mode not in terminal.entry_modes:
+        return Refusal(Reason.ENTRY_MODE_NOT_ENABLED, f"terminal: entry mode {mode}")
+    return None
 
 
 def check_mcc(facts: Facts) -> Refusal | None:

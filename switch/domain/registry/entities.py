@@ -159,7 +159,7 @@ class Terminal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `profile` is the dialect that it speaks. `mac_algorithm` is `unionpay-ecb` or `none`; `mak` is
     its MAC key as issued, None if it has none yet. `batch` and `signed_on` are how it starts: the
-    terminal's own partition goes on from there. Limits of None are the merchant's alone.
+    terminal's own partition goes on from there. Its `amount_max_minor` holds beside the merchant's.
     """
 
     acquirer: str
@@ -175,8 +175,6 @@ class Terminal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     batch: str = ""
     signed_on: bool = False
     amount_max_minor: int | None = None
-    daily_amount_max_minor: int | None = None
-    daily_count_max: int | None = None
 
     @property
     def needs_mac(self) -> bool:

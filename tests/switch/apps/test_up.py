@@ -194,7 +194,8 @@ async def test_projections_show_what_was_paid(switch):
     path = f"/v1/payments?merchant_id={MERCHANT}&idempotency_key=k-1"
     headers = {"Authorization": f"Bearer {API_KEY}"}
     async with asyncio.timeout(DEADLINE_S):
-        while (found := await switch.ask("GET", path, **headers))[0] != 200:  # noqa: ASYNC110
+        # the rows of one payment come record by record: first asked and routed, then approved
+        while (found := await switch.ask("GET", path, **headers))[1].get("status") != "approved":  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     assert found[1]["rrn"] == paid["rrn"]
     assert (await switch.ask("GET", f"/v1/payments/{paid['rrn']}"))[1]["status"] == "approved"

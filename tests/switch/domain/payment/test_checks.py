@@ -41,7 +41,12 @@ def _faulty(facts):
 
 def _broken_merchant(facts):
     return replace(
-        facts.merchant, status=MerchantStatus.FROZEN, fee_plan=None, mcc="", transactions=()
+        facts.merchant,
+        status=MerchantStatus.FROZEN,
+        fee_plan=None,
+        mcc="",
+        transactions=(),
+        entry_modes=("07",),
     )
 
 
@@ -70,6 +75,7 @@ STEPS = [
     (Reason.TXN_NOT_SUPPORTED, _mend("request", transaction=TransactionType.SALE)),
     (Reason.TXN_NOT_ENABLED, _mend("merchant", transactions=(TransactionType.SALE,))),
     (Reason.TXN_NOT_ENABLED, _mend("terminal", transactions=(TransactionType.SALE,))),
+    (Reason.ENTRY_MODE_NOT_ENABLED, _mend("merchant", entry_modes=("05", "02"))),
     (Reason.ENTRY_MODE_NOT_ENABLED, _mend("request", pos_entry_mode="021")),
     (Reason.MCC_MISMATCH, _mend("request", merchant_type="5411")),
     (Reason.CURRENCY_NOT_ENABLED, _mend("request", amount=Money(0, "156"))),
