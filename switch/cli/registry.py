@@ -34,6 +34,7 @@ def load(file: Path, data_dir: Path, style: str) -> None:
     Load FILE (TOML): all of it, or nothing and every error (exit code 1).
 
     Loading the same file again changes nothing. What the file does not name stays as it is.
+    docs/registry-file.md explains its tables.
     """
     try:
         content = file.read_bytes()

@@ -174,7 +174,7 @@ Entry = (
     | ApiClientEntry
 )
 # in the order in which they must exist: nothing refers to what comes after it
-_TABLES: Final[Mapping[str, tuple[type[Entry], tuple[str, ...]]]] = {
+TABLES: Final[Mapping[str, tuple[type[Entry], tuple[str, ...]]]] = {
     "acquirers": (AcquirerEntry, ("acquirer_id",)),
     "agents": (AgentEntry, ("agent_id",)),
     "groups": (StoreGroupEntry, ("group_id",)),
@@ -238,13 +238,13 @@ def parse_document(content: bytes) -> RegistryDocument:
         problem = LoadProblem("the file", f"it is not TOML: {error}", "correct this place first")
         return RegistryDocument((), (problem,), frozenset(), digest)
     problems = [
-        LoadProblem(kind, "there is no such table", "use one of: " + ", ".join(_TABLES))
+        LoadProblem(kind, "there is no such table", "use one of: " + ", ".join(TABLES))
         for kind in tables
-        if kind not in _TABLES
+        if kind not in TABLES
     ]
     entries: list[tuple[Place, Entry]] = []
     damaged: set[tuple[str, str]] = set()
-    for kind, (entry_type, id_fields) in _TABLES.items():
+    for kind, (entry_type, id_fields) in TABLES.items():
         rows = tables.get(kind, [])
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             problems.append(
@@ -307,10 +307,10 @@ def _explain(error: msgspec.ValidationError) -> str:
 
 def _remedy(annotation: object) -> str:
     """Say what the value must be."""
-    return "give " + (next(_describe(annotation), "") or "a value of the right kind")
+    return "give " + (next(describe(annotation), "") or "a value of the right kind")
 
 
-def _describe(annotation: object) -> Iterator[str]:
+def describe(annotation: object) -> Iterator[str]:
     """Find the descriptions and choices of a type, however deep they are."""
     if isinstance(annotation, type) and hasattr(annotation, "__members__"):
         yield "one of: " + ", ".join(str(member.value) for member in annotation)  # type: ignore[attr-defined]
@@ -323,4 +323,4 @@ def _describe(annotation: object) -> Iterator[str]:
         yield "one of: " + ", ".join(str(choice) for choice in typing.get_args(annotation))
     elif origin is tuple or origin is types.UnionType or origin is typing.Union:
         for part in typing.get_args(annotation):
-            yield from _describe(part)
+            yield from describe(part)
