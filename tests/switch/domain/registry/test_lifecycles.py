@@ -46,7 +46,7 @@ def test_a_terminated_agent_stays_terminated(goal: A) -> None:
     assert can_reach(AGENT_TRANSITIONS, A.SUSPENDED, A.ACTIVE)
 
 
-@pytest.mark.parametrize("status", set(T) - {T.SCRAPPED})
+@pytest.mark.parametrize("status", [status for status in T if status is not T.SCRAPPED])
 def test_every_terminal_but_a_scrapped_one_can_serve_again(status: T) -> None:
     assert can_reach(TERMINAL_TRANSITIONS, status, T.ACTIVATED)
     assert not can_reach(TERMINAL_TRANSITIONS, T.SCRAPPED, status)
