@@ -88,6 +88,11 @@ class TcpConnections:
         connection.flush()
         connection.transport.close()
 
+    def peer_of(self, connection_id: int) -> str:
+        """Return who is at the other end, as host:port; also of one that is just being lost."""
+        connection = self._by_id.get(connection_id)
+        return "" if connection is None else connection.peer
+
     def stop_listening(self) -> None:
         """Take no further client; open connections go on."""
         self.is_stopping = True
@@ -116,9 +121,9 @@ class TcpConnections:
 
     def forget(self, connection_id: int) -> None:
         """Drop a connection that is gone."""
+        self.events.connection_lost(connection_id)
         del self._by_id[connection_id]
         self._one_lost.set()
-        self.events.connection_lost(connection_id)
 
     def _flush(self) -> None:
         unflushed, self._unflushed = self._unflushed, []
@@ -129,7 +134,7 @@ class TcpConnections:
 class _Connection(asyncio.Protocol):
     """One connection: moves bytes, knows its number."""
 
-    __slots__ = ("_connection_id", "_events", "_listener", "_owner", "transport", "unsent")
+    __slots__ = ("_connection_id", "_events", "_listener", "_owner", "peer", "transport", "unsent")
 
     def __init__(self, owner: TcpConnections, listener: str) -> None:
         self._owner = owner
@@ -138,6 +143,7 @@ class _Connection(asyncio.Protocol):
         self._connection_id = 0
         self.transport: asyncio.Transport | None = None
         self.unsent: list[bytes] = []
+        self.peer = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are asyncio's in all but their ancestry
@@ -148,6 +154,8 @@ class _Connection(asyncio.Protocol):
         connected: socket.socket | None = transport.get_extra_info("socket")
         if connected is not None:
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if peer := transport.get_extra_info("peername"):
+            self.peer = f"{peer[0]}:{peer[1]}"
         high = self._owner.write_buffer_bytes_max
         transport.set_write_buffer_limits(high=high, low=high // _WRITE_LOW_DIVISOR)
         self._connection_id = self._owner.admit(self)

@@ -214,8 +214,8 @@ class GatewayRole:
 
     def connection_lost(self, connection_id: int) -> None:
         """Tell the gateway that a client is gone."""
+        self._perform(self._gateway.connection_lost(connection_id))
         self._meter.lost(connection_id)
-        self._gateway.connection_lost(connection_id)
 
     # -- what the gateway asks for
 
@@ -235,7 +235,13 @@ class GatewayRole:
                 self._close(action)
 
     def _close(self, action: Close) -> None:
-        self._log.info("connection closed", cause=action.cause.value, reason=action.reason)
+        self._log.info(
+            "connection closed",
+            cause=action.cause.value,
+            reason=action.reason,
+            listener=self._meter.listener_of(action.connection_id),
+            peer=self._connections.peer_of(action.connection_id),
+        )
         self._meter.closed(action.connection_id, action.cause.value)
         self._connections.close(action.connection_id, is_abort=action.is_abort)
 
@@ -308,6 +314,9 @@ class _Meter:
     def opened(self, connection_id: int, listener: str) -> None:
         self._open[connection_id] = listener
         self._connections.labels(listener).inc()
+
+    def listener_of(self, connection_id: int) -> str:
+        return self._open.get(connection_id, "")
 
     def closed(self, connection_id: int, cause: str) -> None:
         self._closed.labels(self._open.get(connection_id, ""), cause).inc()

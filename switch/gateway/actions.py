@@ -13,6 +13,7 @@ class CloseCause(enum.Enum):
     UNREADABLE = "unreadable"
     NOT_A_REQUEST = "not-a-request"
     SLOW_FRAME = "slow-frame"
+    LEFT_IN_FRAME = "left-in-frame"
     IDLE = "idle"
     NOT_READING = "not-reading"
     REFUSALS = "refusals"

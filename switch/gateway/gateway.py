@@ -104,11 +104,21 @@ class Gateway:
         self.counts.closed[close.cause.value] += 1
         return [close]
 
-    def connection_lost(self, connection_id: int) -> None:
-        """Forget a connection; answers that it waits for are no longer delivered."""
-        session = self._sessions.drop(connection_id)
-        if session is not None:
-            self._waiting.drop_session(session)
+    def connection_lost(self, connection_id: int) -> list[Action]:
+        """
+        Forget a connection; answers that it waits for are no longer delivered.
+
+        Nothing is left to be closed: the action is there to be told of, if what came last was not
+        whole.
+        """
+        session = self._sessions.find(connection_id)
+        if session is None:
+            return []
+        if session.framer.is_inside_frame:
+            return [self._close(session, CloseCause.LEFT_IN_FRAME, "the client left in mid-frame")]
+        self._sessions.drop(connection_id)
+        self._waiting.drop_session(session)
+        return []
 
     def writing_paused(self, connection_id: int, now: Now) -> None:
         """Note that a client does not read; from now on what is written to it is counted."""

@@ -20,6 +20,8 @@ class Recorder:
         self.paused: list[int] = []
         self.resumed: list[int] = []
         self.lost: list[int] = []
+        self.lost_peers: list[str] = []
+        self.connections: TcpConnections
         self.changed = asyncio.Event()
 
     def connection_opened(self, connection_id: int, listener: str) -> None:
@@ -41,6 +43,7 @@ class Recorder:
 
     def connection_lost(self, connection_id: int) -> None:
         self.lost.append(connection_id)
+        self.lost_peers.append(self.connections.peer_of(connection_id))
         self.changed.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -73,6 +76,7 @@ class Stage:
 async def stage() -> AsyncIterator[Stage]:
     recorder = Recorder()
     connections = TcpConnections(recorder, write_buffer_bytes_max=4096)
+    recorder.connections = connections
     bound = socket.create_server(("127.0.0.1", 0))
     await connections.listen(bound, "pos")
     made = Stage(recorder, connections, bound.getsockname()[1])
@@ -92,6 +96,17 @@ async def test_bytes_go_both_ways_under_the_connection_s_number(stage: Stage) ->
     writer.close()
     await stage.recorder.until(lambda: stage.recorder.lost == [1])
     assert stage.connections.connection_count == 0
+
+
+async def test_who_is_at_the_other_end_is_known_until_the_last_word(stage: Stage) -> None:
+    _, writer = await stage.connect()
+    name, port = writer.get_extra_info("sockname")
+    await stage.recorder.until(lambda: 1 in stage.recorder.opened)
+    assert stage.connections.peer_of(1) == f"{name}:{port}"
+    writer.close()
+    await stage.recorder.until(lambda: stage.recorder.lost == [1])
+    assert stage.recorder.lost_peers == [f"{name}:{port}"]
+    assert stage.connections.peer_of(1) == ""
 
 
 async def test_a_close_sends_first_what_was_written(stage: Stage) -> None:

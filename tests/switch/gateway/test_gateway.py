@@ -153,7 +153,7 @@ def test_a_reversal_without_a_batch_names_its_original_in_de_90(world: Any) -> N
 def test_a_lost_connection_is_answered_nothing(world: Any) -> None:
     world.open()
     request = world.hand_over(SALE)
-    world.gateway.connection_lost(1)
+    assert world.gateway.connection_lost(1) == []
     assert world.gateway.in_flight_count == 0
     assert world.gateway.deliver(world.reply(request), world.at(10)) == []
 
@@ -372,6 +372,16 @@ def test_the_next_frame_has_a_deadline_of_its_own(world: Any) -> None:
     world.feed(SALE[50:] + SALE[:5], boot_ms=9_000)
     assert world.gateway.timer(world.at(18_999)) == []
     assert len(world.gateway.timer(world.at(19_000))) == 1
+
+
+def test_a_client_that_leaves_in_mid_frame_is_told_of_once(world: Any) -> None:
+    world.open()
+    world.feed(SALE + SALE[:5])
+    [close] = world.gateway.connection_lost(1)
+    assert close.cause is CloseCause.LEFT_IN_FRAME
+    assert world.gateway.in_flight_count == 0
+    assert world.gateway.connection_count == 0
+    assert world.gateway.connection_lost(1) == []
 
 
 def test_a_keep_alive_keeps_a_connection_and_silence_ends_it(world: Any) -> None:
