@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from switch.adapters.tcp import TcpConnections
+from switch.adapters.tcp import TURN_BYTES_MAX, TcpConnections
 
 DEADLINE_S = 10.0
 ON_BOTH_LOOPS = True
@@ -21,6 +21,7 @@ class Recorder:
         self.resumed: list[int] = []
         self.lost: list[int] = []
         self.lost_peers: list[str] = []
+        self.parts: list[tuple[int, int]] = []
         self.connections: TcpConnections
         self.changed = asyncio.Event()
 
@@ -31,6 +32,7 @@ class Recorder:
 
     def bytes_received(self, connection_id: int, received: bytes) -> None:
         self.received[connection_id] += received
+        self.parts.append((connection_id, len(received)))
         self.changed.set()
 
     def writing_paused(self, connection_id: int) -> None:
@@ -127,6 +129,33 @@ async def test_a_client_that_never_reads_is_reported_and_can_be_cut_off(stage: S
     stage.connections.close(1, is_abort=True)
     await stage.recorder.until(lambda: stage.recorder.lost == [1])
     writer.close()
+
+
+async def test_a_client_that_floods_us_takes_turns_with_the_others(stage: Stage) -> None:
+    _, flooding = await stage.connect()
+    await stage.recorder.until(lambda: 1 in stage.recorder.opened)
+    _, quiet = await stage.connect()
+    await stage.recorder.until(lambda: 2 in stage.recorder.opened)
+    flood = bytes(range(256)) * 8_192
+    flooding.write(flood)
+    await stage.recorder.until(lambda: bool(stage.recorder.received[1]))
+    quiet.write(b"hello")
+    await stage.recorder.until(lambda: stage.recorder.received[2] == b"hello")
+    assert len(stage.recorder.received[1]) < len(flood), "the quiet one had to wait for the flood"
+    await stage.recorder.until(lambda: len(stage.recorder.received[1]) == len(flood))
+    assert stage.recorder.received[1] == flood
+    assert max(size for _, size in stage.recorder.parts) <= TURN_BYTES_MAX
+
+
+async def test_what_a_closed_client_sent_too_much_of_is_dropped(stage: Stage) -> None:
+    _, writer = await stage.connect()
+    writer.write(bytes(64 * TURN_BYTES_MAX))
+    await stage.recorder.until(lambda: bool(stage.recorder.received.get(1)))
+    stage.connections.close(1)
+    await stage.recorder.until(lambda: stage.recorder.lost == [1])
+    told = len(stage.recorder.received[1])
+    await asyncio.sleep(0)
+    assert len(stage.recorder.received[1]) == told
 
 
 async def test_a_client_that_reads_again_is_reported_too(stage: Stage) -> None:
