@@ -80,6 +80,19 @@ class Recorder:
         self.actions.append(AppendRecord(record))
         return effects
 
+    def say(self, reply: Reply | None) -> None:
+        """
+        Let an answer go that needs no record of its own.
+
+        It may rest on any decision folded so far, so it waits until all of them are durable.
+        """
+        if reply is None:
+            return
+        if self._effects:
+            self._effects[-1].reply(reply)
+        else:
+            self.actions.append(SendReply(reply))
+
     def acknowledge(self) -> Effects:
         """Take the acknowledgement of the oldest record; release what waited for it."""
         effects = self._effects.popleft()

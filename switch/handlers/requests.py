@@ -18,9 +18,8 @@ from switch.domain.payment.requests import PaymentRequest
 from switch.domain.payment.reversals import decide_reversal
 from switch.domain.payment.state import Payment
 from switch.domain.reasons import Reason
-from switch.eventlog.inbound import Reply, RequestReceived
+from switch.eventlog.inbound import RequestReceived
 from switch.eventlog.journal import InboundParked
-from switch.handlers.actions import SendReply
 from switch.handlers.book import PartitionBook
 from switch.handlers.intake import Intake, Refused, Waiter
 from switch.handlers.issuers_side import IssuersSide
@@ -120,7 +119,7 @@ class RequestsSide:
         match check.verdict:
             case Verdict.REPLAY:
                 assert check.answer is not None
-                self._say(self._waiting.tell(waiter, check.answer, check.payment, now))
+                self._recorder.say(self._waiting.tell(waiter, check.answer, check.payment, now))
             case Verdict.JOIN:
                 assert check.payment is not None
                 self._join(waiter, check.payment)
@@ -156,7 +155,7 @@ class RequestsSide:
     def _join(self, waiter: Waiter, payment: Payment) -> None:
         """A POS repeat gets the first's answer or silence; a partner is told to ask again."""
         if waiter.received.channel == JSON_CHANNEL:
-            self._say(self._waiting.tell_in_progress(waiter, payment))
+            self._recorder.say(self._waiting.tell_in_progress(waiter, payment))
         else:
             self._waiting.join(payment.rrn, waiter)
 
@@ -200,7 +199,7 @@ class RequestsSide:
         """Answer an 0400; a repeat of it gets the stored answer."""
         stored = self._book.find_reversal(request.idempotency_key)
         if stored is not None and stored[0] == request.fingerprint:
-            self._say(self._waiting.tell(waiter, stored[1], None, now))
+            self._recorder.say(self._waiting.tell(waiter, stored[1], None, now))
             return
         original = self._book.find_original(request)
         fact = ReversalRequested(
@@ -219,8 +218,3 @@ class RequestsSide:
         """An 0400 ends the wait for its original: that answer must never be delivered."""
         waiters = self._waiting.leave(accepted.rrn) if accepted.upstream else []
         return waiters[0].received.inbound_id if waiters else ""
-
-    def _say(self, reply: Reply | None) -> None:
-        """Answer at once: what is said here is durable already."""
-        if reply is not None:
-            self._recorder.actions.append(SendReply(reply))

@@ -2,8 +2,9 @@ import pytest
 
 from switch.domain.clock import Now
 from switch.domain.payment.rules import DecisionRules
+from switch.eventlog.inbound import Reply
 from switch.eventlog.journal import PositionNoted
-from switch.handlers.actions import AppendRecord
+from switch.handlers.actions import AppendRecord, SendReply
 from switch.handlers.book import PartitionBook
 from switch.handlers.recorder import Recorder
 
@@ -62,3 +63,19 @@ def test_a_debit_waits_until_its_record_is_durable(recorder):
     assert recorder.is_waiting("r")
     recorder.acknowledge()
     assert not recorder.is_waiting("r")
+
+
+def test_what_is_said_waits_for_everything_decided_before_it(recorder):
+    reply = Reply(gateway="gw", inbound_id="gw-1")
+    _append(recorder)
+    _append(recorder)
+    recorder.actions.clear()
+    recorder.say(reply)
+    recorder.acknowledge()
+    assert recorder.actions == []
+    recorder.acknowledge()
+    assert recorder.actions == [SendReply(reply)]
+    recorder.say(reply)
+    assert recorder.actions == [SendReply(reply)] * 2
+    recorder.say(None)
+    assert len(recorder.actions) == 2
