@@ -9,7 +9,7 @@ from switch.domain.declines import Decline, IssuerCode, decline_of, issuer_code
 from switch.domain.money import Money
 from switch.domain.payment.requests import Answer
 from switch.domain.payment.rules import DecisionRules
-from switch.domain.payment.state import Payment
+from switch.domain.payment.state import Payment, Phase
 from switch.domain.reasons import Reason
 from switch.domain.transactions import MoneyState
 from switch.eventlog.inbound import Reply
@@ -162,6 +162,8 @@ def make_resource(answer: Answer, payment: Payment | None) -> PaymentResource:
     else:
         told = decline_of(Reason(answer.reason))
         money = told.money_state
+        if money is MoneyState.UNKNOWN and payment and payment.phase is Phase.REVERSED:
+            money = MoneyState.RETURNED  # what was unknown when it was first told
         status = "unknown" if money is MoneyState.UNKNOWN else "declined"
     return PaymentResource(
         status=status,

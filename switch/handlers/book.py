@@ -14,7 +14,11 @@ from switch.domain.payment.events import (
     TombstoneSet,
 )
 from switch.domain.payment.requests import Answer, PaymentRequest
-from switch.domain.payment.reversals import fits_original, original_key
+from switch.domain.payment.reversals import (
+    fits_original,
+    is_neighbouring_batch,
+    original_keys,
+)
 from switch.domain.payment.rules import DecisionRules, business_day
 from switch.domain.payment.state import FOLDED_EVENTS, Payment, Phase, evolve, open_payment
 from switch.eventlog.journal import JournalEvent, JournalRecord
@@ -22,6 +26,7 @@ from switch.eventlog.journal import JournalEvent, JournalRecord
 STAN_MAX: Final = 999_999
 _OPEN: Final = frozenset({Phase.ROUTED, Phase.REVERSING})
 _NO_TOTALS: Final = DayTotals()
+DAYS_KEPT_COUNT: Final = 8  # business days with totals; counted, not dated: clocks may be wrong
 
 
 class PartitionBook:
@@ -43,7 +48,7 @@ class PartitionBook:
         self._cards: dict[tuple[str, str], Card] = {}  # by merchant and token, the latest seal
         self._reversals: dict[str, tuple[str, Answer]] = {}
         self._tombstones: dict[str, int] = {}
-        self._totals: dict[tuple[str, int], DayTotals] = {}
+        self._totals: dict[int, dict[str, DayTotals]] = {}  # business day -> merchant
         self._upstream_stans_open: set[str] = set()
         self._upstream_stan = partition - partition_count  # the next one is its own residue
         self.open_rrns: dict[str, None] = {}  # routed or going back, in the order of opening
@@ -83,22 +88,40 @@ class PartitionBook:
         return self._reversals.get(reversal_key)
 
     def find_original(self, request: PaymentRequest) -> Payment | None:
-        """Find what an 0400 takes back: by key, else by STAN with the same card and amount."""
-        if (by_key := self.find_by_key(original_key(request))) is not None:
-            return by_key
+        """
+        Find what an 0400 takes back: by key, else in a neighbouring batch.
+
+        There STAN, card and amount must be the same: a trace number alone comes round again.
+        """
+        for key in original_keys(request):
+            if (by_key := self.find_by_key(key)) is not None:
+                return by_key
         quoted = request.original.stan if request.original else ""
         rrn = self._rrn_by_stan.get((*_terminal_of(request), quoted or request.stan))
         candidate = None if rrn is None else self._payments[rrn]
-        if candidate is None or not fits_original(request, candidate):
+        if (
+            candidate is None
+            or request.card is None
+            or not is_neighbouring_batch(request.batch, candidate.request.batch)
+            or not fits_original(request, candidate)
+        ):
             return None
         return candidate
 
     def day_totals(self, merchant_id: str, at: int) -> DayTotals:
         """Return what the merchant has been given on the business day of `at`."""
-        return self._totals.get((merchant_id, business_day(at, self._rules)), _NO_TOTALS)
+        merchants = self._totals.get(business_day(at, self._rules))
+        return _NO_TOTALS if merchants is None else merchants.get(merchant_id, _NO_TOTALS)
 
     def next_upstream_stan(self) -> str:
-        """Take the next free trace number of the partition's residue class (docs/design.md 4)."""
+        """
+        Take the next free trace number of the partition's residue class (docs/design.md 4).
+
+        Empty once half of the class belongs to open payments: issuers do not answer, and a search
+        among ever fewer free numbers would stall everybody.
+        """
+        if len(self._upstream_stans_open) >= STAN_MAX // self._partition_count // 2:
+            return ""
         stan = self._upstream_stan
         while True:
             stan += self._partition_count
@@ -129,9 +152,28 @@ class PartitionBook:
             elif isinstance(event, ReversalRequested):
                 request = event.request
             elif isinstance(event, TombstoneSet):
-                self._tombstones[event.idempotency_key] = event.until
+                self._set_tombstone(event, record.at)
             else:
                 self._apply_to_payment(event, request)
+
+    def _set_tombstone(self, event: TombstoneSet, at: int) -> None:
+        """Remember it, and forget those that are over (the oldest come first)."""
+        tombstones = self._tombstones
+        tombstones.pop(event.idempotency_key, None)
+        tombstones[event.idempotency_key] = event.until
+        while tombstones[oldest := next(iter(tombstones))] <= at:
+            del tombstones[oldest]
+            if not tombstones:
+                return
+
+    def _keep_reversal(self, event: ReversalAccepted, fingerprint: str) -> None:
+        """Store the answer to an 0400 for its repeats; without it they are decided again."""
+        reversals = self._reversals
+        reversals.pop(event.reversal_key, None)
+        reversals[event.reversal_key] = (fingerprint, event.answer)
+        over_at = event.answer.at - self._rules.reversal_answer_ms
+        while reversals[oldest := next(iter(reversals))][1].at < over_at:
+            del reversals[oldest]
 
     def _open(self, event: PaymentRequested) -> None:
         request = event.request
@@ -146,7 +188,7 @@ class PartitionBook:
     def _apply_to_payment(self, event: JournalEvent, request: PaymentRequest | None) -> None:
         """Fold an event that may concern one payment, and what follows from it."""
         if isinstance(event, ReversalAccepted) and request is not None:
-            self._reversals[event.reversal_key] = (request.fingerprint, event.answer)
+            self._keep_reversal(event, request.fingerprint)
         rrn: str = getattr(event, "rrn", "")
         before = self._payments.get(rrn)
         if before is None or not isinstance(event, FOLDED_EVENTS):
@@ -177,9 +219,14 @@ class PartitionBook:
     def _add_to_totals(self, payment: Payment, sign: int) -> None:
         request = payment.request
         day = business_day(request.received_at, self._rules)
-        old = self._totals.get((request.merchant_id, day), _NO_TOTALS)
+        merchants = self._totals.get(day)
+        if merchants is None:
+            merchants = self._totals[day] = {}
+            if len(self._totals) > DAYS_KEPT_COUNT:
+                del self._totals[min(self._totals)]
+        old = merchants.get(request.merchant_id, _NO_TOTALS)
         minor = request.amount.minor if request.amount else 0
-        self._totals[request.merchant_id, day] = DayTotals(
+        merchants[request.merchant_id] = DayTotals(
             old.amount_minor + sign * minor, old.count + sign
         )
 

@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Iterable
+from typing import Final
 
 from switch.domain.clock import Now
 from switch.domain.declines import IssuerOutcome, issuer_code
@@ -13,6 +14,7 @@ from switch.domain.payment.events import (
     ReversalAttempted,
 )
 from switch.domain.payment.reversals import (
+    awaits_confirmation,
     decide_late_answer,
     decide_reversal_answer,
     is_final_reversal_code,
@@ -26,8 +28,16 @@ from switch.handlers.book import PartitionBook
 from switch.handlers.lanes import ReversalLane
 from switch.handlers.recorder import Effects, Recorder
 from switch.handlers.settings import PartitionSettings
-from switch.handlers.translate import read_issuer_answer, upstream_debit, upstream_reversal
+from switch.handlers.translate import (
+    match_key,
+    read_issuer_answer,
+    upstream_debit,
+    upstream_reversal,
+)
 from switch.handlers.waiting import WaitingRoom
+
+_TAKEN_OVER: Final = "taken-over"
+_ANSWERED_KINDS: Final = frozenset({"payment", "reversal"})
 
 
 class IssuersSide:
@@ -46,6 +56,7 @@ class IssuersSide:
         self._waiting = waiting
         self._lanes: dict[str, ReversalLane] = {}
         self._timers: list[tuple[int, str, str]] = []
+        self._inherited: set[str] = set()  # routed by a predecessor that may still send them
         self.links_up: tuple[str, ...] = ()
 
     @property
@@ -76,28 +87,35 @@ class IssuersSide:
         Take over what a predecessor left open.
 
         A debit that it routed may have been sent: its outcome is called unknown once nobody can
-        send it any more. Reversals go on at once.
+        send it any more. Reversals go on at once; one that is only to be confirmed waits anew, for
+        how long it had waited is not known.
         """
         settings = self._settings
         in_doubt_ms = claim_acked_boot_ms + settings.send_window_ms + settings.send_margin_ms
         for payment in self._open_payments():
             if payment.phase is Phase.ROUTED:
-                self._set_timer(in_doubt_ms, "taken-over", payment.rrn)
-            else:
-                self._lane_of(payment).put(payment.rrn, now.boot_ms)
+                self._inherited.add(payment.rrn)
+                self._set_timer(in_doubt_ms, _TAKEN_OVER, payment.rrn)
+                continue
+            wait_ms = settings.lanes.issuer_delay_max_ms if awaits_confirmation(payment) else 0
+            self._lane_of(payment).put(payment.rrn, now.boot_ms + wait_ms)
 
     def change_links(self, links_up: tuple[str, ...], lost: frozenset[str], now: Now) -> None:
         """
         Take note of the links in service; a debit sent over a lost link is not waited for.
 
         A link that merely cannot be written to (its issuer does not read) is not lost: what it was
-        sent may still be answered.
+        sent may still be answered. A debit not yet sent, or one that a predecessor may still send,
+        is settled in its own time.
         """
         self.links_up = links_up
-        for payment in self._open_payments() if lost else ():
+        if not lost:
+            return
+        not_ours = self._recorder.list_waiting_debits() | self._inherited
+        for payment in self._open_payments():
             if payment.phase is not Phase.ROUTED or payment.terms is None:
                 continue
-            if payment.terms.link in lost and not self._recorder.is_waiting(payment.rrn):
+            if payment.terms.link in lost and payment.rrn not in not_ours:
                 self._settle_silence(payment, "link-lost", now)
 
     def _open_payments(self) -> Iterable[Payment]:
@@ -128,9 +146,12 @@ class IssuersSide:
     def take_answer(self, answer: UpstreamAnswer, now: Now) -> None:
         """Take an issuer's message; only one that repeats the whole match key is looked at."""
         payment = self._book.find_payment(answer.match.rrn)
-        if payment is None or payment.upstream_stan != answer.match.stan:
+        if payment is None or payment.terms is None or payment.terms.link != answer.link:
             return
-        if answer.match.message_class == "reversal":
+        kind = answer.match.message_class
+        if kind not in _ANSWERED_KINDS or match_key(payment, kind) != answer.match:
+            return
+        if kind == "reversal":
             self._take_reversal_answer(payment, answer, now)
             return
         fact = read_issuer_answer(answer, payment, now.wall_ms)
@@ -156,16 +177,19 @@ class IssuersSide:
             self._lane_of(after).put(after.rrn, now.boot_ms)
 
     def _take_late_answer(self, payment: Payment, code: str, now: Now) -> None:
-        """Keep what an issuer says too late or twice; an echo of what is known needs no record."""
-        known = payment.answer.response_code if payment.answer else ""
-        settled = payment.phase in {Phase.APPROVED, Phase.DECLINED}
-        if payment.debit_answered and (not settled or code == known):
-            return
+        """
+        Keep what an issuer says too late, and the first time that it contradicts itself.
+
+        What says nothing new leaves no record: an issuer may repeat itself for ever.
+        """
         fact = LateAnswerReceived(rrn=payment.rrn, response_code=code, at=now.wall_ms)
         is_approval = issuer_code(code).outcome is IssuerOutcome.APPROVED
-        self._recorder.append(
-            (fact, *decide_late_answer(payment, fact, is_approval=is_approval)), now
-        )
+        decisions = decide_late_answer(payment, fact, is_approval=is_approval)
+        settled = payment.phase in {Phase.APPROVED, Phase.DECLINED}
+        if payment.debit_answered and not (settled and decisions):
+            return
+        if not payment.debit_contradicted:
+            self._recorder.append((fact, *decisions), now)
 
     # -- reversals ------------------------------------------------------------------------------
 
@@ -179,6 +203,8 @@ class IssuersSide:
         """Do what has fallen due: time-outs, then reversals whose link is in service."""
         while self._timers and self._timers[0][0] <= now.boot_ms:
             _, cause, rrn = heapq.heappop(self._timers)
+            if cause == _TAKEN_OVER:
+                self._inherited.discard(rrn)
             payment = self._find(rrn, Phase.ROUTED)
             if payment is not None:
                 self._settle_silence(payment, cause, now)
@@ -217,8 +243,10 @@ class IssuersSide:
         self._recorder.actions.append(SendUpstream(request, 0))
 
     def _take_reversal_answer(self, payment: Payment, answer: UpstreamAnswer, now: Now) -> None:
-        if payment.phase is not Phase.REVERSING:
+        if payment.phase is not Phase.REVERSING or not payment.reversal_attempt_count:
             return
+        if awaits_confirmation(payment):
+            return  # an answer to an attempt before the one that is still to be made
         code = "" if answer.fault else answer.fields.get("response_code", "")
         fact = ReversalAnswered(rrn=payment.rrn, response_code=code, at=now.wall_ms)
         decisions = decide_reversal_answer(payment, fact, self._settings.rules)

@@ -100,9 +100,9 @@ class Recorder:
         self.actions.extend(effects.actions)
         return effects
 
-    def is_waiting(self, debit_rrn: str) -> bool:
-        """Say whether the record that routed this debit is not yet acknowledged."""
-        return any(effects.debit_rrn == debit_rrn for effects in self._effects)
+    def list_waiting_debits(self) -> set[str]:
+        """Find the debits whose record is not yet acknowledged: certainly not sent."""
+        return {effects.debit_rrn for effects in self._effects if effects.debit_rrn}
 
     def watermark(self) -> int:
         """Find the inbound offset below which all is decided and durable, or needed nothing."""

@@ -14,7 +14,7 @@ from switch.domain.payment.events import (
     ReversalRequested,
 )
 from switch.domain.payment.repeats import KeyCheck, Verdict, check_key
-from switch.domain.payment.requests import PaymentRequest
+from switch.domain.payment.requests import Answer, PaymentRequest
 from switch.domain.payment.reversals import decide_reversal
 from switch.domain.payment.state import Payment
 from switch.domain.reasons import Reason
@@ -87,7 +87,10 @@ class RequestsSide:
         """Follow the order of checks up to idempotency (docs/rules.md 7)."""
         waiter = self._intake.unseal(received, self._registry)
         if waiter is None:
-            return  # older than any terminal waits; a repeat comes with a key of its own minute
+            # older than any terminal waits; a repeat comes with a key of its own minute
+            stale = make_decline(Reason.REQUEST_STALE, at=now.wall_ms, detail="its key is gone")
+            self._recorder.append((_refused(received, stale, now),), now, offset)
+            return
         refused = self._intake.prove(waiter, self._registry)
         if refused is not None:
             self._refuse(offset, waiter, refused, now)
@@ -178,18 +181,8 @@ class RequestsSide:
 
     def _refuse(self, offset: int, waiter: Waiter, refused: Refused, now: Now) -> None:
         """Answer a message that is not even a payment, and keep the refusal for the audit."""
-        received = waiter.received
         answer = make_decline(refused.reason, at=now.wall_ms, detail=refused.detail)
-        event = RequestRefused(
-            channel=received.channel,
-            acquirer=received.acquirer,
-            merchant_id=received.fields.get("merchant_id", ""),
-            terminal_id=received.fields.get("terminal_id", ""),
-            stan=received.fields.get("stan", ""),
-            mti=received.mti,
-            answer=answer,
-            at=now.wall_ms,
-        )
+        event = _refused(waiter.received, answer, now)
         effects = self._recorder.append((event,), now, offset)
         effects.reply(self._waiting.tell(waiter, answer, None, now))
 
@@ -218,3 +211,16 @@ class RequestsSide:
         """An 0400 ends the wait for its original: that answer must never be delivered."""
         waiters = self._waiting.leave(accepted.rrn) if accepted.upstream else []
         return waiters[0].received.inbound_id if waiters else ""
+
+
+def _refused(received: RequestReceived, answer: Answer, now: Now) -> RequestRefused:
+    return RequestRefused(
+        channel=received.channel,
+        acquirer=received.acquirer,
+        merchant_id=received.fields.get("merchant_id", ""),
+        terminal_id=received.fields.get("terminal_id", ""),
+        stan=received.fields.get("stan", ""),
+        mti=received.mti,
+        answer=answer,
+        at=now.wall_ms,
+    )

@@ -398,13 +398,21 @@ def read_issuer_answer(answer: UpstreamAnswer, payment: Payment, at: int) -> Iss
     if not fault and not code:
         fault = "DE 39 response_code is missing"
     digits = fields.get("amount_transaction", "")
-    currency = fields.get("currency") or asked.currency
+    if not fault and digits and not digits.isdecimal():
+        fault = "DE 4 amount_transaction is not decimal"
     return IssuerAnswered(
         rrn=payment.rrn,
         response_code=code,
         at=at,
         authorization_id=fields.get("authorization_id", "").strip(),
         settlement_date=fields.get("settlement_date", ""),
-        amount=Money(int(digits), currency) if digits else None,
+        amount=_read_answered_amount(digits, fields.get("currency") or asked.currency, asked),
         fault=fault,
     )
+
+
+def _read_answered_amount(digits: str, currency: str, asked: Money) -> Money | None:
+    """Take what the answer states; one that names only a currency means the amount asked for."""
+    if digits.isdecimal():
+        return Money(int(digits), currency)
+    return None if currency == asked.currency else Money(asked.minor, currency)

@@ -58,7 +58,7 @@ class PaymentMemory(Protocol):
         ...
 
     def next_upstream_stan(self) -> str:
-        """Return the trace number that the next debit gets."""
+        """Return the trace number that the next debit gets; empty if too many are in use."""
         ...
 
 
@@ -110,12 +110,15 @@ def _route(
     route = next((route for route in routes if route.link in fact.links_up), None)
     if route is None:
         return _decline(fact, Reason.ISSUER_DOWN, issuer.issuer_id)
+    stan = memory.next_upstream_stan()
+    if not stan:
+        return _decline(fact, Reason.ISSUER_DOWN, "too many payments without an outcome")
     merchant = registry.find_merchant(fact.request.merchant_id)
     assert merchant is not None, "the checks refuse an unknown merchant"
     return PaymentRouted(
         rrn=fact.rrn,
         terms=_terms(merchant, issuer, route),
-        upstream_stan=memory.next_upstream_stan(),
+        upstream_stan=stan,
         transmission_time=format_transmission_time(fact.at),
     )
 

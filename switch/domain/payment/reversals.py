@@ -2,6 +2,7 @@
 
 from typing import Final, Protocol
 
+from switch.domain.identifiers import make_idempotency_key
 from switch.domain.payment.decide import make_decline
 from switch.domain.payment.events import (
     CaseOpened,
@@ -16,11 +17,19 @@ from switch.domain.payment.events import (
 )
 from switch.domain.payment.requests import Answer, PaymentRequest
 from switch.domain.payment.rules import DecisionRules, settlement_day
-from switch.domain.payment.state import Payment, Phase
+from switch.domain.payment.state import (
+    CONTRADICTION,
+    FINAL_REVERSAL_CODES,
+    Payment,
+    Phase,
+)
 from switch.domain.reasons import Reason
 
 ACCEPTED: Final = "00"
-NOT_FOUND: Final = "25"
+_BATCH_MAX: Final = 999_999
+_DAY_DIGITS: Final = 4  # MMDD; a batch number has six
+_MONTH_DAYS: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_DAYS: Final = sum(_MONTH_DAYS)
 
 
 class OriginalMemory(Protocol):
@@ -31,9 +40,45 @@ class OriginalMemory(Protocol):
         ...
 
 
-def original_key(request: PaymentRequest) -> str:
-    """Name the key under which the original of an 0400 was, or would be, asked for."""
-    return request.idempotency_key.rsplit("|", 1)[0] + "|payment"
+def original_keys(request: PaymentRequest) -> tuple[str, ...]:
+    """
+    Name the keys under which the original of an 0400 was, or would be, asked for; likeliest first.
+
+    With a batch the 0400 has its original's trace number. Without one it has its own: DE 90 quotes
+    the original's, sent on the day that the 0400 names or on that of DE 90's transmission time.
+    """
+    quoted = request.original
+    has_batch = request.batch != request.local_date
+    if has_batch or quoted is None or not quoted.stan:
+        return (_payment_key(request, request.batch, request.stan),)
+    days = dict.fromkeys((request.batch, quoted.date or request.batch))
+    return tuple(_payment_key(request, day, quoted.stan) for day in days)
+
+
+def _payment_key(request: PaymentRequest, batch: str, stan: str) -> str:
+    return make_idempotency_key(
+        acquirer=request.acquirer,
+        merchant_id=request.merchant_id,
+        terminal_id=request.terminal_id,
+        batch=batch,
+        stan=stan,
+        message_class="payment",
+    )
+
+
+def is_neighbouring_batch(batch: str, other: str) -> bool:
+    """Compare two batch numbers (they wrap), or two days (MMDD) where there are no batches."""
+    if not (batch.isdecimal() and other.isdecimal() and len(batch) == len(other)):
+        return False
+    if len(batch) == _DAY_DIGITS:
+        return abs(_day_of_year(batch) - _day_of_year(other)) in {0, 1, _DAYS - 1}
+    return abs(int(batch) - int(other)) in {0, 1, _BATCH_MAX - 1}
+
+
+def _day_of_year(mmdd: str) -> int:
+    """Number a day of a leap year; months that do not exist are far from any other day."""
+    month, day = int(mmdd[:2]), int(mmdd[2:])
+    return sum(_MONTH_DAYS[: month - 1]) + day if 1 <= month <= len(_MONTH_DAYS) else -_DAYS * month
 
 
 def fits_original(request: PaymentRequest, original: Payment) -> bool:
@@ -54,13 +99,16 @@ def decide_reversal(
     """
     request = fact.request
     if original is None:
-        tombstone = TombstoneSet(
-            idempotency_key=original_key(request),
-            terminal_id=request.terminal_id,
-            stan=(request.original.stan if request.original else "") or request.stan,
-            until=fact.at + rules.tombstone_ms,
+        tombstones = (
+            TombstoneSet(
+                idempotency_key=key,
+                terminal_id=request.terminal_id,
+                stan=(request.original.stan if request.original else "") or request.stan,
+                until=fact.at + rules.tombstone_ms,
+            )
+            for key in original_keys(request)
         )
-        return (tombstone, _accept(fact, "", rules, upstream=False))
+        return (*tombstones, _accept(fact, "", rules, upstream=False))
     if not fits_original(request, original):
         answer = make_decline(Reason.REVERSAL_MISMATCH, at=fact.at, rrn=original.rrn)
         refusal = ReversalAccepted(reversal_key=request.idempotency_key, answer=answer)
@@ -125,7 +173,8 @@ def decide_reversal_answer(
         if len(codes) - len(final) < rules.reversal_answers_bad_count_max:
             return ()
         return (_case(payment, fact, "reversal-poisoned", "the issuer keeps answering nonsense"),)
-    if needs_confirmation(payment, codes):
+    is_first_of_unanswered = not payment.debit_answered and not payment.confirm_after_attempt
+    if is_first_of_unanswered or awaits_confirmation(payment):
         return ()
     if ACCEPTED in final:
         line = mirror_line(payment.line, fact.at, rules)
@@ -136,13 +185,16 @@ def decide_reversal_answer(
 
 def is_final_reversal_code(code: str) -> bool:
     """Say whether an issuer's answer to a reversal says anything at all."""
-    return code in {ACCEPTED, NOT_FOUND}
+    return code in FINAL_REVERSAL_CODES
 
 
-def needs_confirmation(payment: Payment, codes: tuple[str, ...]) -> bool:
-    """Say whether one more reversal must follow although the issuer has answered one."""
-    final_count = sum(is_final_reversal_code(code) for code in codes)
-    return final_count == 1 and not payment.debit_answered
+def awaits_confirmation(payment: Payment) -> bool:
+    """
+    Say whether one more reversal must be sent although the issuer has answered one.
+
+    Answers to attempts before that one say nothing new, however many come.
+    """
+    return 0 < payment.confirm_after_attempt == payment.reversal_attempt_count
 
 
 def _case(payment: Payment, fact: ReversalAnswered, kind: str, detail: str) -> CaseOpened:
@@ -166,8 +218,8 @@ def decide_late_answer(
         return ()
     return (
         CaseOpened(
-            case_id=f"late-answer-contradicts-{payment.rrn}",
-            kind="late-answer-contradicts",
+            case_id=f"{CONTRADICTION}-{payment.rrn}",
+            kind=CONTRADICTION,
             at=fact.at,
             rrn=payment.rrn,
             detail=f"the issuer now says {fact.response_code}",

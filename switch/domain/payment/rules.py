@@ -15,6 +15,7 @@ class DecisionRules(msgspec.Struct, frozen=True, kw_only=True):
     timezone_offset_minutes: int = 480  # China standard time
     cut_over_minutes: int = 23 * 60  # the clearing day ends at 23:00 local time (docs/rules.md 3)
     tombstone_ms: int = 48 * 3_600_000
+    reversal_answer_ms: int = 7 * 24 * 3_600_000  # how long the answer to an 0400 is stored
     reversal_answers_bad_count_max: int = 5  # answers that say nothing, before a person must look
 
 

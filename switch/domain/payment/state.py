@@ -46,6 +46,9 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `answer` is what its terminal is told; `line` its settlement effect, if it was approved.
     `debit_answered`: the issuer answered the debit, at whatever time. `reverse_requested`: its
     terminal took it back. `reversal_codes`: the issuer's answers to the reversals so far.
+    `confirm_after_attempt`: how many reversals had gone out when the issuer first answered one of
+    a debit that it had not answered; one more must follow. 0: none need. `debit_contradicted`: a
+    second answer to the debit opened a case.
     """
 
     rrn: str
@@ -60,6 +63,8 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reverse_requested: bool = False
     reversal_attempt_count: int = 0
     reversal_codes: tuple[str, ...] = ()
+    confirm_after_attempt: int = 0
+    debit_contradicted: bool = False
 
     @property
     def money_state(self) -> MoneyState:
@@ -95,6 +100,8 @@ FOLDED_EVENTS = (
 )
 
 CASES_THAT_STOP = frozenset({"reversal-not-found", "reversal-poisoned"})
+CONTRADICTION = "late-answer-contradicts"
+FINAL_REVERSAL_CODES = frozenset({"00", "25"})  # what an issuer must say to end a reversal
 
 
 def open_payment(event: PaymentRequested) -> Payment:
@@ -126,15 +133,21 @@ def evolve(payment: Payment, event: PaymentEvent) -> Payment:  # noqa: C901 - on
         case ReversalAttempted(attempt=attempt):
             return replace(payment, reversal_attempt_count=attempt)
         case ReversalAnswered(response_code=code):
-            return replace(payment, reversal_codes=(*payment.reversal_codes, code))
+            return _evolve_reversal_answered(payment, code)
         case PaymentReversed():
             return replace(payment, phase=Phase.REVERSED)
-        case CaseOpened(kind=kind) if kind in CASES_THAT_STOP:
-            return replace(payment, phase=Phase.CASE)
-        case IssuerTimedOut() | CaseOpened():
+        case CaseOpened(kind=kind):
+            return _evolve_case(payment, kind)
+        case IssuerTimedOut():
             return payment
         case _:
             raise AssertionError(f"{type(event).__name__} does not belong to one payment")
+
+
+def _evolve_case(payment: Payment, kind: str) -> Payment:
+    if kind in CASES_THAT_STOP:
+        return replace(payment, phase=Phase.CASE)
+    return replace(payment, debit_contradicted=True) if kind == CONTRADICTION else payment
 
 
 def _evolve_reversal_accepted(payment: Payment, event: ReversalAccepted) -> Payment:
@@ -143,3 +156,15 @@ def _evolve_reversal_accepted(payment: Payment, event: ReversalAccepted) -> Paym
         return payment
     phase = Phase.REVERSING if payment.phase is Phase.APPROVED else payment.phase
     return replace(payment, phase=phase, reverse_requested=True)
+
+
+def _evolve_reversal_answered(payment: Payment, code: str) -> Payment:
+    """Keep the answer; the first that is final, to a debit without an answer, wants another."""
+    confirm_after = payment.confirm_after_attempt
+    if not confirm_after and not payment.debit_answered and code in FINAL_REVERSAL_CODES:
+        confirm_after = payment.reversal_attempt_count
+    return replace(
+        payment,
+        reversal_codes=(*payment.reversal_codes, code),
+        confirm_after_attempt=confirm_after,
+    )

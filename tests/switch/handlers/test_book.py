@@ -1,8 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from switch.domain.clock import Now
 from switch.domain.payment.rules import DecisionRules
-from switch.handlers.book import STAN_MAX, PartitionBook
+from switch.handlers.book import DAYS_KEPT_COUNT, STAN_MAX, PartitionBook
 
 RULES = DecisionRules()
 
@@ -62,3 +63,39 @@ def test_payments_that_are_settled_are_not_open(world, make_message):
     world.issuer_says("00")
     assert len(world.book.open_rrns) == 0
     assert len(world.book) == 1
+
+
+def test_tombstones_that_are_over_are_forgotten(world, make_message):
+    world.send(make_message("0400"))
+    world.now = Now(world.now.wall_ms + RULES.tombstone_ms, world.now.boot_ms)
+    world.send(make_message("0400", stan="000124"))
+    assert len(world.book._tombstones) == 1
+
+
+def test_stored_answers_of_reversals_are_forgotten_in_the_end(world, make_message):
+    world.send(make_message())
+    world.issuer_says("00")
+    world.send(make_message("0400"))
+    world.now = Now(world.now.wall_ms + RULES.reversal_answer_ms + 1, world.now.boot_ms)
+    world.send(make_message("0400", stan="000124"))
+    assert len(world.book._reversals) == 1
+    assert world.answers(world.send(make_message("0400"))) == ["00"]
+
+
+def test_daily_totals_of_days_long_past_are_forgotten(world, make_message):
+    for day in range(12):
+        world.send(make_message(stan=f"{day:06d}"))
+        world.issuer_says("00")
+        world.now = Now(world.now.wall_ms + 86_400_000, world.now.boot_ms + 1_000)
+        world.partition.on_registry_confirmed(world.now.boot_ms)
+    assert len(world.book._totals) == DAYS_KEPT_COUNT
+
+
+def test_a_clock_that_ran_ahead_once_does_not_wipe_todays_totals(world, make_message):
+    world.send(make_message())
+    world.issuer_says("00")
+    today = world.now
+    world.now = Now(today.wall_ms + 365 * 86_400_000, today.boot_ms)
+    world.send(make_message(stan="000124"))
+    world.issuer_says("00")
+    assert world.book.day_totals("898110154110001", today.wall_ms).count == 1

@@ -26,14 +26,17 @@ def test_a_terminal_whose_profile_knows_no_mac_needs_none(world, make_message):
     assert world.sent_kinds() == ["0200"]
 
 
-def test_a_message_whose_minute_is_over_is_left_to_its_repeat(world, make_message):
+def test_a_message_whose_minute_is_over_is_recorded_as_not_sent_and_left_to_its_repeat(
+    world, make_message
+):
     message = make_message()
     asked = world.send(message, acknowledged=False)
     world.restart()
     world.keys.minute_keys.destroy_expired(world.now.wall_ms + 600_000)
     world.deliver(world.inbound[0])
     assert world.answers(asked) == []
-    assert world.journal == []
+    [record] = world.journal
+    assert (record.inbound_offset, record.events[0].answer.reason) == (0, "request-stale")
 
 
 def test_missing_elements_are_named_with_number_and_name(world, make_message):

@@ -53,3 +53,96 @@ def test_a_debit_that_the_link_refused_was_certainly_not_sent(world, make_messag
     world.acknowledge()
     assert world.answers(asked) == ["96"]
     assert world.remark(asked).startswith("send-window-missed")
+
+
+def test_an_answer_from_another_issuers_link_is_nobodys(world, make_message):
+    asked = world.send(make_message())
+    match = world.sent[0].request.match
+    world.partition.on_issuer_message(
+        UpstreamAnswer(link="issuer-2", match=match, mti="0210", fields={"response_code": "00"}),
+        world.now,
+    )
+    world.partition.on_issuer_message(_answer(match._replace(terminal_id="99999999")), world.now)
+    world.pump()
+    world.acknowledge()
+    assert world.tags() == ["PaymentRequested", "PaymentRouted"]
+    world.issuer_says("00")
+    assert world.answers(asked) == ["00"]
+
+
+def test_a_debit_that_a_predecessor_may_still_send_is_not_settled_by_a_lost_link(
+    world, make_message
+):
+    world.send(make_message())
+    world.restart()
+    world.partition.on_links((), frozenset({"issuer-1"}), world.now)
+    world.partition.on_links(("issuer-1",), frozenset(), world.now)
+    world.pass_ms(700)
+    assert world.sent_kinds() == ["0200"], "its reversal would overtake it"
+    world.pass_ms(300)
+    assert world.sent_kinds() == ["0200", "0420"]
+
+
+def test_a_restart_does_not_hasten_the_confirmation_of_a_reversal(world, make_message):
+    world.send(make_message())
+    world.pass_ms(3_200)
+    world.issuer_says("00")
+    world.restart()
+    sent = len(world.sent)
+    world.pass_ms(5_800)
+    assert len(world.sent) == sent, "the debit may still be on its way"
+    world.pass_ms(400)
+    assert len(world.sent) == sent + 1
+    world.issuer_says("00")
+    assert world.tags()[-1] == "PaymentReversed"
+
+
+def test_two_answers_to_the_attempts_before_the_confirmation_do_not_end_a_reversal(
+    world, make_message
+):
+    world.send(make_message())
+    world.pass_ms(4_500)
+    assert world.sent_kinds() == ["0200", "0420", "0421"]
+    world.issuer_says("00", index=1)
+    record_count = len(world.journal)
+    for _ in range(3):
+        world.issuer_says("00", index=2)
+    assert "PaymentReversed" not in world.tags()
+    assert len(world.journal) == record_count, "what says nothing new leaves no record"
+    world.pass_ms(6_200)
+    assert len(world.sent) == 4
+    world.issuer_says("00")
+    assert world.tags()[-1] == "PaymentReversed"
+
+
+def test_a_debit_answered_after_its_reversal_still_wants_the_confirmation(world, make_message):
+    world.send(make_message())
+    world.pass_ms(3_200)
+    world.issuer_says("00", index=1)
+    world.issuer_says("00", index=0)
+    world.issuer_says("00", index=1)
+    assert "PaymentReversed" not in world.tags()
+    world.pass_ms(6_200)
+    world.issuer_says("00")
+    assert world.tags()[-1] == "PaymentReversed"
+
+
+def test_an_issuer_that_contradicts_itself_for_ever_makes_one_case(world, make_message):
+    world.send(make_message())
+    world.issuer_says("00")
+    for _ in range(5):
+        world.issuer_says("51", index=0)
+    assert world.tags().count("CaseOpened") == 1
+    assert world.tags().count("LateAnswerReceived") == 1
+
+
+def test_an_approval_in_another_currency_without_an_amount_goes_back(world, make_message):
+    asked = world.send(make_message())
+    world.issuer_says("00", currency="840")
+    assert world.answers(asked) == ["98"]
+
+
+def test_an_amount_that_is_no_number_is_an_answer_that_cannot_be_trusted(world, make_message):
+    asked = world.send(make_message())
+    world.issuer_says("00", amount_transaction="00000000010X")
+    assert world.answers(asked) == ["98"]

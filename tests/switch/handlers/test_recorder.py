@@ -60,9 +60,9 @@ def test_a_position_is_noted_once(recorder):
 
 def test_a_debit_waits_until_its_record_is_durable(recorder):
     _append(recorder).debit_rrn = "r"
-    assert recorder.is_waiting("r")
+    assert recorder.list_waiting_debits() == {"r"}
     recorder.acknowledge()
-    assert not recorder.is_waiting("r")
+    assert recorder.list_waiting_debits() == set()
 
 
 def test_what_is_said_waits_for_everything_decided_before_it(recorder):

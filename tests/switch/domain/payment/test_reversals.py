@@ -15,16 +15,17 @@ from switch.domain.payment.events import (
 )
 from switch.domain.payment.requests import OriginalReference
 from switch.domain.payment.reversals import (
+    awaits_confirmation,
     decide_late_answer,
     decide_reversal,
     decide_reversal_answer,
     fits_original,
+    is_neighbouring_batch,
     mirror_line,
-    needs_confirmation,
-    original_key,
+    original_keys,
 )
 from switch.domain.payment.rules import DecisionRules
-from switch.domain.payment.state import Phase
+from switch.domain.payment.state import Phase, evolve
 from switch.domain.transactions import TransactionType
 
 RULES = DecisionRules()
@@ -51,7 +52,43 @@ def reversal(request_):
 
 
 def test_the_originals_key_differs_in_the_class_alone(reversal, request_):
-    assert original_key(reversal.request) == request_.idempotency_key
+    assert original_keys(reversal.request) == (request_.idempotency_key,)
+
+
+@pytest.mark.parametrize(
+    ("quoted_date", "days"), [("1115", ["1115"]), ("1114", ["1115", "1114"]), ("", ["1115"])]
+)
+def test_without_a_batch_the_original_has_the_trace_number_that_de_90_quotes(
+    reversal, quoted_date, days
+):
+    quoted = OriginalReference(stan="000099", date=quoted_date)
+    request = replace(reversal.request, batch="1115", local_date="1115", original=quoted)
+    assert original_keys(request) == tuple(
+        f"demo|898110154110001|00000001|{day}|000099|payment" for day in days
+    )
+    tombstones = decide_reversal(replace(reversal, request=request), None, RULES)[:-1]
+    assert [event.idempotency_key for event in tombstones] == list(original_keys(request))
+
+
+@pytest.mark.parametrize(
+    ("batch", "other", "want"),
+    [
+        ("000002", "000001", True),
+        ("000002", "000003", True),
+        ("000002", "000004", False),
+        ("000001", "999999", True),
+        ("1115", "1114", True),
+        ("0301", "0229", True),
+        ("0101", "1231", True),
+        ("1115", "1015", False),
+        ("1315", "1415", False),
+        ("1115", "001115", False),
+        ("", "", False),
+    ],
+)
+def test_which_batches_are_neighbours(batch, other, want):
+    assert is_neighbouring_batch(batch, other) is want
+    assert is_neighbouring_batch(other, batch) is want
 
 
 @pytest.mark.parametrize(
@@ -138,6 +175,8 @@ def test_an_issuers_answer_to_a_reversal_ends_it_or_not(routed, debit_answered, 
         phase=Phase.REVERSING,
         debit_answered=debit_answered,
         reversal_codes=before,
+        reversal_attempt_count=len(before) + 1,
+        confirm_after_attempt=0 if debit_answered else len(before),
     )
     events = decide_reversal_answer(payment, _says(code), RULES)
     assert [type(event) for event in events] == ([want] if want else [])
@@ -172,9 +211,14 @@ def test_a_late_answer_is_a_case_only_where_it_contradicts(routed, phase, is_app
 
 
 def test_only_the_first_answer_to_an_unanswered_debits_reversal_wants_another(routed):
-    assert needs_confirmation(routed, ("00",))
-    assert not needs_confirmation(routed, ("00", "00"))
-    assert not needs_confirmation(replace(routed, debit_answered=True), ("00",))
+    sent = replace(routed, reversal_attempt_count=2)
+    answered = evolve(sent, _says("00"))
+    assert awaits_confirmation(answered)
+    assert awaits_confirmation(evolve(answered, _says("25")))
+    assert decide_reversal_answer(answered, _says("00"), RULES) == ()
+    assert not awaits_confirmation(replace(answered, reversal_attempt_count=3))
+    assert not awaits_confirmation(evolve(replace(sent, debit_answered=True), _says("00")))
+    assert not awaits_confirmation(evolve(sent, _says("96")))
 
 
 def test_a_quoted_trace_number_goes_into_the_tombstone(reversal):
