@@ -13,7 +13,7 @@ from switch.adapters.sqlite_wire import Run, RunParser, pack_record_head
 from switch.eventlog.port import LogUnavailable
 
 END_TIMEOUT_S: Final = 5.0
-REAP_INTERVAL_S: Final = 0.05
+REAP_WAIT_S: Final = 0.5  # it ends within a millisecond; a stuck disk may hold it longer
 SOCKET_BYTES: Final = 1_048_576  # so that one read takes a whole batch
 
 
@@ -114,6 +114,7 @@ class WriterProcess(asyncio.Protocol):
         self._on_end()
 
     def _reap(self) -> None:
-        """Let the ended process go; it may need a moment after its last word."""
-        if self._process is not None and self._process.poll() is None:
-            self._loop.call_later(REAP_INTERVAL_S, self._reap)
+        """Let the ended process go: it has closed its socket, which is the last thing it does."""
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(REAP_WAIT_S)
