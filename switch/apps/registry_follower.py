@@ -28,7 +28,7 @@ class RegistryFollower:
 
     `position` is the offset below which everything is folded; `confirmed_boot_ms` when (boot time)
     the view was last known to be at the end of the log. A log that cannot be read leaves the view
-    as it is and lets it age; a record that cannot be understood stops the follower for good.
+    as it is and lets it age, and is opened anew (its writing process may have died); a record that cannot be understood stops the follower for good.
     """
 
     def __init__(
@@ -77,15 +77,14 @@ class RegistryFollower:
         end = await self._partition.end()
         while self.position < end:
             await self._step(self._partition, wait_ms=0)
-        self._task = asyncio.create_task(self._follow(self._partition))
+        self._task = asyncio.create_task(self._follow())
 
     async def stop(self) -> None:
         """Stop following."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        if self._partition is not None:
-            await self._partition.close()
+        await self._let_go()
 
     async def wait_for(self, position: int) -> None:
         """Wait until everything below `position` is in the view."""
@@ -93,15 +92,23 @@ class RegistryFollower:
             self._advanced.clear()
             await self._advanced.wait()
 
-    async def _follow(self, partition: PartitionLog) -> None:
+    async def _let_go(self) -> None:
+        partition, self._partition = self._partition, None
+        if partition is not None:
+            await partition.close()
+
+    async def _follow(self) -> None:
         while True:
             try:
-                await self._step(partition, wait_ms=self._poll_wait_ms)
+                if self._partition is None:
+                    self._partition = await self._event_log.open_partition("registry", 0)
+                await self._step(self._partition, wait_ms=self._poll_wait_ms)
                 self.fault = ""
             except LogUnavailable as error:
                 if not self.fault:
                     self._log.warning("registry log cannot be read", reason=str(error))
                 self.fault = str(error)
+                await self._let_go()
                 await asyncio.sleep(RETRY_DELAY_S)
             except (UnknownEvent, PositionOutOfRange) as error:
                 self.fault = str(error)

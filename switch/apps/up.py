@@ -97,6 +97,7 @@ class Up:
         self._is_serving = False
         self._log_url = settings.log.url or f"sqlite://{quote(str(self._data_dir / LOG_FILE))}"
         self._projector: KeptChild | None = None
+        self._issuer_address = settings.issuer_simulator.address
         self._had_postgres = (self._data_dir / POSTGRES_FOLDER).exists()
         self._watching: asyncio.Task[None] | None = None
 
@@ -215,7 +216,9 @@ class Up:
         await simulator.start()
         if await simulator.wait_report("address", SIMULATOR_DEADLINE_S):
             self._say(f"issuer simulator listens on {simulator.report['address']}")
-            return str(simulator.report["address"])
+            # where it is found again if it has to be started again: port 0 is another each time
+            self._issuer_address = str(simulator.report["address"])
+            return self._issuer_address
         fault = simulator.report.get("fault") or "it does not come up"
         raise UpRefused(
             "in-use",
@@ -246,10 +249,9 @@ class Up:
     def _make_simulator_order(self) -> bytes:
         settings = self._settings
         simulator = settings.issuer_simulator
-        known = [child.report.get("address") for child in self._children]
         return msgspec.json.encode(
             SimulatorOrder(
-                address=str(known[0]) if known and known[0] else simulator.address,
+                address=self._issuer_address,
                 ledger_path=str(self._data_dir / LEDGER_FILE),
                 pace=IssuerPace(
                     delay_ms=simulator.delay_ms,

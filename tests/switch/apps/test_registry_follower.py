@@ -115,6 +115,22 @@ async def test_a_log_that_cannot_be_read_lets_the_view_age(
     assert stage.telemetry.readiness.reasons() == {}
 
 
+async def test_a_partition_that_was_closed_underneath_is_opened_anew(stage: Stage) -> None:
+    stage.partition.put(claim("c1"))
+    await stage.follower.start()
+    await stage.until(lambda: stage.follower.is_confirmed(read_boot_ms()))
+
+    async def fail(*_args: object, **_options: object) -> list[StoredRecord]:
+        raise LogUnavailable("the writing process ended")
+
+    stage.log.writers[0].read = fail  # type: ignore[method-assign] - for good, as after a kill
+    stage.partition.put(change("c1", AgentRegistered(agent=agent("first"))))
+    async with asyncio.timeout(DEADLINE_S):
+        await stage.follower.wait_for(2)
+    assert stage.name_of_agent() == "first"
+    assert stage.telemetry.readiness.reasons() == {}
+
+
 async def test_a_record_of_a_newer_program_stops_the_start(stage: Stage) -> None:
     stage.partition.put(b'{"claim_id":"x","at":1,"actor":"x","events":[{"type":"future.v9"}]}')
     with pytest.raises(UnknownEvent):
