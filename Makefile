@@ -58,13 +58,18 @@ run-kafka: kafka ## run the demo on Kafka
 	@exec $(BIN)/switch up --demo --data $(DATA)-kafka --log $(KAFKA_URL)
 
 .PHONY: clean-data
-clean-data: ## forget the demo's data (not while it runs)
-	@if [ -e $(DATA)/addresses.json ] && kill -0 "$$(sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' $(DATA)/addresses.json)" 2>/dev/null; then \
-	  echo "make: $(DATA) is in use by a running switch; stop it first (Ctrl-C where it runs)" >&2; exit 1; fi
+clean-data: ## forget the demo's data, Kafka's records too (not while it runs)
 	@for folder in $(DATA) $(DATA)-kafka; do \
+	  if [ -e "$$folder/addresses.json" ] && \
+	    kill -0 "$$(sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' "$$folder/addresses.json")" 2>/dev/null; then \
+	    echo "make: $$folder is in use by a running switch; stop it first (Ctrl-C where it runs)" >&2; exit 1; fi; \
 	  if [ -e "$$folder" ] && [ ! -e "$$folder/instance.json" ]; then \
 	    echo "make: $$folder is not a data folder of the switch (no instance.json); left as it is" >&2; exit 1; fi; \
-	  rm -rf -- "$$folder"; done
+	done
+	@# keys and log belong together: without data-kafka's keys the broker's records open for nobody
+	@if [ -e $(DATA)-kafka ] && [ -e infra/kafka/run ]; then \
+	  $(PYTHON) infra/kafka/launcher.py clean --dir infra/kafka/run; fi
+	@rm -rf -- $(DATA) $(DATA)-kafka
 
 # the interpreter is checked before anything is made, and each complaint says what to install
 $(BIN)/python:

@@ -24,14 +24,17 @@ from switch.apps.registrar import RegistrarRole
 from switch.apps.registry_follower import RegistryFollower
 from switch.apps.settings import Settings
 from switch.domain.payment.rules import DecisionRules
+from switch.domain.registry.entities import Terminal
 from switch.eventlog.port import EventLog
 from switch.handlers.lanes import LaneSettings
 from switch.handlers.settings import PartitionSettings
 from switch.security.keys import Keys
 from switch.security.keystore import KeyStoreFault
+from switch.security.sealing import SealBroken
 
 HTTP_DRAIN_MS: Final = 1_000
 LINKS_DEADLINE_S: Final = 3.0
+KEY_SAMPLE_COUNT: Final = 5
 MINUTE_KEY_CHECK_S: Final = 10.0  # well inside the minute that a key serves
 
 
@@ -97,7 +100,7 @@ class Instance:
         Open keys and log, and read the registry.
 
         Raises:
-            KeyStoreFault: the keys cannot be used.
+            KeyStoreFault: the keys cannot be used, or are not those of this log.
             LogUnavailable: the log cannot be opened.
             UnknownEvent: a newer program wrote the log.
         """
@@ -113,7 +116,6 @@ class Instance:
             staleness_max_ms=settings.registry.staleness_max_ms,
             telemetry=self._telemetry,
         )
-        await self.follower.start()
         self.registrar = RegistrarRole(
             owner=self._owner,
             event_log=self.event_log,
@@ -123,6 +125,8 @@ class Instance:
             append_deadline_ms=settings.times.append_deadline_ms,
             clear_keys_allowed=self._is_demo,
         )
+        await self.follower.start()
+        self._check_keys()
 
     async def start(self) -> None:
         """
@@ -214,6 +218,31 @@ class Instance:
                 "waiting": self.gateway.in_flight_count,
             },
         }
+
+    def _check_keys(self) -> None:
+        """
+        Refuse to serve a log with the keys of another: no terminal's MAC could be checked.
+
+        It happens when the data folder was removed and the log, being elsewhere, was not.
+        """
+        terminals = self.follower.view.list_entities("terminals")
+        keyed = [
+            one for one in terminals if isinstance(one, Terminal) and one.mak and one.needs_mac
+        ]
+        for terminal in keyed[:KEY_SAMPLE_COUNT]:
+            try:
+                self.keys.mac_key_of(terminal)
+            except SealBroken:
+                continue
+            except ValueError:
+                return  # it opened; that the algorithm does not take it is this terminal's trouble
+            return
+        if keyed:
+            raise KeyStoreFault(
+                f"the log {self._log_url} was written with other keys than those in"
+                f" {self._keys_directory}: restore the keys that belong to it, or take another"
+                " log (kafka://...?prefix=NAME begins a new one beside it)"
+            )
 
     async def _destroy_minute_keys(self) -> None:
         """Destroy keys of the minute when their time is over (docs/design.md 5)."""

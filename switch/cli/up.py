@@ -1,6 +1,7 @@
 """`switch up`: every role in one process group."""
 
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -73,8 +74,12 @@ def up(data_dir: Path, demo: bool, file: Path | None, log_url: str | None) -> No
         click.echo(f"{time.monotonic() - started_at:6.1f} s  {text}")
         sys.stdout.flush()
 
+    def show_ready(ready: "Ready") -> None:
+        # counted as the lines above count: from the command's start, imports included
+        _show_ready(ready._replace(seconds=time.monotonic() - started_at))
+
     async def run() -> None:
-        await Up(settings, data_dir, demo=world, say=say, on_ready=_show_ready).run()
+        await Up(settings, data_dir, demo=world, say=say, on_ready=show_ready).run()
 
     try:
         run_loop(run(), uvloop=settings.runtime.uvloop)
@@ -108,8 +113,9 @@ def _show_commands(ready: "Ready", demo: "DemoWorld") -> None:
     from switch.apps.demo import DEMO_PAN
 
     program = Path(sys.argv[0]).resolve()
-    switch = str(program) if program.name == "switch" else f"{sys.executable} -m switch"
-    data = f"--data {ready.data_dir}"
+    words = [str(program)] if program.name == "switch" else [sys.executable, "-m", "switch"]
+    switch = shlex.join(words)
+    data = shlex.join(["--data", str(ready.data_dir)])
     order = (
         f'{{"merchant_id": "{demo.merchant_id}", "amount_minor": 1234, "currency": "CNY",'
         f' "card": {{"pan": "{DEMO_PAN}", "expiry": "12/30"}}}}'

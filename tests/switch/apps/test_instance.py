@@ -1,7 +1,12 @@
 import json
 
-from switch.apps.instance import make_partition_settings
+import pytest
+
+from switch.adapters.telemetry import make_telemetry
+from switch.apps.demo import load_demo_world
+from switch.apps.instance import Instance, make_partition_settings
 from switch.apps.settings import Settings
+from switch.security.keystore import KeyStoreFault
 
 
 def read_ledger(folder):
@@ -40,3 +45,28 @@ def test_a_partition_is_set_up_as_the_settings_say():
     assert partition.send_window_ms == settings.times.send_window_ms
     assert partition.lanes.issuer_delay_max_ms == settings.times.issuer_delay_max_ms
     assert partition.rules.tombstone_ms == settings.handler.tombstone_ms
+
+
+def make_instance(folder, keys):
+    return Instance(
+        Settings(),
+        keys_directory=folder / keys,
+        log_url=f"sqlite://{folder}/log.db",
+        is_demo=True,
+        telemetry=make_telemetry("test"),
+        find_dsn=str,
+    )
+
+
+async def test_a_log_is_not_served_with_the_keys_of_another(tmp_path):
+    instance = make_instance(tmp_path, "keys")
+    await instance.open()
+    await instance.registrar.load(load_demo_world().document, "test")
+    await instance.close()
+    again = make_instance(tmp_path, "keys")
+    await again.open()
+    await again.close()
+    stranger = make_instance(tmp_path, "other-keys")
+    with pytest.raises(KeyStoreFault, match="restore the keys that belong to it"):
+        await stranger.open()
+    await stranger.close()

@@ -1,3 +1,4 @@
+import shlex
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -47,6 +48,13 @@ def test_the_demo_is_announced_with_addresses_a_key_and_three_commands(capsys):
     assert shown.count("pos sale --amount") == 2
     assert "curl -s http://127.0.0.1:8080/v1/payments" in shown
     assert "Ctrl-C" in shown
+
+
+def test_a_data_folder_with_blanks_is_quoted_for_the_shell(capsys):
+    _show_ready(Ready(ADDRESSES, Path("/my data/it's"), WORLD, 1.2))
+    shown = capsys.readouterr().out
+    command = next(line for line in shown.splitlines() if "--amount 12.34" in line)
+    assert shlex.split(command)[-1] == "/my data/it's"
 
 
 def test_without_demo_no_key_and_no_command_is_shown(capsys):
