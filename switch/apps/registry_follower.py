@@ -28,7 +28,8 @@ class RegistryFollower:
 
     `position` is the offset below which everything is folded; `confirmed_boot_ms` when (boot time)
     the view was last known to be at the end of the log. A log that cannot be read leaves the view
-    as it is and lets it age, and is opened anew (its writing process may have died); a record that cannot be understood stops the follower for good.
+    as it is and lets it age, and is opened anew (its writing process may have died); a record that
+    cannot be understood stops the follower for good.
     """
 
     def __init__(
