@@ -1,8 +1,10 @@
 """The handler role: owns partitions of the journal and moves bytes for their state machines."""
 
 import asyncio
+import functools
 import random
 import secrets
+import traceback
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -12,11 +14,22 @@ from switch.adapters.clock import read_boot_ms, read_clock
 from switch.adapters.owned_journal import OwnedJournal, claim_journal
 from switch.adapters.telemetry import Metrics, Telemetry
 from switch.apps.registry_follower import RegistryFollower
+from switch.apps.reply_writer import ReplyWriter
 from switch.codec import load_dialect
+from switch.domain.clock import Now
 from switch.domain.upstream import UpstreamAnswer, UpstreamRequest
-from switch.eventlog.inbound import Reply, decode_request, encode_reply
-from switch.eventlog.journal import JournalRecord
-from switch.eventlog.port import EventLog, PartitionLog, PositionOutOfRange
+from switch.eventlog.inbound import Reply, decode_request
+from switch.eventlog.journal import JournalRecord, UnknownEvent
+from switch.eventlog.port import (
+    AppendRefused,
+    AppendUnknown,
+    EventLog,
+    Fenced,
+    LogUnavailable,
+    PartitionLog,
+    PositionOutOfRange,
+    StoredRecord,
+)
 from switch.handlers.actions import AppendRecord, SendReply, SendUpstream
 from switch.handlers.book import PartitionBook
 from switch.handlers.partition import Partition
@@ -30,6 +43,7 @@ UNACKNOWLEDGED_COUNT_MAX: Final = 2_000  # a tenth of a second of the log at ful
 RELEASE_WAIT_MS: Final = 1_000
 RECLAIM_DELAY_MIN_S: Final = 0.1
 RECLAIM_DELAY_MAX_S: Final = 5.0
+_EXPECTED_LOSSES: Final = (AppendRefused, AppendUnknown, Fenced, LogUnavailable, UnknownEvent)
 
 
 class Links(Protocol):
@@ -81,10 +95,22 @@ class OwnedPartition:
         if not self.lost.done():
             self.lost.set_exception(error)
 
-    def pump(self) -> None:
-        """Carry out what the machine asks for, in order."""
+    def give_up(self) -> None:
+        """Act on nothing any more: its owner has let it go."""
+        self.lost.cancel()
+
+    def feed(self, take: Callable[[], None]) -> None:
+        """Give the machine an input and do what it asks for; a fault in it stops the partition."""
         if self.lost.done():
             return
+        try:
+            take()
+            self._pump()
+        except Exception as error:  # noqa: BLE001 - its state may be half changed: claim anew
+            self.stop(error)
+
+    def _pump(self) -> None:
+        """Carry out what the machine asks for, in order."""
         partition = self.partition
         while actions := partition.take_actions():
             for action in actions:
@@ -123,12 +149,13 @@ class OwnedPartition:
         self._pump_handle = None
         count, self._acked_count = self._acked_count, 0
         self._appends.inc(count)
-        if self.lost.done():
-            return
         now = read_clock()
-        for _ in range(count):
-            self.partition.on_appended(now)
-        self.pump()
+
+        def take() -> None:
+            for _ in range(count):
+                self.partition.on_appended(now)
+
+        self.feed(take)
 
 
 class HandlerRole:
@@ -163,6 +190,7 @@ class HandlerRole:
         telemetry.readiness.add("partitions", self._why_not_ready)
         self._append_deadline_ms = append_deadline_ms
         self._drain_ms = drain_ms
+        self._replies = ReplyWriter(event_log, 0, telemetry.log)
         self._owned: dict[int, OwnedPartition] = {}
         self._states: dict[int, str] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -173,7 +201,7 @@ class HandlerRole:
 
     async def start(self) -> None:
         """Begin to take every partition; `wait_ready` tells when all are served."""
-        self._replies_log = await self._event_log.open_partition("replies", 0)
+        await self._replies.open()
         for index in range(self._event_log.partition_count):
             self._states[index] = "claiming"
             self._tasks.append(asyncio.create_task(self._keep(index), name=f"partition-{index}"))
@@ -192,8 +220,7 @@ class HandlerRole:
         )
         now = read_clock()
         for owned in self._serving():
-            owned.partition.release(self._owner, now)
-            owned.pump()
+            owned.feed(functools.partial(owned.partition.release, self._owner, now))
         await self._until(
             lambda: not any(owned.partition.unacknowledged_count for owned in self._serving()),
             RELEASE_WAIT_MS,
@@ -201,6 +228,7 @@ class HandlerRole:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._replies.close()
 
     async def _until(self, is_true: Callable[[], bool], within_ms: int | None = None) -> None:
         """Look every few milliseconds: the machines know no events of this loop."""
@@ -239,25 +267,24 @@ class HandlerRole:
     def on_issuer_messages(self, answers: list[UpstreamAnswer]) -> None:
         """Give each answer to the partition that its RRN names."""
         now = read_clock()
-        touched: set[int] = set()
+        by_index: dict[int, list[UpstreamAnswer]] = {}
         for answer in answers:
             text = answer.match.rrn[:2]
-            index = int(text) if text.isascii() and text.isdecimal() else -1
+            if text.isascii() and text.isdecimal():
+                by_index.setdefault(int(text), []).append(answer)
+        for index, named in by_index.items():
             owned = self._owned.get(index)
-            if owned is not None and not owned.lost.done():
-                owned.partition.on_issuer_message(answer, now)
-                touched.add(index)
-        for index in touched:
-            self._owned[index].pump()
+            if owned is not None:
+                owned.feed(functools.partial(_take_answers, owned.partition, named, now))
 
     def on_links_changed(self) -> None:
         """Tell every partition which links are in service now."""
         now = read_clock()
         signed_on = self._links.links_signed_on
         lost, self._signed_on = self._signed_on - signed_on, signed_on
+        links_up = self._links.links_up
         for owned in self._serving():
-            owned.partition.on_links(self._links.links_up, lost, now)
-            owned.pump()
+            owned.feed(functools.partial(owned.partition.on_links, links_up, lost, now))
 
     # -- owning -----------------------------------------------------------------------------------
 
@@ -274,9 +301,7 @@ class HandlerRole:
                 return
             except Exception as error:  # noqa: BLE001 - whatever it was: all state is dropped
                 self._states[index] = "claiming"
-                self._log.warning(
-                    "partition lost", partition=index, reason=f"{type(error).__name__}: {error}"
-                )
+                self._log.warning("partition lost", partition=index, reason=explain_loss(error))
             finally:
                 self._owned.pop(index, None)
             delay = (
@@ -301,6 +326,7 @@ class HandlerRole:
                     owned.lost.result()
                 reader.result()
             finally:
+                owned.give_up()
                 reader.cancel()
                 await asyncio.gather(reader, return_exceptions=True)
         finally:
@@ -318,6 +344,8 @@ class HandlerRole:
             append_deadline_ms=self._append_deadline_ms,
         )
         await self._registry.wait_for(book.registry_position)
+        acked_boot_ms = journal.claim_acked_boot_ms
+        await self._until(lambda: self._registry.confirmed_boot_ms >= acked_boot_ms)
         self._metrics.counter("switch_takeovers_total").labels(str(index)).inc()
         partition = Partition(
             index=index,
@@ -333,14 +361,14 @@ class HandlerRole:
             partition=partition,
             journal=journal,
             links=self._links,
-            send_reply=self._send_reply,
+            send_reply=self._replies.send,
             metrics=self._metrics,
         )
         now = read_clock()
         partition.on_registry_confirmed(self._registry.confirmed_boot_ms)
-        partition.on_claimed(journal.next_offset, journal.claim_acked_boot_ms, now)
-        partition.on_links(self._links.links_up, frozenset(), now)
-        owned.pump()
+        partition.on_claimed(journal.next_offset, acked_boot_ms, now)
+        links_up = self._links.links_up
+        owned.feed(functools.partial(partition.on_links, links_up, frozenset(), now))
         return owned
 
     async def _read_inbound(self, inbound: PartitionLog, owned: OwnedPartition) -> None:
@@ -350,17 +378,7 @@ class HandlerRole:
             records = await inbound.read(
                 partition.next_inbound_offset, count_max=READ_COUNT_MAX, wait_ms=READ_WAIT_MS
             )
-            if owned.lost.done():
-                return
-            now = read_clock()
-            for offset, value in records:
-                try:
-                    received = decode_request(value)
-                except msgspec.MsgspecError as error:
-                    partition.on_unreadable_inbound(offset, str(error), now)
-                    continue
-                partition.on_inbound(offset, received, now)
-            owned.pump()
+            owned.feed(functools.partial(_take_inbound, partition, records, read_clock()))
         await asyncio.Event().wait()
 
     async def _tick(self) -> None:
@@ -369,18 +387,31 @@ class HandlerRole:
             await asyncio.sleep(TICK_MS / 1000)
             now = read_clock()
             confirmed = self._registry.confirmed_boot_ms
-            for owned in list(self._owned.values()):
-                if owned.lost.done():
-                    continue
+            for owned in self._serving():
                 owned.partition.on_registry_confirmed(confirmed)
                 if owned.partition.next_wake_ms() <= now.boot_ms:
-                    owned.partition.on_time(now)
-                    owned.pump()
-
-    def _send_reply(self, reply: Reply) -> None:
-        """Put an answer on its way; a lost one is asked for again by its terminal."""
-        self._replies_log.append(encode_reply(reply), _ignore_outcome)
+                    owned.feed(functools.partial(owned.partition.on_time, now))
 
 
-def _ignore_outcome(_outcome: object) -> None:
-    """Replies need not be durable: whoever gets none repeats and is answered from the journal."""
+def _take_answers(partition: Partition, answers: list[UpstreamAnswer], now: Now) -> None:
+    for answer in answers:
+        partition.on_issuer_message(answer, now)
+
+
+def _take_inbound(partition: Partition, records: list[StoredRecord], now: Now) -> None:
+    for offset, value in records:
+        try:
+            received = decode_request(value)
+        except msgspec.MsgspecError as error:
+            partition.on_unreadable_inbound(offset, str(error), now)
+        else:
+            partition.on_inbound(offset, received, now)
+
+
+def explain_loss(error: Exception) -> str:
+    """Say why a partition was lost; of a fault in the program the place, never its words."""
+    kind = type(error).__name__
+    if isinstance(error, _EXPECTED_LOSSES):
+        return f"{kind}: {error}"
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{kind} in {frames[-1].name}, line {frames[-1].lineno}" if frames else kind

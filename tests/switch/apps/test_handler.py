@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
+from switch.adapters.clock import read_boot_ms
 from switch.adapters.sqlite_log import SqliteLog
+from switch.apps.handler import explain_loss
 from switch.domain.upstream import MatchKey, UpstreamAnswer
 from switch.eventlog.journal import PartitionClaimed, PartitionReleased
 from switch.eventlog.journal_reader import JournalReader
@@ -127,3 +129,75 @@ async def test_the_same_key_by_card_and_by_its_token_is_the_same_request(running
     }
     _, again = await running.order("one", order)
     assert again["rrn"] == first["rrn"]
+
+
+async def test_a_fault_in_the_machine_stops_its_partition_alone_and_it_is_claimed_anew(running):
+    await running.pay("one")
+    handler = running.instance.handler
+    broken = _partition_of_the_shop(running)
+    others = [owned for owned in handler._owned.values() if owned is not broken]
+
+    def fail(*_arguments):
+        raise RuntimeError("6200000000000005")
+
+    broken.partition.on_issuer_message = fail
+    answer = UpstreamAnswer(
+        link="issuer",
+        match=MatchKey("payment", "1", f"{broken.index:02d}0000000001", "1"),
+        mti="0210",
+        fields={},
+    )
+    handler.on_issuer_messages([answer])
+    assert broken.lost.done()
+    assert not any(owned.lost.done() for owned in others)
+    await _until(lambda: handler._owned.get(broken.index) not in {None, broken})
+    assert (await running.pay("two"))[0] == 201
+
+
+async def test_a_fault_at_a_timer_does_not_end_the_timers(running):
+    await running.pay("one")
+    handler = running.instance.handler
+    broken = _partition_of_the_shop(running)
+
+    def fail(*_arguments):
+        raise RuntimeError
+
+    broken.partition.on_time = fail
+    broken.partition.next_wake_ms = lambda: 0
+    await _until(lambda: handler._owned.get(broken.index) not in {None, broken})
+    assert (await running.pay("two"))[0] == 201
+
+
+async def test_a_partition_that_was_let_go_acts_no_more(running):
+    await running.pay("one")
+    handler = running.instance.handler
+    old = _partition_of_the_shop(running)
+    old.stop(AppendUnknown("no ack"))
+    await _until(lambda: handler._owned.get(old.index) not in {None, old})
+    old.feed(lambda: pytest.fail("it was asked"))
+
+
+async def test_a_new_owner_decides_only_by_a_registry_read_after_its_claim(running):
+    await running.pay("one")
+    handler, follower = running.instance.handler, running.instance.follower
+    lost = _partition_of_the_shop(running)
+    journal = await running.instance.event_log.open_partition("journal", lost.index)
+    end = await journal.end()
+    await follower.stop()
+    lost.stop(AppendUnknown("no ack"))
+    while await journal.end() == end:  # noqa: ASYNC110 - the log knows no events
+        await asyncio.sleep(0.01)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(handler.wait_ready(), 0.3)
+    follower.confirmed_boot_ms = read_boot_ms()
+    await asyncio.wait_for(handler.wait_ready(), DEADLINE_S)
+
+
+def test_the_log_line_of_a_fault_names_its_place_and_not_its_words():
+    try:
+        raise KeyError("6200000000000005")  # noqa: TRY301 - for its traceback
+    except KeyError as error:
+        said = explain_loss(error)
+    assert said.startswith("KeyError in test_the_log_line")
+    assert "6200000000000005" not in said
+    assert explain_loss(AppendUnknown("no ack")) == "AppendUnknown: no ack"
