@@ -24,6 +24,9 @@ from switch.issuers.events import (
 from switch.issuers.link import IssuerLink
 
 CLOSE_DEADLINE_S: Final = 0.5  # for the issuer to take the last bytes when we stop
+# How long after its send window was looked at a request may still be written: within the margin
+# (250 ms) that a successor waits beyond the window. Later the process was paused in between.
+WRITE_DELAY_MAX_MS: Final = 100
 
 
 class LinkListener(Protocol):
@@ -69,6 +72,7 @@ class IssuerConnection:
         self._transport: asyncio.Transport | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._unsent: list[bytes] = []
+        self._unsent_boot_ms = 0  # when the oldest of them was handed over
         self._gone = asyncio.Event()
         self._is_stopping = False
         self._shown = (link.state, link.is_up)
@@ -229,13 +233,25 @@ class IssuerConnection:
 
     def _write(self, wire: bytes) -> None:
         if not self._unsent:
+            self._unsent_boot_ms = read_clock().boot_ms
             self._loop.call_soon(self._flush)
         self._unsent.append(wire)
 
     def _flush(self) -> None:
+        """
+        Write what this turn of the loop has gathered.
+
+        After a pause in between nothing is written: a debit's window may be over. Whoever waits
+        for an answer hears none and reverses what was never sent.
+        """
         unsent, self._unsent = self._unsent, []
-        if unsent and self._transport is not None and not self._transport.is_closing():
-            self._transport.write(b"".join(unsent))
+        if not unsent or self._transport is None or self._transport.is_closing():
+            return
+        delay_ms = read_clock().boot_ms - self._unsent_boot_ms
+        if delay_ms > WRITE_DELAY_MAX_MS:
+            self._log.warning("requests dropped unsent", count=len(unsent), delay_ms=delay_ms)
+            return
+        self._transport.write(b"".join(unsent))
 
 
 class _LinkProtocol(asyncio.Protocol):

@@ -37,6 +37,7 @@ REPLIES_PARTITION: Final = 0  # where the handlers of this process put answers
 REPLIES_COUNT_MAX: Final = 256
 REPLIES_WAIT_MS: Final = 1_000
 REPLIES_RETRY_S: Final = 0.5
+UNKNOWN_POSITION: Final = -1  # go on from the end
 _INCARNATION_BYTES: Final = 8
 
 
@@ -257,6 +258,8 @@ class GatewayRole:
         """Take answers from the log to whoever still waits; what is lost, the journal still has."""
         while True:
             try:
+                if position == UNKNOWN_POSITION:
+                    position = await replies.end()
                 records = await replies.read(
                     position, count_max=REPLIES_COUNT_MAX, wait_ms=REPLIES_WAIT_MS
                 )
@@ -267,7 +270,7 @@ class GatewayRole:
                 self._log.warning("replies cannot be read", reason=str(error))
                 await asyncio.sleep(REPLIES_RETRY_S)
             except PositionOutOfRange:
-                position = await replies.end()
+                position = UNKNOWN_POSITION
                 self._log.warning("replies were dropped before they were read")
 
     def _deliver(self, records: list[StoredRecord]) -> None:
@@ -278,9 +281,15 @@ class GatewayRole:
             except msgspec.MsgspecError as error:
                 self._log.error("a reply cannot be read", offset=record.offset, reason=str(error))
                 continue
-            self._perform(self._gateway.deliver(reply, now))
+            try:
+                self._perform(self._gateway.deliver(reply, now))
+            except Exception as error:  # noqa: BLE001 - one answer must not be the end of all others
+                kind = type(error).__name__
+                self._log.error("a reply cannot be delivered", offset=record.offset, kind=kind)
 
     def _tick(self) -> None:
+        # the next one first: a fault in this one must not be the end of all deadlines
+        self._tick_handle = asyncio.get_running_loop().call_later(TICK_S, self._tick)
         now: Now = read_clock()
         self._perform(self._gateway.timer(now))
         for writer in self._writers:
@@ -288,7 +297,6 @@ class GatewayRole:
         self._tick_count += 1
         if self._tick_count % METRICS_TICKS == 0:
             self._meter.publish()
-        self._tick_handle = asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
     def _why_not_ready(self) -> str:
         if self._is_draining:

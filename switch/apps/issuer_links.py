@@ -152,10 +152,11 @@ class IssuerLinks:
         self.on_changed()
 
     def _tick(self) -> None:
+        # the next one first: a fault in this one must not be the end of all links
+        self._tick_handle = asyncio.get_running_loop().call_later(TICK_S, self._tick)
         now = read_clock()
         for connection in self._connections.values():
             connection.tick(now)
-        self._tick_handle = asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
     def _why_not_ready(self) -> str:
         down = [

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from switch.adapters.clock import read_clock
-from switch.adapters.issuer_connection import IssuerConnection
+from switch.adapters.issuer_connection import WRITE_DELAY_MAX_MS, IssuerConnection
 from switch.adapters.telemetry import make_telemetry
 from switch.codec import load_dialect
 from switch.demo.issuer_simulator import IssuerPace, IssuerSimulator
@@ -138,3 +138,15 @@ async def test_an_issuer_that_comes_back_is_found_again(stage: Stage) -> None:
     assert stage.change_count >= 3
     assert stage.connection.send(stage.debit(2))
     await stage.until(lambda: len(stage.answers) == 1)
+
+
+async def test_after_a_pause_before_the_write_nothing_is_sent(stage: Stage) -> None:
+    await stage.start_issuer()
+    await stage.until(lambda: stage.connection.is_up)
+    assert stage.connection.send(stage.debit(1))
+    # as if the process had stood still between the clock check and the write
+    stage.connection._unsent_boot_ms -= WRITE_DELAY_MAX_MS + 1
+    await asyncio.sleep(0)
+    assert stage.connection.send(stage.debit(2))
+    await stage.until(lambda: bool(stage.answers))
+    assert [answer.match.rrn for answer in stage.answers] == ["000000000002"]

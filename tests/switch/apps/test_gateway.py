@@ -13,7 +13,7 @@ from switch.domain.registry.events import TerminalRegistered
 from switch.domain.registry.view import Registry
 from switch.eventlog.inbound import Reply, decode_request, encode_reply
 from switch.eventlog.memory_log import MemoryLog
-from switch.eventlog.port import AppendRefused
+from switch.eventlog.port import AppendRefused, LogUnavailable
 from switch.gateway.json_payment import JsonPayment
 from switch.security.keys import Keys
 from switch.security.keystore import MemoryKeyStore
@@ -158,6 +158,38 @@ async def test_a_reply_that_cannot_be_read_does_not_stop_the_others(stage, termi
     stage.put(Reply(gateway=request.gateway, inbound_id=request.inbound_id, status=201, body=b"{}"))
     assert (await asyncio.wait_for(paying, DEADLINE_S))[0] == 201
     writer.write(b"")
+
+
+async def test_a_reply_that_cannot_be_delivered_does_not_stop_the_others(stage, terminal):
+    _, writer = terminal
+    writer.write(SALE)
+    stage.reply(await stage.next_request(), b"no message")
+    paying = asyncio.create_task(stage.role.pay(JSON))
+    request = await stage.next_request()
+    stage.put(Reply(gateway=request.gateway, inbound_id=request.inbound_id, status=201, body=b"{}"))
+    assert (await asyncio.wait_for(paying, DEADLINE_S))[0] == 201
+
+
+async def test_replies_that_were_dropped_unread_are_passed_by_even_if_the_log_is_away(stage):
+    replies = stage.log.partitions["replies", 0]
+    replies.first_offset = replies.next_offset = 50
+    [reader] = [w for w in stage.log.writers if w.partition is replies]
+    real, calls = reader.end, []
+
+    async def end():
+        calls.append(1)
+        if len(calls) == 1:
+            raise LogUnavailable("no broker")
+        return await real()
+
+    reader.end = end
+    async with asyncio.timeout(DEADLINE_S):
+        while len(calls) < 2:  # noqa: ASYNC110 - the reader knows no events
+            await asyncio.sleep(0.01)
+    paying = asyncio.create_task(stage.role.pay(JSON))
+    request = await stage.next_request()
+    stage.put(Reply(gateway=request.gateway, inbound_id=request.inbound_id, status=201, body=b"{}"))
+    assert (await asyncio.wait_for(paying, DEADLINE_S))[0] == 201
 
 
 async def test_draining_waits_for_what_was_handed_over_and_takes_nothing_new(stage, terminal):

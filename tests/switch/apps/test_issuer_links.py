@@ -84,6 +84,27 @@ async def test_what_cannot_be_sent_was_certainly_not_sent(links):
     assert not links.send(request("up", stan="not a number"))
 
 
+async def test_a_fault_in_one_tick_is_not_the_last_of_them(links):
+    connection = links._connections["up"]
+    real, calls = connection.tick, []
+
+    def fail(now):
+        calls.append(now)
+        connection.tick = real
+        raise RuntimeError
+
+    connection.tick = fail
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda *_: None)
+    async with asyncio.timeout(DEADLINE_S):
+        while not calls:  # noqa: ASYNC110 - the ticks know no events
+            await asyncio.sleep(0.01)
+    answered = loop.create_future()
+    connection.tick = lambda _now: answered.done() or answered.set_result(True)
+    assert await asyncio.wait_for(answered, DEADLINE_S)
+    connection.tick = real
+
+
 def test_an_address_that_is_none_names_the_link():
     settings = Settings(issuer_link=IssuerLinkSettings(links={"x": "nowhere"}))
     with pytest.raises(SettingsError, match=r"issuer_link\.links, x"):
