@@ -1,11 +1,13 @@
 """What the process says about itself: log lines, metrics, and why it is not ready."""
 
 import asyncio
+import contextlib
+import io
 import logging
 import re
 import sys
 from collections.abc import Callable, MutableMapping
-from typing import Any, Final, Literal, NamedTuple, TextIO
+from typing import Any, Final, Literal, NamedTuple, TextIO, cast
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -212,6 +214,29 @@ def _mask_match(match: re.Match[str]) -> str:
     return mask_pan(digits) if passes_luhn(digits) else digits
 
 
+class LineStream(io.TextIOBase):
+    """
+    A stream that takes log lines as long as it can, and loses them without a word when it cannot.
+
+    A full disk or a reader that is gone must not become an exception in the middle of whatever is
+    telling of it: that would stop a partition for want of a line.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        with contextlib.suppress(OSError, ValueError):  # ValueError: the stream is closed
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush what can be flushed."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+
 def configure_logging(*, log_format: str, log_level: str, stream: TextIO | None = None) -> None:
     """
     Send structlog's and the standard library's lines to `stream` (stderr) in one shape.
@@ -221,8 +246,9 @@ def configure_logging(*, log_format: str, log_level: str, stream: TextIO | None 
         log_level: `debug`, `info`, `warning` or `error`.
         stream: where lines go; None for stderr.
     """
-    out = stream or sys.stderr
-    as_console = log_format == "console" or (log_format == "auto" and out.isatty())
+    is_terminal = (stream or sys.stderr).isatty()
+    out = cast("TextIO", LineStream(stream or sys.stderr))
+    as_console = log_format == "console" or (log_format == "auto" and is_terminal)
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -230,7 +256,7 @@ def configure_logging(*, log_format: str, log_level: str, stream: TextIO | None 
         hide_card_numbers,
     ]
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=0)
+        structlog.dev.ConsoleRenderer(colors=is_terminal, pad_event_to=0)
         if as_console
         else structlog.processors.JSONRenderer()
     )

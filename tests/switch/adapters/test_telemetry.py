@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import io
 import json
 import logging
@@ -85,6 +86,31 @@ async def test_every_metric_is_exposed_with_its_description() -> None:
     assert "switch_registry_position 7.0" in text
     for spec in METRICS:
         assert f"# HELP {spec.name} {spec.description}" in text
+
+
+class FullDisk(io.StringIO):
+    """Takes nothing while it is full."""
+
+    is_full = True
+
+    def write(self, text: str) -> int:
+        if self.is_full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
+
+    def flush(self) -> None:
+        if self.is_full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_log_line_that_finds_no_room_stops_nobody() -> None:
+    disk = FullDisk()
+    configure_logging(log_format="json", log_level="info", stream=disk)
+    make_telemetry("test").log.info("lost")
+    logging.getLogger("library").warning("lost, too")
+    disk.is_full = False
+    make_telemetry("test").log.info("kept")
+    assert [json.loads(line)["event"] for line in disk.getvalue().splitlines()] == ["kept"]
 
 
 def test_a_metric_that_is_not_declared_cannot_be_used() -> None:
