@@ -30,11 +30,16 @@ class IssuerLedger:
         Write lines with one call; on return the operating system has them.
 
         Raises:
-            OSError: they may not, or only in part, be written.
+            OSError: none of them is written; a full disk leaves no half line for the next start.
         """
         rest = b"".join([_encode(line) + b"\n" for line in lines])
-        while rest:
-            rest = rest[os.write(self._fd, rest) :]
+        size = os.fstat(self._fd).st_size
+        try:
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+        except OSError:
+            os.ftruncate(self._fd, size)
+            raise
 
     def close(self) -> None:
         """Close the file."""

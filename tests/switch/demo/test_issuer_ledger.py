@@ -1,6 +1,9 @@
 """The issuer's ledger as a file."""
 
+import resource
 from pathlib import Path
+
+import pytest
 
 from switch.demo.issuer_book import LedgerLine
 from switch.demo.issuer_ledger import IssuerLedger, read_ledger
@@ -28,6 +31,22 @@ def test_a_torn_line_is_cut_off_before_the_next_one(tmp_path: Path) -> None:
     second = IssuerLedger(path)
     second.append([LINE])
     second.close()
+    assert list(read_ledger(path)) == [LINE, LINE]
+
+
+def test_a_line_that_finds_no_room_leaves_no_half_of_itself(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    ledger = IssuerLedger(path)
+    ledger.append([LINE])
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 20, limits[1]))
+    try:
+        with pytest.raises(OSError):
+            ledger.append([LINE])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    ledger.append([LINE])
+    ledger.close()
     assert list(read_ledger(path)) == [LINE, LINE]
 
 
