@@ -20,6 +20,7 @@ from switch.eventlog.port import EventLog, LogUnavailable
 
 REPORT_INTERVAL_S: Final = 0.25
 RETRY_S: Final = 1.0
+NICENESS_MAX: Final = 19
 
 
 class ProjectorOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +30,7 @@ class ProjectorOrder(msgspec.Struct, frozen=True, kw_only=True):
     dsn: str
     postgres_path: str
     batch_count_max: int
-    niceness: int
+    in_background: bool
     log_format: str
     log_level: str
     uvloop: bool
@@ -121,10 +122,19 @@ async def _run(order: ProjectorOrder, log: Logger) -> None:
     await _Projector(order, log).run()
 
 
+def step_back() -> None:
+    """Let everything else on the machine go first; children of this process inherit it."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    except (AttributeError, OSError):  # not Linux, or not allowed
+        os.nice(NICENESS_MAX)
+
+
 def main() -> None:
     """Run until the parent stops it or dies."""
     order = msgspec.json.decode(take_order(), type=ProjectorOrder)
-    os.nice(order.niceness)
+    if order.in_background:
+        step_back()
     configure_logging(log_format=order.log_format, log_level=order.log_level)
     run_loop(_run(order, make_telemetry("projector").log), uvloop=order.uvloop)
 

@@ -360,12 +360,13 @@ class ProjectorSettings(Section, frozen=True, kw_only=True):
     batch_count_max: Annotated[int, _meta("Records applied in one database transaction.", ge=1)] = (
         500
     )
-    niceness: Annotated[
-        int,
+    in_background: Annotated[
+        bool,
         _meta(
-            "Added to the projector's and PostgreSQL's nice value: payments go first.", ge=0, le=19
+            "Projector and embedded PostgreSQL take only processor time that nothing else wants:"
+            " payments go first, the projections catch up after a peak, and their lag shows."
         ),
-    ] = 10
+    ] = True
 
 
 class IssuerSimulatorSettings(Section, frozen=True, kw_only=True):

@@ -125,6 +125,7 @@ class Up:
                 if starting.done():
                     starting.result()
                     await waiting
+                self._say("stopping: what is being paid gets its answer first")
             finally:
                 starting.cancel()
                 waiting.cancel()
@@ -269,7 +270,7 @@ class Up:
                 dsn=projector.dsn,
                 postgres_path=str(self._data_dir / POSTGRES_FOLDER),
                 batch_count_max=projector.batch_count_max,
-                niceness=projector.niceness,
+                in_background=projector.in_background,
                 log_format=telemetry.log_format,
                 log_level=telemetry.log_level,
                 uvloop=self._settings.runtime.uvloop,
@@ -311,7 +312,8 @@ class Up:
         for child in self._children:
             if child is self._projector:
                 fault = self._explain_projector()
-                lag = f"{child.report.get('lag_count', 0)} records behind"
+                count = child.report.get("lag_count", 0)
+                lag = f"{count} records behind" if count else "up to date"
                 facts.append(PageFact("projections", fault or lag, not fault))
             else:
                 address = child.report.get("address")

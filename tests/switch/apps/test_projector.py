@@ -21,7 +21,7 @@ def make_child(tmp_path):
         dsn="",
         postgres_path=str(tmp_path / "pg"),
         batch_count_max=100,
-        niceness=5,
+        in_background=True,
         log_format="json",
         log_level="warning",
         uvloop=True,
