@@ -174,7 +174,7 @@ def _runner() -> asyncio.Runner:
     return asyncio.Runner(loop_factory=uvloop.new_event_loop)
 
 
-@main.command()
+@main.command(short_help="Ledger, journal and what terminals were told, compared.")
 @click.option("--data", "directory", type=click.Path(path_type=Path), required=True)
 @click.option(
     "--told", "told_path", type=click.Path(path_type=Path), help="What was told (run --told)."

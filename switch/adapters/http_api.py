@@ -237,7 +237,9 @@ class HttpApi:
         kind, entity_id = _get_kind(request), request.path_params["entity_id"]
         entity = self._ports.registry.find_entity(kind, entity_id)
         if entity is None:
-            raise ProblemRaised(make_problem(404, "not-found", f"No {kind} {entity_id!r}."))
+            form = "; their ids are ACQUIRER:TERMINAL_ID" if kind == "terminals" else ""
+            detail = f"There is no {entity_id!r} among the {kind}{form}."
+            raise ProblemRaised(make_problem(404, "not-found", detail))
         return json_response(entity)
 
     # -- the process

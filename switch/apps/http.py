@@ -106,7 +106,8 @@ class _RegistryDesk:
             result = await self._registrar.load(content, OPERATOR)
         except RegistryRefused as refused:
             errors = tuple(str(problem) for problem in refused.problems)
-            problem = make_problem(422, "registry-refused", "Nothing was loaded.", errors)
+            detail = f"Nothing was loaded; what is wrong ({len(errors)}):"
+            problem = make_problem(422, "registry-refused", detail, errors)
             raise ProblemRaised(problem) from refused
         except RegistrarUnavailable as error:
             raise Unavailable(str(error)) from error

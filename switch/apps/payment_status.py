@@ -167,7 +167,7 @@ def _make_page_payment(row: PaymentRow) -> PagePayment:
     at = dt.datetime.fromtimestamp(row.opened_at_ms / 1000, dt.UTC)
     known = row.currency in CURRENCY_NAMES
     return PagePayment(
-        at=f"{at:%Y-%m-%d %H:%M:%S} UTC",
+        at=f"{at:%Y-%m-%d %H:%M:%S}",
         rrn=row.rrn,
         merchant_id=row.merchant_id,
         amount=str(Money(row.amount_minor, row.currency)) if known else str(row.amount_minor),

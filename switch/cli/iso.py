@@ -47,9 +47,11 @@ _dialect_option = click.option(
 )
 
 
-@iso.command()
+@iso.command(short_help="A message's elements by name, as JSON.")
 @_message_options
-@click.option("--format", "form", type=click.Choice(["json", "table"]), default="json")
+@click.option(
+    "--format", "form", type=click.Choice(["json", "table"]), default="json", show_default=True
+)
 @click.option("--clear", is_flag=True, help="Show card data and secrets too (JSON only).")
 def decode(
     *,
@@ -78,9 +80,11 @@ def decode(
             click.echo(json.dumps(shown, ensure_ascii=False, indent=2))
 
 
-@iso.command()
+@iso.command(short_help="A message explained for people, masked.")
 @_message_options
-@click.option("--format", "form", type=click.Choice(["json", "table"]), default="table")
+@click.option(
+    "--format", "form", type=click.Choice(["json", "table"]), default="table", show_default=True
+)
 def describe(
     *,
     message: str | None,
@@ -102,7 +106,7 @@ def describe(
             click.echo(str(description))
 
 
-@iso.command()
+@iso.command(short_help="Write a message from JSON.")
 @click.argument("message", required=False)
 @_dialect_option
 @click.option("--framed", is_flag=True, help="Put the length before it (and TPDU and header).")
@@ -185,7 +189,16 @@ def _read_messages(
             ]
         return [dialect.decode(frame) for frame in frames]
     except (CodecError, FrameError) as e:
-        raise click.ClickException(str(e)) from None
+        hint = "" if prefix else _hint_at_length(wire, dialect)
+        raise click.ClickException(f"{e}{hint}") from None
+
+
+def _hint_at_length(wire: bytes, dialect: Dialect) -> str:
+    """Whole frames are what captures and documents show; say what they need."""
+    size = int.from_bytes(wire[:2], "big")
+    if dialect.table.link.prefix == "binary-2" and size == len(wire) - 2:
+        return " (the input begins with its own length: --framed)"
+    return ""
 
 
 def _read_stdin() -> bytes:

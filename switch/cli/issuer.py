@@ -2,10 +2,14 @@
 
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from switch.cli.failure import EXIT_FAULT, EXIT_IN_USE, CommandFailure, usage_failure
+from switch.cli.failure import EXIT_FAULT, EXIT_IN_USE, EXIT_NO, CommandFailure, usage_failure
+
+if TYPE_CHECKING:
+    from switch.demo.issuer_book import LedgerLine
 
 _LEDGER_NAME = "issuer-ledger.jsonl"
 
@@ -30,10 +34,9 @@ _LEDGER_NAME = "issuer-ledger.jsonl"
 )
 @click.pass_context
 def issuer(ctx: click.Context, folder: Path, address: str, delay_ms: int, late_ms: int) -> None:
-    r"""
+    """
     Run the issuer simulator (iso1987-ascii, 2-byte length) until Ctrl-C.
 
-    \b
     The last two digits of the amount choose the answer: 51 55 61 declined, 91 96 cannot,
     93 approves another amount, 94 answers twice, 97 too late, 98 never, the rest approved.
     66.66 leaves its first three reversals unanswered.
@@ -45,28 +48,59 @@ def issuer(ctx: click.Context, folder: Path, address: str, delay_ms: int, late_m
 
 @issuer.command()
 @click.option("--rrn", help="Only this payment.")
-@click.option("--format", "style", type=click.Choice(["table", "json"]), default="table")
+@click.option(
+    "--data",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of issuer-ledger.jsonl; else that of `switch issuer --data`.",
+)
+@click.option(
+    "--format", "style", type=click.Choice(["table", "json"]), default="table", show_default=True
+)
 @click.pass_obj
-def ledger(path: Path, rrn: str | None, style: str) -> None:
+def ledger(path: Path, rrn: str | None, folder: Path | None, style: str) -> None:
     """Print what the issuer received and did, one line a message."""
     import msgspec
 
     from switch.demo.issuer_ledger import read_ledger
 
+    path = folder / _LEDGER_NAME if folder else path
     if not path.exists():
         raise usage_failure(f"there is no {path}; name the data folder with --data")
-    for line in read_ledger(path):
-        if rrn and line.rrn != rrn:
-            continue
-        if style == "json":
+    lines = [line for line in read_ledger(path) if not rrn or line.rrn == rrn]
+    if style == "json":
+        for line in lines:
             click.echo(msgspec.json.encode(line))
-            continue
-        amount = f"{line.amount_minor / 100:.2f}" if line.op != "network" else ""
-        click.echo(
-            f"{line.at}  {line.mti or '-':<4}  {line.op:<13} {line.outcome:<10}"
-            f" {line.response_code or '-':<2}  rrn {line.rrn or '-':<12} stan {line.stan or '-':<6}"
-            f" {amount:>12}"
-        )
+        return
+    if not lines:
+        raise CommandFailure(f"the issuer never heard of {rrn or 'any payment'}", EXIT_NO)
+    click.secho(
+        f"{'time (UTC)':<23}  {'MTI':<4}  {'what':<13}  {'outcome':<10}  DE39  {'RRN':<12}"
+        f"  {'STAN':<6}  {'amount':>12}",
+        bold=True,
+    )
+    for line in lines:
+        click.echo(_write(line))
+
+
+def _write(line: "LedgerLine") -> str:
+    from datetime import UTC, datetime
+
+    at = f"{datetime.fromtimestamp(line.at // 1000, UTC):%Y-%m-%d %H:%M:%S}.{line.at % 1000:03d}"
+    amount = "" if line.op == "network" else _write_amount(line)
+    return (
+        f"{at}  {line.mti or '-':<4}  {line.op:<13}  {line.outcome:<10}"
+        f"  {line.response_code or '-':<4}  {line.rrn or '-':<12}  {line.stan or '-':<6}"
+        f"  {amount:>12}"
+    ).rstrip()
+
+
+def _write_amount(line: "LedgerLine") -> str:
+    from switch.domain.money import CURRENCY_NAMES, format_minor
+
+    return format_minor(
+        line.amount_minor, line.currency if line.currency in CURRENCY_NAMES else "156"
+    )
 
 
 def _run(path: Path, address: str, delay_ms: int, late_ms: int) -> None:

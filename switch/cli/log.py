@@ -36,7 +36,7 @@ def log() -> None:
     """The raw event log, card data masked."""
 
 
-@log.command()
+@log.command(short_help="Print records of one partition; void ones are marked.")
 @click.option("--partition", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--from", "first", type=click.IntRange(min=0), default=0, help="First offset.")
 @click.option("--to", "last", type=click.IntRange(min=0), help="Last offset (default: the end).")

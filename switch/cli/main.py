@@ -10,7 +10,7 @@ import switch
 # name -> (module, attribute, first line of its help)
 SUBCOMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "up": ("switch.cli.up", "up", "Run every role in one process group."),
-    "tour": ("switch.cli.tour", "tour", "Tell the story with real processes (one minute)."),
+    "tour": ("switch.cli.tour", "tour", "Tell the story with real processes (half a minute)."),
     "pos": ("switch.cli.pos", "pos", "A point-of-sale terminal on the command line."),
     "payment": ("switch.cli.payment", "payment", "The case file of one payment."),
     "registry": ("switch.cli.registry", "registry", "Merchants, agents, terminals, routes."),
@@ -52,7 +52,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(switch.__version__, prog_name="switch")
+@click.version_option(switch.__version__, prog_name="switch", message="%(prog)s %(version)s")
 def main() -> None:
     """A payment switch: ISO 8583 and JSON in, one debit at most, every answer explained.
 

@@ -10,6 +10,7 @@ from switch.cli.client import data_option
 from switch.cli.failure import EXIT_NO, CommandFailure, usage_failure
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from projections.database import Connection
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 CATCH_UP_S: Final = 1.5  # a payment of this moment may not be in the tables yet
 POLL_S: Final = 0.1
+CARD_DIGITS: Final = range(13, 20)  # an RRN has twelve
 _MONEY_STYLES: Final = {
     "debited": "bold green",
     "not-debited": "bold cyan",
@@ -53,6 +55,8 @@ def payment(
 
     found, others = read_database(data_dir, ask)
     if found is None:
+        if reference and _looks_like_card(reference):
+            raise usage_failure("a payment is not looked up by card number; give its RRN or key")
         sought = reference or f"STAN {stan} of terminal {terminal}"
         raise CommandFailure(
             f"no payment under {sought}; see `switch projection status` whether the tables are "
@@ -65,6 +69,10 @@ def payment(
         click.echo(msgspec.json.encode(found))
         return
     _print(found, others)
+
+
+def _looks_like_card(reference: str) -> bool:
+    return reference.isascii() and reference.isdecimal() and len(reference) in CARD_DIGITS
 
 
 async def _find(
@@ -86,7 +94,9 @@ async def _find(
             subjects = await find_by_stan(connection, stan, terminal)
         named = [one for one in subjects if one.rrn or one.idempotency_key]
         if named:
-            return await load_case_file(connection, named[0]), named[1:]
+            first = named[0]
+            others = [one for one in named if not one.rrn or one.rrn != first.rrn]
+            return await load_case_file(connection, first), [one for one in others if one != first]
         refusals = None if reference else await load_refusals(connection, stan, terminal)
         if refusals is not None or asyncio.get_running_loop().time() > give_up_at:
             return refusals, []
@@ -96,7 +106,7 @@ async def _find(
 def _print(found: "CaseFile", others: "list[Subject]") -> None:
     from rich.text import Text
 
-    from switch.cli.screen import make_console, write_amount, write_moment
+    from switch.cli.screen import WIDE, make_console, write_amount, write_moment
 
     console = make_console()
     row = found.payment
@@ -124,7 +134,10 @@ def _print(found: "CaseFile", others: "list[Subject]") -> None:
     question.append(found.verdict, style=_MONEY_STYLES.get(found.money_state, "bold"))
     console.print(question)
     console.print()
-    console.print(_make_table(found.steps))
+    if console.width >= WIDE:
+        console.print(_make_table(found.steps))
+    else:
+        _print_downwards(console, found.steps)
     if others:
         console.print("Also under this reference:", style="dim")
         for other in others:
@@ -132,13 +145,11 @@ def _print(found: "CaseFile", others: "list[Subject]") -> None:
 
 
 def _make_table(steps: "tuple[Step, ...]") -> "Table":
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
-    from switch.cli.screen import write_gap, write_time
+    from switch.cli.screen import make_table, write_gap, write_time
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = make_table()
     for name in ("time (UTC)", "gap"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("partition/offset", no_wrap=True)
@@ -146,24 +157,66 @@ def _make_table(steps: "tuple[Step, ...]") -> "Table":
         table.add_column(name)
     table.add_column("registry", justify="right")
     for step in steps:
-        issuer = " ".join(
-            part
-            for part in (
-                f"-> {step.told_issuer}" if step.told_issuer else "",
-                f"<- {step.issuer_said}" if step.issuer_said else "",
-            )
-            if part
-        )
-        title = f"VOID {step.title} (a former owner's record; it counts for nothing)"
         table.add_row(
             write_time(step.at_ms),
             write_gap(step.gap_ms),
-            f"{step.partition}/{step.journal_offset}.{step.event_index}",
-            Text(title if step.is_void else step.title),
+            _write_place(step),
+            Text(_write_title(step)),
             Text(step.rule),
-            Text(issuer),
+            Text(_write_issuer(step)),
             Text(step.told_terminal),
-            str(step.registry_position),
+            _write_position(step),
             style="dim strike" if step.is_void else "",
         )
     return table
+
+
+def _print_downwards(console: "Console", steps: "tuple[Step, ...]") -> None:
+    """Write each step over several lines: for a terminal too narrow for columns."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from switch.cli.screen import write_gap, write_time
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    grid.add_row(Text("time (UTC)", "bold"), Text("gap", "bold"), Text("offset", "bold"))
+    for step in steps:
+        about = Text(_write_title(step), "bold")
+        for name, text in (
+            ("decided by", step.rule),
+            ("issuer", _write_issuer(step)),
+            ("terminal", step.told_terminal),
+        ):
+            if text:
+                about.append(f"\n{name}: ", "not bold dim").append(text, "not bold")
+        style = "dim strike" if step.is_void else ""
+        grid.add_row(
+            write_time(step.at_ms), write_gap(step.gap_ms), _write_place(step), about, style=style
+        )
+    console.print(grid)
+    positions = sorted({step.registry_position for step in steps} - {0})
+    console.print(f"\nregistry position: {', '.join(map(str, positions)) or '-'}", style="dim")
+
+
+def _write_place(step: "Step") -> str:
+    return f"{step.partition}/{step.journal_offset}.{step.event_index}"
+
+
+def _write_title(step: "Step") -> str:
+    if step.is_void:
+        return f"VOID {step.title} (a former owner's record; it counts for nothing)"
+    return step.title
+
+
+def _write_issuer(step: "Step") -> str:
+    told = f"-> {step.told_issuer}" if step.told_issuer else ""
+    said = f"<- {step.issuer_said}" if step.issuer_said else ""
+    return " ".join(part for part in (told, said) if part)
+
+
+def _write_position(step: "Step") -> str:
+    return str(step.registry_position or "-")  # 0: a step for which the registry was not asked

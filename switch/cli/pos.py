@@ -36,12 +36,29 @@ class _Digits(click.ParamType[str]):
         return value
 
 
+class _Identity(click.ParamType[str]):
+    """A terminal's or merchant's number, as long as the element that carries it at most."""
+
+    name = "text"
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse what the element cannot hold; shorter than it is filled with blanks."""
+        if not value or not (value.isascii() and value.isprintable()) or len(value) > self._length:
+            self.fail(f"give 1 to {self._length} letters or digits", param, ctx)
+        return value
+
+
 format_option = click.option(
     "--format", "style", type=click.Choice(["table", "json"]), default="table", show_default=True
 )
-terminal_option = click.option("--terminal", "terminal_id", help="DE 41; the demo's first one.")
+terminal_option = click.option(
+    "--terminal", "terminal_id", type=_Identity(8), help="DE 41; the demo's first one."
+)
 merchant_option = click.option(
-    "--merchant", "merchant_id", help="DE 42 as sent; else the terminal's own."
+    "--merchant", "merchant_id", type=_Identity(15), help="DE 42 as sent; else the terminal's own."
 )
 channel_option = click.option(
     "--channel", type=click.Choice(CHANNELS), help="How the terminal speaks; else its own profile."
@@ -57,7 +74,7 @@ def pos() -> None:
     """
 
 
-@pos.command()
+@pos.command(short_help="Ask for a payment and print the receipt.")
 @click.option("--amount", help="As people write it: 12.34 (needed unless --repeat).")
 @click.option("--repeat", is_flag=True, help="Send the last payment again, the same bytes.")
 @click.option("--drop-answer", is_flag=True, help="Lose the answer on its way back.")

@@ -24,7 +24,7 @@ def projection() -> None:
     """Projections: read models in PostgreSQL, always rebuildable from the journal."""
 
 
-@projection.command()
+@projection.command(short_help="How far each projection is, and how far behind.")
 @data_option
 @style_option
 def status(data_dir: Path, style: str) -> None:
@@ -92,15 +92,13 @@ def _lag(next_offset: int, end_offset: int | None) -> int | None:
 
 
 def _print_status(found: "list[Progress]", ends: dict[int, int]) -> None:
-    from rich.table import Table
+    from switch.cli.screen import make_console, make_table, write_moment
 
-    from switch.cli.screen import make_console, write_moment
-
-    table = Table(title="Projections", title_justify="left")
-    table.add_column("projection")
-    for name in ("partition", "position", "journal end", "lag", "void", "generation"):
+    table = make_table()
+    table.add_column("projection", no_wrap=True)
+    for name in ("partition", "position", "end", "lag", "void", "gen"):
         table.add_column(name, justify="right")
-    table.add_column("last record")
+    table.add_column("last record", no_wrap=True)
     for one in found:
         if not one.is_made:
             table.add_row(one.name, "no tables yet", style="yellow")
@@ -121,8 +119,8 @@ def _print_status(found: "list[Progress]", ends: dict[int, int]) -> None:
     make_console().print(table)
 
 
-@projection.command()
-@click.argument("name", type=click.Choice(NAMES))
+@projection.command(short_help="Build one anew, compare, switch.")
+@click.argument("name", type=click.Choice(NAMES), metavar="NAME")
 @data_option
 @click.option(
     "--accept-differences", is_flag=True, help="Put the new tables in force even if they differ."
@@ -130,7 +128,7 @@ def _print_status(found: "list[Progress]", ends: dict[int, int]) -> None:
 @style_option
 def rebuild(name: str, data_dir: Path, accept_differences: bool, style: str) -> None:
     """
-    Build NAME anew from the journal, compare it with the live tables, and switch.
+    Build NAME (settlement, audit) anew from the journal; equal to the live tables, it takes over.
 
     Readers and the running projector go on meanwhile.
     """

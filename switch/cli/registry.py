@@ -25,7 +25,7 @@ def registry() -> None:
     """
 
 
-@registry.command()
+@registry.command(short_help="Load a TOML file: all of it, or nothing and every error.")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @data_option
 @format_option
@@ -50,11 +50,15 @@ def load(file: Path, data_dir: Path, style: str) -> None:
 
 
 @registry.command(name="list")
-@click.argument("kind", type=click.Choice(KINDS), required=False)
+@click.argument("kind", type=click.Choice(KINDS), required=False, metavar="[KIND]")
 @data_option
 @format_option
 def list_(kind: str | None, data_dir: Path, style: str) -> None:
-    """List one KIND of entities, or all of them."""
+    """
+    List one KIND of entities, or all of them.
+
+    KIND is acquirers, agents, groups, merchants, terminals, issuers, links, routes or clients.
+    """
     client = InstanceClient(data_dir)
     rows = {
         each: client.get(path_of("v1", "registry", each))[each]
@@ -69,12 +73,16 @@ def list_(kind: str | None, data_dir: Path, style: str) -> None:
 
 
 @registry.command()
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
 @click.argument("entity_id", metavar="ID")
 @data_option
 @format_option
 def show(kind: str, entity_id: str, data_dir: Path, style: str) -> None:
-    """Show everything about one entity; keys by their check value only."""
+    """
+    Show everything about one entity; keys by their check value only.
+
+    `switch registry list KIND` names the ids; a terminal's is ACQUIRER:TERMINAL_ID.
+    """
     entity = InstanceClient(data_dir).get(path_of("v1", "registry", kind, entity_id))
     if style == "json":
         click.echo(json.dumps(entity, ensure_ascii=False, indent=2))
@@ -85,14 +93,12 @@ def show(kind: str, entity_id: str, data_dir: Path, style: str) -> None:
 
 
 def _print_table(kind: str, entities: list[dict[str, Any]]) -> None:
-    from rich.table import Table
-
-    from switch.cli.screen import make_console
+    from switch.cli.screen import make_console, make_table
     from switch.domain.registry.queries import LIST_FIELDS
 
-    table = Table(title=f"{len(entities)} {kind}", title_justify="left")
+    table = make_table(f"{len(entities)} {kind}")
     for name in LIST_FIELDS[kind]:
-        table.add_column(name.replace("_", " "), overflow="fold")
+        table.add_column(name.replace("_", " "), overflow="fold", no_wrap=name == "id")
     for entity in entities:
         table.add_row(*(_write(entity.get(name)) for name in LIST_FIELDS[kind]))
     make_console().print(table)

@@ -13,7 +13,9 @@ from switch.cli.client import data_option
 from switch.cli.failure import EXIT_FAULT, EXIT_NO, EXIT_WRONG, CommandFailure, usage_failure
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from switch.cli.replay_walk import PartitionReplay, RegistryTimeline, ReplayedRecord
     from switch.domain.payment.rules import DecisionRules
@@ -248,7 +250,7 @@ def _print_payment(found: Found, rrn: str) -> None:
     console = make_console()
     console.print()
     console.print(Text.assemble(("Payment ", "bold"), (rrn, "bold"), "  decided again"))
-    console.print(_make_table(found))
+    _print_records(console, found)
     decided = sum(record.decided is not None or bool(record.fault) for _, record in found.records)
     different = sum(not record.is_same for _, record in found.records)
     if different:
@@ -258,13 +260,10 @@ def _print_payment(found: Found, rrn: str) -> None:
 
 
 def _print_counts(found: Found) -> None:
-    from rich import box
-    from rich.table import Table
-
-    from switch.cli.screen import make_console
+    from switch.cli.screen import make_console, make_table
 
     console = make_console()
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = make_table()
     for name in ("partition", "records", "void", "decided again", "different"):
         table.add_column(name, justify="right")
     for one in found.counts:
@@ -276,37 +275,31 @@ def _print_counts(found: Found) -> None:
         console.print("every decision comes out the same", style="bold green")
         return
     console.print(f"{different} decisions come out different; the first:", style="bold red")
-    console.print(_make_table(found))
+    _print_records(console, found)
+
+
+def _print_records(console: "Console", found: Found) -> None:
+    from switch.cli.screen import WIDE
+
+    if console.width >= WIDE:
+        console.print(_make_table(found))
+    else:
+        _print_downwards(console, found)
 
 
 def _make_table(found: Found) -> "Table":
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
-    from switch.cli.replay_walk import list_differences
-    from switch.cli.screen import write_time
+    from switch.cli.screen import make_table, write_time
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = make_table()
     table.add_column("step", justify="right")
     table.add_column("partition/offset", no_wrap=True)
     table.add_column("time (UTC)", no_wrap=True)
     for name in ("what happened", "recorded decision", "today's decision", ""):
         table.add_column(name, overflow="fold")
     for step, (partition, replayed) in enumerate(found.records, 1):
-        today = Text("nothing to decide", "dim")
-        verdict = Text("-", "dim")
-        if replayed.fault:
-            today = Text(f"raises {replayed.fault}", "red")
-        elif replayed.decided is not None:
-            today = Text(_describe(replayed.decided))
-        if not replayed.is_same:
-            verdict = Text("different", "bold red")
-            if replayed.decided is not None:
-                for each in list_differences(replayed.recorded, replayed.decided):
-                    today.append(f"\n{each}", "red")
-        elif replayed.decided is not None:
-            verdict = Text("same", "green")
+        today, verdict = _judge(replayed)
         table.add_row(
             str(step),
             f"{partition}/{replayed.offset}",
@@ -317,6 +310,53 @@ def _make_table(found: Found) -> "Table":
             verdict,
         )
     return table
+
+
+def _print_downwards(console: "Console", found: Found) -> None:
+    """Write each step over several lines: for a terminal too narrow for columns."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from switch.cli.screen import write_time
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    for step, (partition, replayed) in enumerate(found.records, 1):
+        today, verdict = _judge(replayed)
+        about = Text(_describe(replayed.record.events[:1]), "bold")
+        if replayed.recorded:
+            about.append("\nrecorded: ", "not bold dim")
+            about.append(_describe(replayed.recorded), "not bold")
+        about.append("\ntoday: ", "not bold dim")
+        about.append_text(today if verdict.plain != "same" else verdict)
+        place = f"{partition}/{replayed.offset}"
+        grid.add_row(str(step), place, write_time(replayed.record.at), about)
+    console.print(grid)
+
+
+def _judge(replayed: "ReplayedRecord") -> "tuple[Text, Text]":
+    """Put today's decision in words, and whether it is the recorded one."""
+    from rich.text import Text
+
+    from switch.cli.replay_walk import list_differences
+
+    today = Text("nothing to decide", "not bold dim")
+    verdict = Text("-", "dim")
+    if replayed.fault:
+        today = Text(f"raises {replayed.fault}", "red")
+    elif replayed.decided is not None:
+        today = Text(_describe(replayed.decided) or "no event follows", "not bold")
+    if not replayed.is_same:
+        verdict = Text("different", "bold red")
+        if replayed.decided is not None:
+            for each in list_differences(replayed.recorded, replayed.decided):
+                today.append(f"\n{each}", "red")
+    elif replayed.decided is not None:
+        verdict = Text("same", "not bold green")
+    return today, verdict
 
 
 def _describe(events: "tuple[JournalEvent, ...]") -> str:

@@ -4,11 +4,14 @@ import sys
 from datetime import UTC, datetime
 from typing import Final
 
+from rich import box
 from rich.console import Console
+from rich.table import Table
 
 from switch.domain.money import CURRENCY_NAMES, format_minor
 
 PIPE_WIDTH: Final = 160  # a pipe has no width of its own; tables should not be squeezed into 80
+WIDE: Final = 120  # from here on a case file fits side by side; below, it is written downwards
 _MINUTE_MS: Final = 60_000
 
 
@@ -17,6 +20,18 @@ def make_console() -> Console:
     if sys.stdout.isatty():
         return Console(highlight=False)
     return Console(highlight=False, width=PIPE_WIDTH)
+
+
+def make_table(title: str = "") -> Table:
+    """Make an empty table in the one style that all commands have; it fits 80 columns."""
+    return Table(
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),  # with the box's own blank: two between columns
+    )
 
 
 def write_amount(minor: int | None, currency: str) -> str:

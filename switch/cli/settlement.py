@@ -14,41 +14,56 @@ if TYPE_CHECKING:
     from projections.queries.settlement import Day, Total
 
 
-@click.group()
+@click.group(short_help="Settlement lines and totals.")
 def settlement() -> None:
     """Settlement lines and totals, from the settlement projection."""
 
 
-@settlement.command()
-@click.argument("day", metavar="DATE")
+@settlement.command(short_help="A day's totals by merchant, terminal and batch.")
+@click.argument("day", metavar="[DATE]", required=False)
 @data_option
 @click.option("--merchant", default="", help="Only this merchant id.")
 @click.option(
     "--format", "style", type=click.Choice(["table", "json"]), default="table", show_default=True
 )
-def show(day: str, data_dir: Path, merchant: str, style: str) -> None:
-    """Show the totals of DATE (YYYY-MM-DD) by merchant, terminal and batch."""
+def show(day: str | None, data_dir: Path, merchant: str, style: str) -> None:
+    """
+    Show the totals of DATE (YYYY-MM-DD), or of the latest day, by merchant, terminal and batch.
+
+    A day here is the settlement date on the receipt, not the date of the payment.
+    """
     from switch.cli.reading import read_database
 
     try:
-        wanted = date.fromisoformat(day)
+        named = date.fromisoformat(day) if day is not None else None
     except ValueError as error:
         raise usage_failure(f"{day!r} is not a date; write it like 2026-11-22") from error
 
-    async def ask(connection: "Connection") -> "tuple[list[Total], list[Day]]":
+    async def ask(connection: "Connection") -> "tuple[date | None, list[Total], list[Day]]":
         from projections.queries.settlement import list_days, read_totals
 
-        totals = await read_totals(connection, wanted, merchant_id=merchant)
-        return totals, ([] if totals else await list_days(connection))
+        days = await list_days(connection)
+        latest = days[0].settlement_date if days else None
+        wanted = named or latest
+        if wanted is None:
+            return None, [], []
+        return wanted, await read_totals(connection, wanted, merchant_id=merchant), days
 
-    totals, days = read_database(data_dir, ask)
-    if not totals:
-        known = ", ".join(str(one.settlement_date) for one in days) or "none yet"
-        raise CommandFailure(f"nothing settles on {wanted}; days with lines: {known}", EXIT_NO)
+    wanted, totals, days = read_database(data_dir, ask)
+    if wanted is None or not totals:
+        raise CommandFailure(_explain_none(wanted or named, merchant, days), EXIT_NO)
     if style == "json":
         _print_json(wanted, totals)
     else:
         _print_table(wanted, totals)
+
+
+def _explain_none(day: date | None, merchant: str, days: "list[Day]") -> str:
+    known = ", ".join(str(one.settlement_date) for one in days)
+    if not known:
+        return "nothing settles yet: no payment was approved so far"
+    whose = f" for merchant {merchant}" if merchant else ""
+    return f"nothing settles on {day}{whose}; days with lines: {known}"
 
 
 def _print_json(day: date, totals: "list[Total]") -> None:
@@ -61,14 +76,12 @@ def _print_json(day: date, totals: "list[Total]") -> None:
 
 
 def _print_table(day: date, totals: "list[Total]") -> None:
-    from rich.table import Table
-
     from projections.queries.settlement import sum_totals
-    from switch.cli.screen import make_console, write_amount
+    from switch.cli.screen import make_console, make_table, write_amount
 
-    table = Table(title=f"Settlement of {day}", title_justify="left")
+    table = make_table(f"Settlement of {day}")
     for name in ("merchant", "terminal", "batch"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     for name in ("sales", "reversals", "gross", "fee", "net", ""):
         table.add_column(name, justify="right" if name else "left")
     sums = sum_totals(totals)

@@ -24,6 +24,11 @@ CREATED: Final = 201
 ACCEPTED: Final = 202
 CONFLICT: Final = 409
 UNPROCESSABLE: Final = 422
+# in a partner's words: the catalogue speaks to terminals, of trace numbers
+_OTHER_CONTENT: Final = (
+    "Nothing was debited by this request. Look up the first payment under this rrn; a new payment "
+    "needs a new Idempotency-Key."
+)
 _CONFLICT_REASONS: Final = frozenset(
     {Reason.DUPLICATE_CONFLICT.value, Reason.LATE_AFTER_REVERSAL.value}
 )
@@ -121,7 +126,11 @@ class Answerer:
                 type="urn:payment-switch:problem:idempotency-key-reused",
                 title="The Idempotency-Key was used with other content",
                 status=UNPROCESSABLE,
-                detail=decline_of(Reason(answer.reason)).next_en,
+                detail=(
+                    _OTHER_CONTENT
+                    if answer.reason == Reason.DUPLICATE_CONFLICT.value
+                    else decline_of(Reason(answer.reason)).next_en
+                ),
                 rrn=answer.rrn,
                 retry="never",
             )

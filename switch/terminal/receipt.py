@@ -26,7 +26,8 @@ _OPERATIONS: Final = {
 }
 _SIGN_ON_FIRST: Final = Words(zh="请先签到", en="Sign on before the next payment")
 _UNPROVEN: Final = Words(
-    zh="应答无 MAC:终端密钥未知或不符", en="The answer has no MAC: the terminal's key did not match"
+    zh="应答无 MAC:尚未用到终端密钥即已拒绝",
+    en="The answer has no MAC: refused before the terminal's key was used",
 )
 
 

@@ -90,6 +90,7 @@ def test_encode_writes_bytes_when_asked():
         (("decode", "--framed", f"FFFF{SALE}"), "frame longer than allowed"),
         (("decode", "--dialect", "colour", SALE), "no dialect 'colour'"),
         (("decode", "60"), "the data ends inside"),
+        (("decode", FRAMED), "begins with its own length: --framed"),
         (("encode", "{"), "MESSAGE"),
         (("encode", '{"mti": "0200", "fields": {"pan": 1}}'), "Expected `str`"),
         (("encode", '{"mti": "0200", "fields": {"colour": "1"}}'), "colour at offset 0"),

@@ -33,9 +33,18 @@ def test_each_subcommand_can_be_imported_and_helps(name: str) -> None:
     assert result.exit_code == 0, result.output
 
 
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_no_list_of_commands_is_cut_short(name: str) -> None:
+    module, attribute, _ = SUBCOMMANDS[name]
+    shown = CliRunner().invoke(getattr(importlib.import_module(module), attribute), ["--help"])
+    assert "..." not in shown.output.partition("Commands:")[2]
+    assert "\\b" not in shown.output
+
+
 def test_an_unknown_subcommand_is_a_usage_error() -> None:
     assert CliRunner().invoke(main, ["frobnicate"]).exit_code == 2
 
 
 def test_the_version_is_printed() -> None:
-    assert switch.__version__ in CliRunner().invoke(main, ["--version"]).output
+    shown = CliRunner().invoke(main, ["--version"]).output
+    assert shown == f"switch {switch.__version__}\n"

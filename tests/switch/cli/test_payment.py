@@ -44,6 +44,23 @@ def test_it_is_found_by_key_and_by_stan_and_terminal(readable_instance, sale):
     assert json.loads(by_stan.output)["payment"]["stan"] == payment["stan"]
 
 
+def test_a_narrow_terminal_gets_its_steps_downwards(readable_instance, sale, monkeypatch):
+    monkeypatch.setattr("switch.cli.screen.PIPE_WIDTH", 80)
+    shown = invoke(readable_instance.data_dir, sale["payment"]["rrn"]).output
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "…" not in shown
+    for step in sale["steps"]:
+        assert step["title"].split()[0] in shown
+    assert shown.count("0/1.") == 2
+    assert "registry position:" in shown
+
+
+def test_a_card_number_is_not_repeated(readable_instance):
+    result = invoke(readable_instance.data_dir, "6200000000000005")
+    assert result.exit_code == 2
+    assert "6200000000000005" not in result.output
+
+
 def test_what_is_not_there_ends_with_1(readable_instance):
     result = invoke(readable_instance.data_dir, "991234567890")
     assert result.exit_code == 1

@@ -109,10 +109,15 @@ def test_the_terminal_remembers(data_dir):
         ("sale", "--amount", "1.234"),
         ("sale", "--amount", "1", "--repeat"),
         ("reverse", "--reason", "77"),
+        ("sale", "--amount", "1", "--terminal", "123456789"),
+        ("sale", "--amount", "1", "--terminal", ""),
+        ("sale", "--amount", "1", "--merchant", "商户"),
     ],
 )
 def test_wrong_arguments_end_with_exit_code_2(data_dir, arguments):
-    assert run_pos(data_dir, *arguments).returncode == 2
+    done = run_pos(data_dir, *arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
 
 
 def test_without_an_instance_it_says_how_to_start_one(tmp_path):

@@ -98,6 +98,16 @@ def test_the_steps_of_a_payment_come_out_the_same(paid, tmp_path):
     assert "routed to bank" in table
 
 
+def test_a_narrow_terminal_gets_its_steps_downwards(paid, tmp_path, monkeypatch):
+    monkeypatch.setattr("switch.cli.screen.PIPE_WIDTH", 80)
+    write_log(tmp_path, paid.registry, paid.journal)
+    result = invoke(tmp_path, paid.journal[0].events[0].rrn)
+    assert result.exit_code == 0
+    assert "routed to bank" in result.output
+    assert max(map(len, result.output.splitlines())) <= 80
+    assert "today: same" in result.output
+
+
 def test_an_altered_record_ends_with_4_and_names_the_field(paid, tmp_path):
     fact, decision = paid.journal[1].events
     forged = replace(decision, line=replace(decision.line, fee_minor=0))

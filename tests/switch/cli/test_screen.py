@@ -1,4 +1,11 @@
-from switch.cli.screen import make_console, write_amount, write_gap, write_moment, write_time
+from switch.cli.screen import (
+    make_console,
+    make_table,
+    write_amount,
+    write_gap,
+    write_moment,
+    write_time,
+)
 
 
 def test_amounts_times_and_gaps_are_written_for_people():
@@ -16,3 +23,13 @@ def test_amounts_times_and_gaps_are_written_for_people():
 def test_a_pipe_gets_wide_plain_tables(capsys):
     make_console().print("x" * 150)
     assert capsys.readouterr().out == "x" * 150 + "\n"
+
+
+def test_a_table_has_two_blanks_between_columns_and_no_frame(capsys):
+    table = make_table("Title")
+    table.add_column("a", no_wrap=True)
+    table.add_column("b")
+    table.add_row("1", "2")
+    make_console().print(table)
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert [lines[0], lines[1], lines[-1]] == ["Title", "a  b", "1  2"]

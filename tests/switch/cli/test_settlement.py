@@ -35,6 +35,17 @@ def test_a_day_without_lines_ends_with_1_and_names_days_that_have_some(readable_
     assert "days with lines: 2026-11-23, 2026-11-22" in result.output
 
 
+def test_without_a_date_the_latest_day_is_shown(readable_instance):
+    shown = json.loads(invoke(readable_instance, "--format", "json").output)
+    assert shown["settlement_date"] == "2026-11-23"
+
+
+def test_a_merchant_without_lines_is_named(readable_instance):
+    result = invoke(readable_instance, "2026-11-22", "--merchant", "nobody")
+    assert result.exit_code == 1
+    assert "nothing settles on 2026-11-22 for merchant nobody" in result.output
+
+
 def test_what_is_no_date_ends_with_2(readable_instance):
     result = invoke(readable_instance, "22.11.2026")
     assert result.exit_code == 2
