@@ -1,0 +1,59 @@
+"""Ten thousand terminals that say nothing, and one that pays."""
+
+import contextlib
+import resource
+import socket
+import time
+
+import pytest
+
+from tests.faults.stand import until
+from tests.faults.till import Till
+
+pytestmark = pytest.mark.process
+
+IDLE_COUNT = 10_000
+FILES_KEPT = 500  # for everything else that this process and the switch have open
+IDLE_RSS_BYTES_MAX = 300 * 1_048_576
+PAYMENT_COUNT = 200
+SLOWEST_S_MAX = 1.0
+
+
+@pytest.fixture
+def idle_count():
+    """As many as this machine lets one process open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    target = IDLE_COUNT + FILES_KEPT
+    wanted = target if hard == resource.RLIM_INFINITY else min(target, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    yield wanted - FILES_KEPT
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def open_connections(count, stand):
+    return stand.metric("switch_connections") >= count
+
+
+def test_ten_thousand_idle_terminals_cost_little_and_slow_nobody(stand, idle_count):
+    address = stand.address("unionpay-pos")
+    with contextlib.ExitStack() as opened:
+        idle = [
+            opened.enter_context(socket.create_connection(address, 20)) for _ in range(idle_count)
+        ]
+        until(lambda: open_connections(idle_count, stand), f"{idle_count} connections")
+        slowest = 0.0
+        with Till(address) as till:
+            for stan in range(1, PAYMENT_COUNT + 1):
+                before = time.monotonic()
+                assert till.pay(1000, stan).response_code == "00"
+                slowest = max(slowest, time.monotonic() - before)
+        assert slowest < SLOWEST_S_MAX
+        assert stand.rss_bytes() < IDLE_RSS_BYTES_MAX
+        # any of them may wake up
+        with Till(address) as late:
+            late.socket, closed = idle[-1], late.socket
+            closed.close()
+            assert late.pay(1000, PAYMENT_COUNT + 1).response_code == "00"
+        assert stand.closings() == []
+    until(lambda: stand.metric("switch_connections") == 0, "all of them gone")
+    stand.check()
