@@ -95,6 +95,7 @@ class Up:
         self._children: list[KeptChild] = []
         self._instance: Instance | None = None
         self._is_serving = False
+        self._terminal_addresses = ""
         self._log_url = settings.log.url or f"sqlite://{quote(str(self._data_dir / LOG_FILE))}"
         self._projector: KeptChild | None = None
         self._issuer_address = settings.issuer_simulator.address
@@ -205,6 +206,9 @@ class Up:
             facts=self._list_facts,
         )
         terminals = {name: one for name, one in bound.items() if name != "http"}
+        self._terminal_addresses = ", ".join(
+            f"{bound_address(one)} ({name})" for name, one in terminals.items()
+        )
         await instance.listen(terminals, bound["http"], api)
         await self._wait_projector()
         self._announce(bound, issuer)
@@ -308,7 +312,11 @@ class Up:
         return "; ".join(str(fault) for fault in faults) if isinstance(faults, list) else ""
 
     def _list_facts(self) -> Sequence[PageFact]:
-        facts = [PageFact("data folder", str(self._data_dir)), PageFact("event log", self._log_url)]
+        facts = [
+            PageFact("terminals", self._terminal_addresses),
+            PageFact("data folder", str(self._data_dir)),
+            PageFact("event log", self._log_url),
+        ]
         for child in self._children:
             if child is self._projector:
                 fault = self._explain_projector()
