@@ -255,7 +255,7 @@ class IssuersSide:
         if decisions:
             lane.remove(payment.rrn)
         elif is_final_reversal_code(code):
-            lane.put(payment.rrn, now.boot_ms + self._settings.lanes.issuer_delay_max_ms)
+            lane.postpone(payment.rrn, now.boot_ms + self._settings.lanes.issuer_delay_max_ms)
 
     # -- small ----------------------------------------------------------------------------------
 

@@ -49,6 +49,11 @@ class ReversalLane:
             self._due_at[rrn] = due_boot_ms
             heapq.heappush(self._due, (due_boot_ms, rrn))
 
+    def postpone(self, rrn: str, due_boot_ms: int) -> None:
+        """Queue a reversal for its time and no earlier, even if it was due before."""
+        self.remove(rrn)
+        self.put(rrn, due_boot_ms)
+
     def take_due(self, now_boot_ms: int) -> Iterator[str]:
         """Yield the reversals to send now; each counts as in flight until `put` or `remove`."""
         self._return_unanswered(now_boot_ms)

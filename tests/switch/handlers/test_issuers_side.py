@@ -146,3 +146,17 @@ def test_an_amount_that_is_no_number_is_an_answer_that_cannot_be_trusted(world, 
     asked = world.send(make_message())
     world.issuer_says("00", amount_transaction="00000000010X")
     assert world.answers(asked) == ["98"]
+
+
+def test_an_answer_to_a_reversal_that_was_about_to_be_repeated_still_waits_for_its_confirmation(
+    world, make_message
+):
+    world.send(make_message())
+    world.pass_ms(3_200)
+    world.restart()  # the reversal is due again at once
+    world.issuer_says("25", index=1)
+    sent = len(world.sent)
+    world.pass_ms(5_800)
+    assert len(world.sent) == sent
+    world.pass_ms(400)
+    assert len(world.sent) == sent + 1

@@ -69,3 +69,12 @@ def test_one_that_wants_another_sending_later_waits_for_its_time():
     lane.put("a", 60_000)
     assert list(lane.take_due(59_999)) == []
     assert list(lane.take_due(60_000)) == ["a"]
+
+
+def test_one_that_is_due_can_be_postponed():
+    lane = ReversalLane(SETTINGS)
+    lane.put("a", 0)
+    lane.postpone("a", 60_000)
+    assert list(lane.take_due(59_999)) == []
+    assert list(lane.take_due(60_000)) == ["a"]
+    assert list(lane.take_due(60_000)) == []
