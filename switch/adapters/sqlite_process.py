@@ -43,7 +43,10 @@ class WriterProcess(asyncio.Protocol):
         Raises:
             LogUnavailable: it cannot be started.
         """
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            raise LogUnavailable(f"cannot start the log's writing process: {error}") from error
         for side in (ours, theirs):
             side.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
         arguments = (

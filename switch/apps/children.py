@@ -87,7 +87,10 @@ class KeptChild:
                 return  # whoever stopped us stopped the whole process group
             delay_s = min(delay_s * 2, RESTART_DELAY_MAX_S)
             self._log.warning("child ended; it is started again", exit_code=code)
-            await self._launch()
+            try:
+                await self._launch()
+            except OSError as error:  # out of processes, memory or open files: for a while
+                self._log.error("child cannot be started now", reason=str(error))
 
     def _hear(self, line: bytes) -> None:
         try:

@@ -1,11 +1,13 @@
 import asyncio
 import os
+import resource
 import signal
 
 import pytest
 
 from switch.adapters.sqlite_file import find_bounds, lock_file, open_file, stream_key
 from switch.adapters.sqlite_process import WriterProcess
+from switch.eventlog.port import LogUnavailable
 
 ON_BOTH_LOOPS = True
 KEY = stream_key("journal", 0)
@@ -54,6 +56,19 @@ async def process(heard, path):
     os.close(lock)
     yield process
     await process.stop()
+
+
+async def test_without_open_files_left_it_says_that_it_cannot_start(heard, path):
+    process = WriterProcess(heard.take_runs, heard.take_end)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    spare = os.open(os.devnull, os.O_RDONLY)
+    os.close(spare)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (spare, hard))
+    try:
+        with pytest.raises(LogUnavailable, match="Too many open files"):
+            await process.start(path, lock=0, inbound_retention_ms=1, page_count_max=0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def end_of(path):

@@ -1,10 +1,12 @@
 import asyncio
 import json
 import os
+import resource
 import signal
 from pathlib import Path
 
 import pytest
+import structlog
 
 from switch.adapters.telemetry import make_telemetry
 from switch.apps.children import KeptChild
@@ -56,6 +58,24 @@ async def test_a_child_that_dies_is_started_again_with_a_new_order(child):
     os.kill(first, signal.SIGKILL)
     await until_order(child, 1)
     assert child.report["pid"] != first
+
+
+async def test_a_child_that_cannot_be_started_now_is_started_later(child):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    spare = os.open(os.devnull, os.O_RDONLY)
+    os.close(spare)
+    with structlog.testing.capture_logs() as lines:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (spare, hard))
+        try:
+            os.kill(child.report["pid"], signal.SIGKILL)
+            async with asyncio.timeout(DEADLINE_S):
+                while "child cannot be started now" not in [line["event"] for line in lines]:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    async with asyncio.timeout(DEADLINE_S):
+        while not child.report:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 async def test_a_child_whose_end_is_expected_is_not_started_again(child):
