@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -142,7 +143,10 @@ def print_report(report: RunReport, console: Console) -> None:
 
 
 def _latency_table(report: RunReport) -> Table:
-    table = Table("kind", *("count", "mean", "p50", "p90", "p99", "p99.9", "max ms"))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("ms by kind", no_wrap=True)
+    for name in ("count", "mean", "p50", "p90", "p99", "p99.9", "max"):
+        table.add_column(name, justify="right")
     for name, row in report.latencies.items():
         values = (row.mean_ms, row.p50_ms, row.p90_ms, row.p99_ms, row.p999_ms, row.max_ms)
         table.add_row(name, f"{row.count:,}", *(f"{value:.2f}" for value in values))

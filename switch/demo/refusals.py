@@ -144,7 +144,7 @@ PROVOCATIONS: Final = (
         Reason.CURRENCY_NOT_ENABLED,
         "the merchant is paid in 156 (CNY), not in 840 (USD)",
         "--amount 1.00 --currency 840",
-        detail="840",
+        detail="message says 840, approved is 156",
     ),
     Provocation(
         Reason.AMOUNT_NOT_POSITIVE,
@@ -155,13 +155,13 @@ PROVOCATIONS: Final = (
         Reason.AMOUNT_OVER_LIMIT,
         "the merchant takes at most 1.00 at a time",
         "--amount 1.01 --terminal 00000019",
-        detail="limit 100",
+        detail="limit 1.00 CNY",
     ),
     Provocation(
         Reason.DAILY_AMOUNT_OVER_LIMIT,
         "the merchant takes at most 1.00 a day",
         "--amount 1.01 --terminal 00000020",
-        detail="limit 100",
+        detail="limit 1.00 CNY",
     ),
     Provocation(
         Reason.DAILY_COUNT_OVER_LIMIT,

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
+from switch.domain.money import Money
 from switch.domain.payment.requests import PaymentRequest
 from switch.domain.reasons import Reason
 from switch.domain.registry.entities import (
@@ -211,13 +212,14 @@ def check_amount(facts: Facts) -> Refusal | None:
     if merchant is None or amount is None:
         return Refusal(Reason.AMOUNT_NOT_POSITIVE)
     if amount.currency != merchant.currency:
-        return Refusal(Reason.CURRENCY_NOT_ENABLED, amount.currency)
+        told = f"message says {amount.currency}, approved is {merchant.currency}"
+        return Refusal(Reason.CURRENCY_NOT_ENABLED, told)
     if amount.minor <= 0:
         return Refusal(Reason.AMOUNT_NOT_POSITIVE)
     terminal_max = facts.terminal.amount_max_minor if facts.terminal else None
     for limit in (merchant.amount_max_minor, terminal_max):
         if limit is not None and amount.minor > limit:
-            return Refusal(Reason.AMOUNT_OVER_LIMIT, f"limit {limit}")
+            return Refusal(Reason.AMOUNT_OVER_LIMIT, f"limit {Money(limit, amount.currency)}")
     return None
 
 
@@ -228,7 +230,7 @@ def check_daily_limits(facts: Facts) -> Refusal | None:
         return None
     limit = merchant.daily_amount_max_minor
     if limit is not None and facts.totals.amount_minor + amount.minor > limit:
-        return Refusal(Reason.DAILY_AMOUNT_OVER_LIMIT, f"limit {limit}")
+        return Refusal(Reason.DAILY_AMOUNT_OVER_LIMIT, f"limit {Money(limit, amount.currency)}")
     limit = merchant.daily_count_max
     if limit is not None and facts.totals.count + 1 > limit:
         return Refusal(Reason.DAILY_COUNT_OVER_LIMIT, f"limit {limit}")

@@ -134,7 +134,8 @@ def test_an_mcc_that_the_merchant_id_contradicts_is_refused(facts):
 
 def test_the_terminals_own_limit_counts_too(facts):
     terminal = replace(facts.terminal, amount_max_minor=50)
-    assert first_refusal(facts._replace(terminal=terminal)).reason is Reason.AMOUNT_OVER_LIMIT
+    refusal = first_refusal(facts._replace(terminal=terminal))
+    assert refusal == (Reason.AMOUNT_OVER_LIMIT, "limit 0.50 CNY")
 
 
 @pytest.mark.parametrize("limit", ["amount_max_minor", "daily_amount_max_minor", "daily_count_max"])
