@@ -56,6 +56,7 @@ class IssuersSide:
         self._waiting = waiting
         self._lanes: dict[str, ReversalLane] = {}
         self._timers: list[tuple[int, str, str]] = []
+        self._attempting: set[str] = set()  # a reversal's record is on its way, nothing sent yet
         self._inherited: set[str] = set()  # routed by a predecessor that may still send them
         self.links_up: tuple[str, ...] = ()
 
@@ -224,10 +225,12 @@ class IssuersSide:
             at=now.wall_ms,
             transmission_time=format_transmission_time(now.wall_ms),
         )
+        self._attempting.add(rrn)
         self._recorder.append((event,), now).reversal_rrn = rrn
 
     def send_reversal(self, rrn: str, now: Now) -> None:
         """Send the attempt that is durable now."""
+        self._attempting.discard(rrn)
         payment = self._find(rrn, Phase.REVERSING)
         if payment is None:
             return
@@ -236,7 +239,7 @@ class IssuersSide:
         request = upstream_reversal(
             payment,
             attempt,
-            format_transmission_time(now.wall_ms),
+            payment.reversal_times[-1],
             settings.rules,
             settings.institution_id,
         )
@@ -245,8 +248,8 @@ class IssuersSide:
     def _take_reversal_answer(self, payment: Payment, answer: UpstreamAnswer, now: Now) -> None:
         if payment.phase is not Phase.REVERSING or not payment.reversal_attempt_count:
             return
-        if awaits_confirmation(payment):
-            return  # an answer to an attempt before the one that is still to be made
+        if payment.confirm_after_attempt and not self._confirms(payment, answer):
+            return
         code = "" if answer.fault else answer.fields.get("response_code", "")
         fact = ReversalAnswered(rrn=payment.rrn, response_code=code, at=now.wall_ms)
         decisions = decide_reversal_answer(payment, fact, self._settings.rules)
@@ -256,6 +259,14 @@ class IssuersSide:
             lane.remove(payment.rrn)
         elif is_final_reversal_code(code):
             lane.postpone(payment.rrn, now.boot_ms + self._settings.lanes.issuer_delay_max_ms)
+
+    def _confirms(self, payment: Payment, answer: UpstreamAnswer) -> bool:
+        """Tell whether this answers the confirming attempt, as far as can be told: not earlier."""
+        if awaits_confirmation(payment) or payment.rrn in self._attempting:
+            return False  # that attempt is still to be sent
+        *earlier, last = payment.reversal_times
+        quoted = answer.fields.get("transmission_time", last)
+        return quoted == last or quoted not in earlier
 
     # -- small ----------------------------------------------------------------------------------
 

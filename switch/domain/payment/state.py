@@ -62,6 +62,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     debit_answered: bool = False
     reverse_requested: bool = False
     reversal_attempt_count: int = 0
+    reversal_times: tuple[str, ...] = ()  # DE 7 of the last attempts
     reversal_codes: tuple[str, ...] = ()
     confirm_after_attempt: int = 0
     debit_contradicted: bool = False
@@ -101,6 +102,7 @@ FOLDED_EVENTS = (
 
 CASES_THAT_STOP = frozenset({"reversal-not-found", "reversal-poisoned"})
 CONTRADICTION = "late-answer-contradicts"
+REVERSAL_TIMES_COUNT_MAX = 8  # attempts whose late answers are told from the last one's
 FINAL_REVERSAL_CODES = frozenset({"00", "25"})  # what an issuer must say to end a reversal
 
 
@@ -130,8 +132,9 @@ def evolve(payment: Payment, event: PaymentEvent) -> Payment:  # noqa: C901 - on
             return replace(payment, debit_answered=True)
         case ReversalAccepted():
             return _evolve_reversal_accepted(payment, event)
-        case ReversalAttempted(attempt=attempt):
-            return replace(payment, reversal_attempt_count=attempt)
+        case ReversalAttempted(attempt=attempt, transmission_time=time):
+            times = (*payment.reversal_times, time)[-REVERSAL_TIMES_COUNT_MAX:]
+            return replace(payment, reversal_attempt_count=attempt, reversal_times=times)
         case ReversalAnswered(response_code=code):
             return _evolve_reversal_answered(payment, code)
         case PaymentReversed():

@@ -1,3 +1,5 @@
+from switch.domain.clock import Now
+from switch.domain.payment.events import ReversalAttempted
 from switch.domain.upstream import MatchKey, UpstreamAnswer
 
 
@@ -160,3 +162,47 @@ def test_an_answer_to_a_reversal_that_was_about_to_be_repeated_still_waits_for_i
     assert len(world.sent) == sent
     world.pass_ms(400)
     assert len(world.sent) == sent + 1
+
+
+def _reversal_sent_and_confirmed_soon(world, make_message):
+    """Lead a reversal to its confirmation, appended but not acknowledged."""
+    world.send(make_message())
+    world.pass_ms(3_200)
+    world.issuer_says("25")
+    world.pass_ms(5_900)
+    world.pass_ms(200, acknowledged=False)
+    assert type(world.unacknowledged[-1].events[0]).__name__ == "ReversalAttempted"
+
+
+def test_no_answer_counts_as_the_confirmation_before_that_was_sent(world, make_message):
+    _reversal_sent_and_confirmed_soon(world, make_message)
+    sent = len(world.sent)
+    world.issuer_says("25", index=1)
+    assert "CaseOpened" not in world.tags()
+    assert len(world.sent) == sent + 1
+    world.issuer_says("00")
+    assert world.tags()[-1] == "PaymentReversed"
+
+
+def test_an_answer_that_quotes_an_earlier_attempts_time_is_not_the_confirmations(
+    world, make_message
+):
+    _reversal_sent_and_confirmed_soon(world, make_message)
+    world.acknowledge()
+    first, last = (world.sent[i].request.fields["transmission_time"] for i in (1, -1))
+    assert first != last
+    world.issuer_says("25", index=1, transmission_time=first)
+    assert "CaseOpened" not in world.tags()
+    world.issuer_says("00", transmission_time=last)
+    assert world.tags()[-1] == "PaymentReversed"
+
+
+def test_a_reversal_goes_out_with_the_time_that_is_recorded(world, make_message):
+    world.send(make_message())
+    world.pass_ms(3_000, acknowledged=False)
+    world.acknowledge()
+    world.pass_ms(100, acknowledged=False)
+    world.now = Now(world.now.wall_ms + 5_000, world.now.boot_ms + 5_000)
+    world.acknowledge()
+    [attempt] = [e for r in world.journal for e in r.events if isinstance(e, ReversalAttempted)]
+    assert world.sent[-1].request.fields["transmission_time"] == attempt.transmission_time
