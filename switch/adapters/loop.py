@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import resource
+import sys
 from collections.abc import Coroutine, Iterator
 from typing import Any, Final, TypeVar
 
@@ -42,6 +43,12 @@ def _uvloop_factory() -> Any:  # noqa: ANN401 - uvloop is optional at run time
     except ImportError:
         return None
     return uvloop.new_event_loop
+
+
+def count_open_files_max() -> int:
+    """Return how many files and sockets this process may have open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
 
 
 def raise_open_files(wanted: int) -> int:

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from switch.adapters.clock import read_clock
+from switch.adapters.loop import count_open_files_max
 from switch.adapters.tcp import TcpConnections
 from switch.adapters.telemetry import Telemetry
 from switch.apps.inbound_writer import AppendFailure, InboundWriter
@@ -38,6 +39,8 @@ REPLIES_COUNT_MAX: Final = 256
 REPLIES_WAIT_MS: Final = 1_000
 REPLIES_RETRY_S: Final = 0.5
 UNKNOWN_POSITION: Final = -1  # go on from the end
+FILES_KEPT_COUNT: Final = 128  # log, issuers, children, database: a fifth of it is in use
+HTTP_FILES_DIVISOR: Final = 4  # HTTP gets no more than this share of a low limit
 _INCARNATION_BYTES: Final = 8
 
 
@@ -78,6 +81,22 @@ def make_limits(settings: Settings) -> GatewayLimits:
     )
 
 
+def keep_files_free(
+    limits: GatewayLimits, settings: Settings, open_files_max: int
+) -> GatewayLimits:
+    """
+    Lower the bound of connections to what the process may open.
+
+    Otherwise terminals that only connect would take the last file from the log, the issuers' lines
+    and the child processes.
+    """
+    http = min(settings.http.connection_count_max, open_files_max // HTTP_FILES_DIVISOR)
+    allowed = max(1, open_files_max - http - FILES_KEPT_COUNT)
+    if limits.connection_count_max <= allowed:
+        return limits
+    return msgspec.structs.replace(limits, connection_count_max=allowed)
+
+
 class GatewayRole:
     """The sans-I/O gateway with its sockets, clock and log."""
 
@@ -94,8 +113,16 @@ class GatewayRole:
         self._event_log = event_log
         self._reading: asyncio.Task[None] | None = None
         self.incarnation = secrets.token_hex(_INCARNATION_BYTES)
+        wanted = make_limits(settings)
+        limits = keep_files_free(wanted, settings, count_open_files_max())
+        if limits is not wanted:
+            self._log.info(
+                "fewer connections than set: the limit of open files (ulimit -n) is low",
+                connection_count_max=limits.connection_count_max,
+                wanted=wanted.connection_count_max,
+            )
         self._gateway = Gateway(
-            make_limits(settings),
+            limits,
             incarnation=self.incarnation,
             registry=registry,
             keys=keys,

@@ -7,12 +7,13 @@ import time
 
 import pytest
 
-from tests.faults.stand import until
+from tests.faults.stand import SHORT_TIMES, SIMULATOR, WRITER, until
 from tests.faults.till import Till
 
 pytestmark = pytest.mark.process
 
 IDLE_COUNT = 10_000
+FEW_FILES = 400
 FILES_KEPT = 500  # for everything else that this process and the switch have open
 IDLE_RSS_BYTES_MAX = 300 * 1_048_576
 PAYMENT_COUNT = 200
@@ -28,6 +29,39 @@ def idle_count():
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
     yield wanted - FILES_KEPT
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@contextlib.contextmanager
+def few_open_files(count):
+    """Let what is started within the block open so many files, no more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_more_clients_than_open_files_leave_enough_for_everything_else(own_stand):
+    stand = own_stand(SHORT_TIMES | {"SWITCH__RUNTIME__OPEN_FILES_COUNT_MIN": str(FEW_FILES)})
+    with few_open_files(FEW_FILES):
+        stand.start()
+    address = stand.address("unionpay-pos")
+    with Till(address) as till, contextlib.ExitStack() as opened:
+        assert till.pay(1000, 1).response_code == "00"
+        for _ in range(2 * FEW_FILES):
+            opened.enter_context(socket.create_connection(address, 20))
+        until(lambda: len(stand.closings()) > FEW_FILES, "the rest is turned away")
+        assert {line["cause"] for line in stand.closings()} == {"connection-bound"}
+        assert till.pay(1000, 2).response_code == "00"
+        stand.kill_child(SIMULATOR)
+        stand.kill_child(WRITER)
+        stand.wait_ready()
+        stans = iter(range(3, 1_000))
+        until(lambda: is_approved(till.pay(1000, next(stans))), "payments after both came again")
+    stand.check(till.told)
+
+
+def is_approved(heard):
+    return heard is not None and heard.response_code == "00"
 
 
 def open_connections(count, stand):

@@ -32,6 +32,7 @@ class Till:
         self.templates = make_templates(UNIONPAY, spec)
         self.told = []
         self.socket = None
+        self.patience_s = ANSWER_WITHIN_S
 
     def __enter__(self):
         self.connect()
@@ -42,7 +43,7 @@ class Till:
 
     def connect(self):
         self.hang_up()
-        self.socket = socket.create_connection(self.address, ANSWER_WITHIN_S)
+        self.socket = socket.create_connection(self.address, self.patience_s)
 
     def hang_up(self):
         if self.socket is not None:

@@ -1,10 +1,17 @@
 import asyncio
 import gc
 import resource
+import sys
 
 import pytest
 
-from switch.adapters.loop import GC_THRESHOLDS, raise_open_files, run_loop, settle_garbage
+from switch.adapters.loop import (
+    GC_THRESHOLDS,
+    count_open_files_max,
+    raise_open_files,
+    run_loop,
+    settle_garbage,
+)
 
 
 @pytest.mark.parametrize(("uvloop", "module"), [(True, "uvloop"), (False, "asyncio")])
@@ -20,6 +27,11 @@ def test_open_files_are_raised_no_further_than_allowed() -> None:
     assert raise_open_files(1) == before[0]
     assert raise_open_files(before[1] + 1) == before[1]
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[1] == before[1]
+
+
+def test_the_files_that_may_be_open_are_those_of_the_soft_limit() -> None:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert count_open_files_max() == (sys.maxsize if soft == resource.RLIM_INFINITY else soft)
 
 
 def test_state_that_was_built_up_is_left_out_of_the_collectors_sight() -> None:

@@ -1,12 +1,19 @@
 import asyncio
 import socket
+import sys
 
 import msgspec
 import pytest
 
 from switch.adapters.clock import read_clock
 from switch.adapters.telemetry import make_telemetry
-from switch.apps.gateway import UNIONPAY_POS, GatewayRole, list_listeners, make_limits
+from switch.apps.gateway import (
+    UNIONPAY_POS,
+    GatewayRole,
+    keep_files_free,
+    list_listeners,
+    make_limits,
+)
 from switch.apps.settings import GatewaySettings, Settings
 from switch.domain.registry.entities import Terminal, TerminalStatus
 from switch.domain.registry.events import TerminalRegistered
@@ -218,6 +225,16 @@ async def test_a_drain_that_takes_too_long_says_how_many_still_wait(stage):
 def test_an_empty_address_closes_a_listener():
     settings = Settings(gateway=GatewaySettings(iso1987_ascii_address=""))
     assert list(list_listeners(settings)) == [UNIONPAY_POS]
+
+
+@pytest.mark.parametrize(
+    ("open_files_max", "connection_count_max"),
+    [(sys.maxsize, 20_000), (24_000, 20_000), (10_000, 7_872), (1_024, 640), (64, 1)],
+)
+def test_connections_leave_files_for_everything_else(open_files_max, connection_count_max):
+    settings = Settings()
+    limits = keep_files_free(make_limits(settings), settings, open_files_max)
+    assert limits.connection_count_max == connection_count_max
 
 
 def test_every_limit_of_the_gateway_is_a_setting():
