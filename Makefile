@@ -10,7 +10,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
-KAFKA_URL ?= kafka://127.0.0.1:29092
+KAFKA_PORT ?= 29092
+KAFKA_URL ?= kafka://127.0.0.1:$(KAFKA_PORT)
 # what pip is at, one short line each, instead of its wall of text
 PIP_PROGRESS := sed -u -n -e 's/^Collecting \([^] <>=!~;[(]*\).*/    \1/p' -e 's/^Installing collected packages.*/    putting it all in place .../p'
 
@@ -47,7 +48,7 @@ docs: $(INSTALLED) ## write the pages that are made from the code
 
 .PHONY: kafka
 kafka: $(INSTALLED) ## start a real single-node Kafka (needs java 17+ and mvn)
-	@$(BIN)/python infra/kafka/launcher.py start --dir infra/kafka/run
+	@$(BIN)/python infra/kafka/launcher.py start --dir infra/kafka/run --port $(KAFKA_PORT)
 
 .PHONY: kafka-stop
 kafka-stop: $(INSTALLED) ## stop it

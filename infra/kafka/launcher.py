@@ -203,6 +203,7 @@ class KafkaNode:
                 except OSError as error:
                     raise KafkaLaunchError(
                         f"port {port} is taken by another program: choose one with --port"
+                        " (make kafka KAFKA_PORT=NUMBER)"
                     ) from error
 
     def _write_properties(self) -> None:

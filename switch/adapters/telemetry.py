@@ -251,7 +251,8 @@ def configure_logging(*, log_format: str, log_level: str, stream: TextIO | None 
     as_console = log_format == "console" or (log_format == "auto" and is_terminal)
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        # people at a terminal know the day, and have 80 columns
+        structlog.processors.TimeStamper(fmt="%H:%M:%SZ" if as_console else "iso", utc=True),
         structlog.processors.format_exc_info,
         hide_card_numbers,
     ]

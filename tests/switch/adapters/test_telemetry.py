@@ -3,6 +3,7 @@ import errno
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def test_lines_below_the_level_are_dropped() -> None:
     make_telemetry("x").log.warning("loud")
     assert "quiet" not in out.getvalue()
     assert "loud" in out.getvalue()
+    assert re.match(r"\d\d:\d\d:\d\dZ \[warning", out.getvalue())
 
 
 def test_libraries_speak_in_the_same_shape() -> None:
