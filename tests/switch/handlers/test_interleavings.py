@@ -29,7 +29,7 @@ from switch.handlers.actions import SendReply, SendUpstream
 from switch.handlers.book import PartitionBook
 from switch.handlers.replay import replay_record
 
-SEED_COUNT = 24
+SEED_COUNT = 60
 STEP_COUNT = 400
 CALM_STEPS_MAX = 2_000
 ISSUER_DELAY_MS = 5_500  # below LaneSettings.issuer_delay_max_ms of the world: what it relies on
