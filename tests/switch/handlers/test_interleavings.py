@@ -8,6 +8,7 @@ the records that are durable. A failing seed is in the test's name; `STEP_COUNT`
 import random
 
 import pytest
+from msgspec.structs import replace
 
 from switch.domain.clock import Now
 from switch.domain.payment.events import (
@@ -21,9 +22,7 @@ from switch.domain.payment.events import (
     ReversalAccepted,
     TombstoneSet,
 )
-from switch.domain.registry.entities import Terminal, TerminalStatus
 from switch.domain.registry.events import TerminalRegistered
-from switch.domain.transactions import TransactionType
 from switch.domain.upstream import UpstreamAnswer
 from switch.handlers.actions import SendReply, SendUpstream
 from switch.handlers.book import PartitionBook
@@ -36,6 +35,7 @@ ISSUER_DELAY_MS = 5_500  # below LaneSettings.issuer_delay_max_ms of the world: 
 LINK = "issuer-1"
 ACQUIRER, MERCHANT = "demo", "898110154110001"
 MAK = bytes.fromhex("1C1C1C1C1C1C1C1C")
+MISCHIEF = ("silent", "garbage", "amount", "late", "twice", "silent")  # beside 8 good answers
 TERMINALS = ("00000001", "00000002", "00000003")
 
 
@@ -202,16 +202,10 @@ class Storm:
     def _hook_in(self):
         world = self.world
         for terminal_id in TERMINALS[1:]:
-            terminal = Terminal(
-                acquirer=ACQUIRER,
+            terminal = replace(
+                world.registry.find_terminal(ACQUIRER, TERMINALS[0]),
                 terminal_id=terminal_id,
-                profile="unionpay-pos",
-                status=TerminalStatus.ACTIVATED,
-                merchant_id=MERCHANT,
-                transactions=(TransactionType.SALE,),
                 mak=world.keys.seal_key(MAK, f"mak:{ACQUIRER}:{terminal_id}"),
-                batch="000001",
-                signed_on=True,
             )
             event = TerminalRegistered(terminal=terminal)
             world.registry.apply(world.registry.position, event)
@@ -226,8 +220,6 @@ class Storm:
 
         world._open_reply = check_reply
         world.deliver = lambda received, **_: received.inbound_id  # it is in the inbound log
-
-    # -- one step -------------------------------------------------------------------------------
 
     def step(self):
         actions = (
@@ -271,8 +263,6 @@ class Storm:
         connection.append(action.request)
         return True
 
-    # -- terminals ------------------------------------------------------------------------------
-
     def sell(self):
         if self.is_calm:
             return
@@ -311,8 +301,6 @@ class Storm:
             sale = (terminal, f"{self.stans[terminal]:06d}", "000000000500")
             self._send("0400", *sale)
             self._send("0200", *sale)
-
-    # -- the log --------------------------------------------------------------------------------
 
     def read_inbound(self):
         world = self.world
@@ -365,8 +353,6 @@ class Storm:
                     self.world._open_reply(action)
                     self.is_old_owner = False
 
-    # -- the issuer -----------------------------------------------------------------------------
-
     def _soon(self):
         return self.world.now.boot_ms + self.random.randint(0, ISSUER_DELAY_MS)
 
@@ -411,7 +397,7 @@ class Storm:
         return request, "00"
 
     def _answer(self, request, code):
-        choices = ["good"] * 8 if self.is_calm else ["good"] * 8 + list(self._MISCHIEF)
+        choices = ["good"] * 8 if self.is_calm else ["good"] * 8 + list(MISCHIEF)
         mischief = self.random.choice(choices)
         if mischief == "silent":
             return
@@ -429,10 +415,6 @@ class Storm:
         if mischief in {"twice", "late"}:
             self.to_switch.append((due + self.random.randint(0, 9_000), answer))
 
-    _MISCHIEF = ("silent", "garbage", "amount", "late", "twice", "silent")
-
-    # -- time -----------------------------------------------------------------------------------
-
     def pass_time(self):
         world = self.world
         long_ms = 4_000 if self.random.random() < 0.1 else 300
@@ -445,8 +427,6 @@ class Storm:
         hours = self.random.choice((-1, 1))
         now = self.world.now
         self.world.now = Now(now.wall_ms + hours * 3_600_000, now.boot_ms)
-
-    # -- the end --------------------------------------------------------------------------------
 
     @property
     def is_at_rest(self):
