@@ -166,5 +166,5 @@ def test_a_client_that_leaves_before_its_answer_is_debited_at_most_once(stand):
 
 
 def test_nothing_of_all_that_is_left_behind(stand):
-    stand.check()
+    stand.check(pans=())
     assert not [line for line in stand.log_lines() if line["level"] == "error"]

@@ -324,5 +324,5 @@ def test_a_client_that_never_reads_is_cut_off(bystander, till, stand, watch):
 
 
 def test_nothing_of_all_that_is_left_behind(stand):
-    stand.check()
+    stand.check(pans=())
     assert stand.is_ready()

@@ -9,7 +9,8 @@ from tests.faults.stand import DEADLINE_S, WRITER, until
 
 pytestmark = pytest.mark.process
 
-ROUNDS = 3
+ROUNDS = 2
+FROZEN_S = 2.5  # longer than an append may take
 PAUSE_S = 1.5  # three times the window in which a routed debit may be sent
 
 
@@ -35,6 +36,8 @@ class Paused:
 
 def test_a_frozen_log_keeps_terminals_waiting_and_goes_on_by_itself(running, load_on):
     load = load_on(running, 1)
+    for till in load.tills:
+        till.patience_s = FROZEN_S
     load.start()
     until(load.paid_count, "a payment")
     with Paused(running.find_child(WRITER)):
@@ -50,7 +53,7 @@ def test_a_frozen_log_keeps_terminals_waiting_and_goes_on_by_itself(running, loa
     until(lambda: load.paid_count() > approved + 10, "payments again")
     load.stop()
     load.repeat_unanswered()
-    running.check(load.told(), load.pans())
+    running.check(load.told())
 
 
 def test_a_switch_that_was_suspended_sends_no_debit_late(running, load_on):
@@ -67,4 +70,4 @@ def test_a_switch_that_was_suspended_sends_no_debit_late(running, load_on):
         load.stop()
         running.wait_ready()
         load.repeat_unanswered()
-    running.check(load.told(), load.pans())
+    running.check(load.told())
