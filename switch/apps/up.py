@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -48,6 +49,7 @@ WATCH_INTERVAL_S: Final = 1.0
 LATE_MARGIN_MS: Final = 1_000  # the simulator's late answer comes so long after the time-out
 DEMO_ACTOR: Final = "demo"
 LOG_FILE: Final = "log.db"
+_DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 LEDGER_FILE: Final = "issuer-ledger.jsonl"
 POSTGRES_FOLDER: Final = "pg"
 
@@ -172,9 +174,18 @@ class Up:
             KeyStoreFault,
             RegistrarUnavailable,
             RegistryRefused,
-            OSError,
         ) as error:
             raise UpRefused("fault", str(error)) from error
+        except OSError as error:
+            raise UpRefused("fault", self._explain(error)) from error
+
+    def _explain(self, error: OSError) -> str:
+        """Say what to do about what the system refused; its words name no disk."""
+        if error.errno in _DISK_FULL:
+            return (
+                f"the disk that holds {self._data_dir} is full: free some space, then start again"
+            )
+        return f"{error} (data folder {self._data_dir})"
 
     async def _start_parts(self, bound: Mapping[str, socket.socket]) -> None:
         issuer = await self._start_simulator() if self._demo else ""

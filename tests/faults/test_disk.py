@@ -163,7 +163,9 @@ def test_a_start_on_a_full_disk_says_so_and_the_next_one_works(stand_on_disk, di
     assert done.returncode
     assert time.monotonic() - started < DEADLINE_S
     assert "Traceback" not in done.stderr
-    assert "full" in done.stderr or "No space left" in done.stderr
+    assert "full" in done.stderr
+    assert str(disk.folder) in done.stderr
+    assert "free some space" in done.stderr
     disk.free()
     stand.start()
     load.tills[0].hang_up()
