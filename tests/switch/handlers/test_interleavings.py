@@ -55,8 +55,8 @@ class Ledger:
         self.standing = {}  # rrn -> how many debits are not reversed
 
     def debit(self, rrn):
-        self.debits[rrn] = self.debits.get(rrn, 0) + 1
-        self.standing[rrn] = self.standing.get(rrn, 0) + 1
+        for book in (self.debits, self.standing):
+            book[rrn] = book.get(rrn, 0) + 1
 
     def reverse(self, rrn):
         """Take back what stands; say 25 where no debit was ever seen."""
@@ -159,11 +159,8 @@ class Checker:
 
     def at_rest(self):
         """Check what every debit must have become once nothing moves any more."""
-        per_key = {}
-        for rrn, count in self.ledger.debits.items():
-            key = self.keys[rrn]
-            per_key[key] = per_key.get(key, 0) + count
-        assert all(count == 1 for count in per_key.values()), "a key was debited twice"
+        debited = [self.keys[r] for r, count in self.ledger.debits.items() for _ in range(count)]
+        assert len(debited) == len(set(debited)), "a key was debited twice"
         for rrn in self.ledger.debits:
             stands = self.ledger.standing[rrn]
             if rrn in self.approved and self.keys[rrn] not in self.taken_back:
@@ -197,6 +194,8 @@ class Storm:
         self.is_calm = False
         self.is_old_owner = False  # a zombie talks
         self.seen_sent_count = 0
+        log = (self.wake_zombie, self.read_inbound, self.acknowledge)
+        self._moves_in_calm = (*log, self.pass_time, self.reach_issuer)
         self._hook_in()
 
     def _hook_in(self):
@@ -221,24 +220,29 @@ class Storm:
         world._open_reply = check_reply
         world.deliver = lambda received, **_: received.inbound_id  # it is in the inbound log
 
+    def run(self, step_count):
+        for _ in range(step_count):
+            self.step()
+        self.calm_down()
+        self.check_end()
+
     def step(self):
-        actions = (
-            (self.sell, 14),
-            (self.repeat, 8),
-            (self.conflict, 4),
-            (self.take_back, 6),
-            (self.take_back_first, 1),
-            (self.read_inbound, 30),
-            (self.acknowledge, 30),
-            (self.reach_issuer, 25),
-            (self.pass_time, 25),
-            (self.change_link, 2),
-            (self.crash, 2),
-            (self.wake_zombie, 2),
-            (self.jump_clock, 0.2),
-        )
-        takes, weights = zip(*actions, strict=True)
-        [take] = self.random.choices(takes, weights)
+        weights = {
+            self.sell: 14,
+            self.repeat: 8,
+            self.conflict: 4,
+            self.take_back: 6,
+            self.take_back_first: 1,
+            self.read_inbound: 30,
+            self.acknowledge: 30,
+            self.reach_issuer: 25,
+            self.pass_time: 25,
+            self.change_link: 2,
+            self.crash: 2,
+            self.wake_zombie: 2,
+            self.jump_clock: 0.2,
+        }
+        [take] = self.random.choices(list(weights), list(weights.values()))
         take()
         self.settle()
 
@@ -365,8 +369,6 @@ class Storm:
 
     def change_link(self):
         world, was_up = self.world, self.is_link_up
-        if was_up and self.is_calm:
-            return
         self.is_link_up = not was_up
         if was_up:
             self._lose_connection()
@@ -390,8 +392,7 @@ class Storm:
         rrn = request.match.rrn
         if request.match.message_class == "reversal":
             return request, self.ledger.reverse(rrn)
-        decides = self.random.random()
-        if decides < 0.12 and not self.is_calm:
+        if self.random.random() < 0.12:
             return request, "51"
         self.ledger.debit(rrn)
         return request, "00"
@@ -428,7 +429,6 @@ class Storm:
         now = self.world.now
         self.world.now = Now(now.wall_ms + hours * 3_600_000, now.boot_ms)
 
-    @property
     def is_at_rest(self):
         world = self.world
         moving = (world.unacknowledged, self.to_issuer, self.to_switch, self.adrift, self.zombies)
@@ -441,13 +441,11 @@ class Storm:
         if not self.is_link_up:
             self.change_link()
         for _ in range(CALM_STEPS_MAX):
-            if self.is_at_rest:
+            if self.is_at_rest():
                 return
-            for take in (self.wake_zombie, self.read_inbound, self.acknowledge, self.pass_time):
+            for take in self._moves_in_calm:
                 take()
                 self.settle()
-            self.reach_issuer()
-            self.settle()
         pytest.fail("it did not come to rest")
 
     def check_end(self):
@@ -461,24 +459,17 @@ class Storm:
             assert step.is_same, step
             book.apply(record)
         assert vars(book) == vars(world.book)
-        record_count = len(world.journal)
         world.restart()
         while world.partition.next_inbound_offset < len(world.inbound):
             self.read_inbound()
         world.pump()
-        again = [
-            e for r in world.unacknowledged for e in r.events if isinstance(e, PaymentRequested)
-        ]
-        assert not again, "a payment was decided twice"
-        assert len(world.journal) == record_count
+        kinds = {type(event) for record in world.unacknowledged for event in record.events}
+        assert PaymentRequested not in kinds, "a payment was decided twice"
 
 
 def run(world, make_message, seed, step_count=STEP_COUNT):
     storm = Storm(world, make_message, seed)
-    for _ in range(step_count):
-        storm.step()
-    storm.calm_down()
-    storm.check_end()
+    storm.run(step_count)
     return storm
 
 
