@@ -98,7 +98,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 
 def test_the_command_says_its_version(installed, tmp_path):
     result = installed.run("switch", "--version", cwd=tmp_path)
-    assert result.stdout.strip() == f"switch, version {switch.__version__}"
+    assert result.stdout.strip() == f"switch {switch.__version__}"
 
 
 def test_the_module_says_its_version(installed, tmp_path):
