@@ -20,6 +20,7 @@ from switch.domain.payment.rules import DecisionRules, settlement_day
 from switch.domain.payment.state import (
     CONTRADICTION,
     FINAL_REVERSAL_CODES,
+    TRY_LATER_CODES,
     Payment,
     Phase,
 )
@@ -165,10 +166,13 @@ def decide_reversal_answer(
     Judge the issuer's answer to our reversal; `payment` does not know of this answer yet.
 
     A reversal whose debit was never answered is repeated once after the issuer's maximum delay,
-    whatever the first answer was: the debit may still have been on its way (docs/design.md 3).
+    whatever the first answer was: the debit may still have been on its way (docs/design.md 3). An
+    issuer that asks for patience gets it, however often; nonsense becomes a case after a while.
     """
     codes = (*payment.reversal_codes, fact.response_code)
     final = [code for code in codes if is_final_reversal_code(code)]
+    if fact.response_code in TRY_LATER_CODES:
+        return ()
     if not is_final_reversal_code(fact.response_code):
         if len(codes) - len(final) < rules.reversal_answers_bad_count_max:
             return ()

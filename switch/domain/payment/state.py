@@ -104,6 +104,8 @@ CASES_THAT_STOP = frozenset({"reversal-not-found", "reversal-poisoned"})
 CONTRADICTION = "late-answer-contradicts"
 REVERSAL_TIMES_COUNT_MAX = 8  # attempts whose late answers are told from the last one's
 FINAL_REVERSAL_CODES = frozenset({"00", "25"})  # what an issuer must say to end a reversal
+# "try again": in progress, too late, cut-over, inoperative, no route, malfunction, no answer
+TRY_LATER_CODES = frozenset({"09", "68", "90", "91", "92", "96", "98"})
 
 
 def open_payment(event: PaymentRequested) -> Payment:
@@ -162,7 +164,9 @@ def _evolve_reversal_accepted(payment: Payment, event: ReversalAccepted) -> Paym
 
 
 def _evolve_reversal_answered(payment: Payment, code: str) -> Payment:
-    """Keep the answer; the first that is final, to a debit without an answer, wants another."""
+    """Keep what was said; the first that is final, to a debit without an answer, wants another."""
+    if code in TRY_LATER_CODES:
+        return payment
     confirm_after = payment.confirm_after_attempt
     if not confirm_after and not payment.debit_answered and code in FINAL_REVERSAL_CODES:
         confirm_after = payment.reversal_attempt_count

@@ -30,6 +30,18 @@ def test_a_reversal_waits_while_its_link_is_down_and_goes_out_when_it_is_back(wo
     assert world.sent_kinds() == ["0200", "0420"]
 
 
+def test_an_issuer_that_asks_for_patience_gets_it_and_the_money_returns(world, make_message):
+    world.send(make_message())
+    world.issuer_says("98")
+    for _ in range(10):
+        world.pass_ms(5_100)
+        world.issuer_says("96")
+    assert "CaseOpened" not in world.tags()
+    world.pass_ms(5_100)
+    world.issuer_says("00")
+    assert world.tags()[-1] == "PaymentReversed"
+
+
 def test_an_issuer_that_answers_nonsense_to_a_reversal_makes_a_case_and_the_lane_goes_on(
     world, make_message
 ):
@@ -37,7 +49,7 @@ def test_an_issuer_that_answers_nonsense_to_a_reversal_makes_a_case_and_the_lane
     world.issuer_says("98")
     for _ in range(5):
         world.pass_ms(5_100)
-        world.issuer_says("96")
+        world.issuer_says("12")
     assert "CaseOpened" in world.tags()
     sent = len(world.sent)
     world.pass_ms(10_000)

@@ -165,8 +165,9 @@ def _says(code):
         (False, ("25",), "00", PaymentReversed),
         (False, ("25",), "25", CaseOpened),
         (True, (), "96", None),
-        (True, ("96",) * 4, "", CaseOpened),
-        (True, ("96",) * 3, "00", PaymentReversed),
+        (True, ("12",) * 4, "", CaseOpened),
+        (True, ("12",) * 3, "00", PaymentReversed),
+        (True, ("12",) * 4, "91", None),
     ],
 )
 def test_an_issuers_answer_to_a_reversal_ends_it_or_not(routed, debit_answered, before, code, want):
