@@ -248,3 +248,20 @@ def test_failures_are_explained_in_one_line():
     assert "TimeoutError" in explain_failure(TimeoutError())
     assert "start with new tables" in explain_failure(PositionOutOfRange("above the end"))
     assert explain_failure(asyncpg.PostgresError("odd")) == "PostgreSQL says: odd"
+
+
+async def test_no_batch_scans_a_whole_table_whatever_its_statistics_say(dsn, make_log, wait_until):
+    log = make_log(600)
+    async with projector(log, dsn, settings=SMALL) as status:
+        await wait_until(lambda: is_level(status, log))
+        transaction_count = status.projections["audit"].transaction_count
+    connection = await asyncpg.connect(dsn)
+    try:
+        scans = await connection.fetchval(
+            "SELECT sum(seq_scan) FROM pg_stat_user_tables"
+            " WHERE schemaname IN ('audit', 'settlement') AND relname <> 'position'"
+        )
+    finally:
+        await connection.close()
+    assert transaction_count > 20
+    assert scans < transaction_count
