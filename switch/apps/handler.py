@@ -12,14 +12,14 @@ import msgspec
 
 from switch.adapters.clock import read_boot_ms, read_clock
 from switch.adapters.owned_journal import OwnedJournal, claim_journal
-from switch.adapters.telemetry import Metrics, Telemetry
+from switch.adapters.telemetry import Logger, Metrics, Telemetry
 from switch.apps.registry_follower import RegistryFollower
 from switch.apps.reply_writer import ReplyWriter
 from switch.codec import load_dialect
 from switch.domain.clock import Now
 from switch.domain.upstream import UpstreamAnswer, UpstreamRequest
 from switch.eventlog.inbound import Reply, decode_request
-from switch.eventlog.journal import JournalRecord, UnknownEvent
+from switch.eventlog.journal import InboundParked, JournalRecord, UnknownEvent
 from switch.eventlog.port import (
     AppendRefused,
     AppendUnknown,
@@ -76,7 +76,9 @@ class OwnedPartition:
         links: Links,
         send_reply: Callable[[Reply], None],
         metrics: Metrics,
+        log: Logger,
     ) -> None:
+        self._log = log
         self.index = index
         self.partition = partition
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -89,6 +91,16 @@ class OwnedPartition:
         self._room = asyncio.Event()
         self._room.set()
         self._appends = metrics.counter("switch_journal_appends_total").labels(str(index))
+
+    def _tell_parked(self, event: InboundParked) -> None:
+        """Say loudly that somebody gets no answer, and where to look."""
+        self._log.error(
+            "request parked as a case: deciding it failed, and its sender gets no answer",
+            partition=self.index,
+            inbound_offset=event.inbound_offset,
+            inbound_id=event.inbound_id,
+            fault=event.fault,
+        )
 
     def stop(self, error: Exception) -> None:
         """Act on nothing any more; the owner's task sees why."""
@@ -116,6 +128,8 @@ class OwnedPartition:
             for action in actions:
                 if isinstance(action, AppendRecord):
                     self._journal.append(action.record, self._on_append)
+                    if isinstance(action.record.events[0], InboundParked):
+                        self._tell_parked(action.record.events[0])
                 elif isinstance(action, SendUpstream):
                     self._send_upstream(action)
                 elif isinstance(action, SendReply):
@@ -363,6 +377,7 @@ class HandlerRole:
             links=self._links,
             send_reply=self._replies.send,
             metrics=self._metrics,
+            log=self._log,
         )
         now = read_clock()
         partition.on_registry_confirmed(self._registry.confirmed_boot_ms)

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import structlog
 
 from switch.adapters.clock import read_boot_ms
 from switch.adapters.sqlite_log import SqliteLog
@@ -82,8 +83,10 @@ async def test_bytes_that_are_no_request_are_parked_and_the_next_request_is_serv
     await running.pay("one")
     owned = _partition_of_the_shop(running)
     inbound = await running.instance.event_log.open_partition("inbound", owned.index)
-    inbound.append(b'{"type":"request-received.v9"}', lambda _outcome: None)
-    assert (await running.pay("two"))[0] == 201
+    with structlog.testing.capture_logs() as lines:
+        inbound.append(b'{"type":"request-received.v9"}', lambda _outcome: None)
+        assert (await running.pay("two"))[0] == 201
+    assert [line["log_level"] for line in lines if "parked" in line["event"]] == ["error"]
     partitions = running.instance.handler.status()
     assert all(row["state"] == "serving" for row in partitions)
 
