@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import msgspec
-
 from loadtest.audit import AuditReport
 from loadtest.audit_run import audit_directory
 from loadtest.driver import Driver
@@ -139,8 +137,3 @@ class CpuMeter:
             switch_us_per_payment=round(spent_s / count * 1e6, 1),
             switch_processes={name: use for name, use in cores.items() if use > 0.001},  # noqa: PLR2004 - what idles is not shown
         )
-
-
-def with_violations(result: RunReport, audit: AuditReport) -> RunReport:
-    """Return a report with a completed audit."""
-    return msgspec.structs.replace(result, audit=audit)

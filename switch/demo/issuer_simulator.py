@@ -38,7 +38,6 @@ class IssuerSimulator:
             msgspec.DecodeError: a line of it is none.
         """
         self.pace = pace  # may be replaced at any time
-        self.message_count = 0
         self.dialect = load_dialect(DIALECT)
         self._ledger = IssuerLedger(ledger_path)
         self._book = IssuerBook()
@@ -102,7 +101,6 @@ class IssuerSimulator:
             for answer in verdict.answers:
                 wire = frame_bytes("binary-2", self.dialect.encode(answer.message))
                 (late if answer.timing is Timing.LATE else soon).append(wire)
-        self.message_count += len(lines)
         try:
             self._ledger.append(lines)
         except OSError as error:

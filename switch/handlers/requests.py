@@ -143,10 +143,11 @@ class RequestsSide:
         )
         decisions = decide_payment(fact, self._book, self._registry)
         if isinstance(decisions[-1], PaymentRouted):
+            secrets = self._intake.upstream_secrets(waiter)  # may raise: before anything is written
             self._waiting.join(fact.rrn, waiter)
             effects = self._recorder.append((fact, *decisions), now, offset)
             effects.debit_rrn = fact.rrn
-            effects.secrets = self._intake.upstream_secrets(waiter)
+            effects.secrets = secrets
             effects.send_before_boot_ms = now.boot_ms + self._settings.send_window_ms
             return
         effects = self._recorder.append((fact, *decisions), now, offset)

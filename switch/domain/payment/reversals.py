@@ -1,6 +1,6 @@
 """Deciders of reversals: a terminal's 0400, the issuer's word on ours (docs/rules.md 5)."""
 
-from typing import Final, Protocol
+from typing import Final
 
 from switch.domain.identifiers import make_idempotency_key
 from switch.domain.payment.decide import make_decline
@@ -31,14 +31,6 @@ _BATCH_MAX: Final = 999_999
 _DAY_DIGITS: Final = 4  # MMDD; a batch number has six
 _MONTH_DAYS: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _DAYS: Final = sum(_MONTH_DAYS)
-
-
-class OriginalMemory(Protocol):
-    """How an 0400 finds the payment that it takes back."""
-
-    def find_original(self, request: PaymentRequest) -> Payment | None:
-        """Return the payment quoted, by key or, in a neighbouring batch, by STAN, card, amount."""
-        ...
 
 
 def original_keys(request: PaymentRequest) -> tuple[str, ...]:
