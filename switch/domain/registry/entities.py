@@ -77,6 +77,19 @@ class SealedKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"SealedKey(kcv={self.kcv!r})"
 
 
+class SealedWorkingKeys(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """
+    What one sign-on handed to a terminal: its PIN key, MAC key and, with track encryption, TDK.
+
+    `scheme` is DE 60.3 of the sign-on: 001, 003, 004 or 006.
+    """
+
+    scheme: str
+    pik: SealedKey
+    mak: SealedKey
+    tdk: SealedKey | None = None
+
+
 class Acquirer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
     Who brings payments in; each listener and each API client belongs to one.
