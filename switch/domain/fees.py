@@ -5,12 +5,17 @@ import msgspec
 _PPM_TWICE = 2_000_000
 
 
-class FeePlan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A rate in parts per million with an optional minimum and cap in minor units."""
+class FeePlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """
+    A rate in parts per million with an optional minimum and cap in minor units.
+
+    `is_returned_on_refund`: a refund gives back the part of the fee that its amount had cost.
+    """
 
     rate_ppm: int
     min_minor: int = 0
     cap_minor: int | None = None
+    is_returned_on_refund: bool = True
 
 
 def compute_fee(amount_minor: int, plan: FeePlan) -> int:

@@ -65,6 +65,14 @@ class ServiceStatus(enum.Enum):
     SUSPENDED = "suspended"
 
 
+class DuplicatePolicy(enum.Enum):
+    """What to do with a cashier's second try: same card, amount and terminal, new trace number."""
+
+    OFF = "off"
+    WARN = "warn"
+    REFUSE = "refuse"
+
+
 class SealedKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A working key under the key store's key `key_id`; `kcv` (8 hex digits) tells keys apart."""
 
@@ -124,7 +132,9 @@ class Merchant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `transactions` are what the merchant may do; `entry_modes` how it may read a card: the first
     two digits of DE 22 pos_entry_mode, none named means any. A limit of None is no limit.
-    `settlement_account` is masked or a reference, never an account in clear.
+    `settlement_account` is masked or a reference, never an account in clear. `duplicate_policy`
+    holds while the outcome of the first payment is unknown, and for `duplicate_window_s` seconds
+    after it, whatever its outcome; a window of 0 is none.
     """
 
     merchant_id: str
@@ -141,6 +151,8 @@ class Merchant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     amount_max_minor: int | None = None
     daily_amount_max_minor: int | None = None
     daily_count_max: int | None = None
+    duplicate_policy: DuplicatePolicy = DuplicatePolicy.REFUSE
+    duplicate_window_s: int = 0
 
     def missing_fields(self) -> tuple[str, ...]:
         """Name what must be configured before this merchant can be paid; empty if nothing."""
@@ -170,9 +182,12 @@ class Terminal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
     A POS; (`acquirer`, `terminal_id`) names it, `terminal_id` is DE 41.
 
-    `profile` is the dialect that it speaks. `mac_algorithm` is `unionpay-ecb` or `none`; `mak` is
-    its MAC key as issued, None if it has none yet. `batch` and `signed_on` are how it starts: the
-    terminal's own partition goes on from there. Its `amount_max_minor` holds beside the merchant's.
+    `profile` is the dialect that it speaks. `mac_algorithm` is one of MAC_ALGORITHMS; `mak` is its
+    MAC key and `pik` its PIN key as issued, None if it has none yet. A terminal with a master key
+    (`tmk`) is given new ones at sign-on, in the form of `key_scheme`. `batch` and `signed_on` are
+    how it starts: the terminal's own partition goes on from there. `pin_format` is how it makes PIN
+    blocks. `lost_at` (epoch ms) is when it was reported lost, 0 if it is not. Its
+    `amount_max_minor` holds beside the merchant's.
     """
 
     acquirer: str
@@ -188,6 +203,11 @@ class Terminal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     batch: str = ""
     signed_on: bool = False
     amount_max_minor: int | None = None
+    tmk: SealedKey | None = None
+    key_scheme: str = "003"
+    pik: SealedKey | None = None
+    pin_format: str = "iso-0"
+    lost_at: int = 0
 
     @property
     def needs_mac(self) -> bool:
@@ -196,16 +216,38 @@ class Terminal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 NO_MAC: Final = "none"
-MAC_ALGORITHMS: Final = ("unionpay-ecb", NO_MAC)
+MAC_ALGORITHMS: Final = ("unionpay-ecb", "unionpay-ecb-sm4", "x9.9", "x9.19", NO_MAC)
+KEY_SCHEMES: Final = ("001", "003", "004", "006")  # DE 60.3 of a sign-on
+PIN_FORMATS: Final = ("iso-0", "iso-2")
+
+
+class StandIn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """
+    When the switch may approve for an issuer whose line is down, and tell it afterwards.
+
+    Up to `floor_limit_minor`, for cards that begin with one of `bins`; none named means all of the
+    issuer's cards.
+    """
+
+    floor_limit_minor: int
+    bins: tuple[str, ...] = ()
 
 
 class Issuer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Who debits the card; `bins` are the first digits of its cards, the longest match wins."""
+    """
+    Who debits the card; `bins` are the first digits of its cards, the longest match wins.
+
+    PIN blocks go to it as `pin_format` under `zpk`, the zone PIN key; without one it takes none.
+    `stand_in` says when the switch answers in its place; None: never.
+    """
 
     issuer_id: str
     name: str
     bins: tuple[str, ...]
     status: ServiceStatus = ServiceStatus.IN_SERVICE
+    zpk: SealedKey | None = None
+    pin_format: str = "iso-0"
+    stand_in: StandIn | None = None
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
