@@ -1,13 +1,13 @@
 """A dialect in use: decode, encode, composites, and what must never be shown."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from switch.codec.bitmap import MAP_BITS, read_bitmap
 from switch.codec.compiled_cache import CompiledCache
 from switch.codec.compiled_decoder import Decoder, compile_decoder
 from switch.codec.compiled_encoder import Encoder, compile_encoder
-from switch.codec.composites import join_parts, split_parts
+from switch.codec.composites import join_groups, join_parts, split_groups, split_parts
 from switch.codec.dialect_table import DialectTable, parse_dialect_table, read_dialect_text
 from switch.codec.errors import CodecError, Rule
 from switch.codec.field_spec import FieldSpec
@@ -23,6 +23,7 @@ class Dialect:
         name: as load_dialect knows it.
         table: the rows.
         specs: the rows by standard name.
+        shapes: other shapes of some elements' values, by names of their own; for split and join.
         table_driven: the slow path behind decode and encode, which defines what they do.
         secret_names: elements that are never shown or stored in clear.
         mac_length: bytes of the MAC element on the wire; what a MAC covers is the message without
@@ -33,6 +34,7 @@ class Dialect:
         self.name = table.name
         self.table = table
         self.specs = {spec.name: spec for spec in table.specs}
+        self.shapes = {shape.name: shape for shape in table.shapes}
         self.secret_names = frozenset(s.name for s in table.specs if s.secrecy != "open")
         self.mac_length = max(
             (s.count_bytes(s.length) for s in table.specs if s.de in MAC_ELEMENTS), default=0
@@ -104,7 +106,7 @@ class Dialect:
         Raises:
             CodecError: no such composite, or the value does not fit its parts.
         """
-        return split_parts(self.get_spec(name), value)
+        return split_parts(self._get_shape(name), value)
 
     def join(self, name: str, parts: Mapping[str, str]) -> str:
         """
@@ -113,7 +115,27 @@ class Dialect:
         Raises:
             CodecError: no such composite, an unknown part, a gap, or a part of a wrong length.
         """
-        return join_parts(self.get_spec(name), parts)
+        return join_parts(self._get_shape(name), parts)
+
+    def split_groups(self, name: str, value: str) -> list[dict[str, str]]:
+        """
+        Take the repeated groups of a composite's value apart, each under its parts' plain names.
+
+        Raises:
+            CodecError: no such composite, or the value does not fit its parts.
+        """
+        return split_groups(self._get_shape(name), value)
+
+    def join_groups(
+        self, name: str, head: Mapping[str, str], groups: Iterable[Mapping[str, str]]
+    ) -> str:
+        """
+        Put a composite's value together from the parts before its groups, and the groups.
+
+        Raises:
+            CodecError: as join.
+        """
+        return join_groups(self._get_shape(name), head, groups)
 
     def get_spec(self, name: str) -> FieldSpec:
         """
@@ -126,6 +148,9 @@ class Dialect:
         if spec is None:
             raise CodecError(0, name, 0, Rule.NOT_IN_DIALECT)
         return spec
+
+    def _get_shape(self, name: str) -> FieldSpec:
+        return self.shapes.get(name) or self.get_spec(name)
 
     def _compile_decoder(self, maps: bytes) -> Decoder:
         elements, start = read_bitmap(self.table.bitmap, maps, 0)

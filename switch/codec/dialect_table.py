@@ -41,6 +41,16 @@ class DialectTable(msgspec.Struct, frozen=True, kw_only=True):
     bitmap: Literal["binary", "hex"]
     link: Link
     specs: tuple[FieldSpec, ...]  # by rising number of the element
+    shapes: tuple[FieldSpec, ...] = ()  # rows again, under another name and with other parts
+
+
+class _Shape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Other parts that an element's value may have, as what the message is about says."""
+
+    element: int
+    parts: list[dict[str, Any]]
+    parts_repeat_from: int = 0
+    parts_repeat_max: int = 1
 
 
 class _Text(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,6 +66,7 @@ class _Text(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     drop: list[int] = []  # elements of the extended dialect that this one does not have
     fields: dict[str, dict[str, Any]] = {}
     parts: dict[str, list[dict[str, Any]]] = {}
+    shapes: dict[str, _Shape] = {}
 
 
 def list_dialects() -> tuple[str, ...]:
@@ -118,6 +129,7 @@ def _merge(chain: list[_Text]) -> _Text:
             defaults={**merged.defaults, **table.defaults},
             fields=fields,
             parts={de: parts for de, parts in merged.parts.items() if de in fields} | table.parts,
+            shapes={**merged.shapes, **table.shapes},
         )
     return merged
 
@@ -126,15 +138,21 @@ def _resolve(text: _Text) -> DialectTable:
     defaults = msgspec.convert(text.defaults, Defaults)
     if orphans := text.parts.keys() - text.fields.keys():
         raise DialectError(f"{text.name}: parts of elements it does not have: {sorted(orphans)}")
-    specs = []
-    for de, row in text.fields.items():
-        spec = msgspec.convert(
-            {"de": int(de), "parts": text.parts.get(de, []), **_defaults_of(row, defaults), **row},
-            FieldSpec,
+    specs = [
+        _resolve_row(
+            {"de": int(de), "parts": text.parts.get(de, []), **_defaults_of(row, defaults), **row}
         )
-        spec.check()
-        specs.append(spec)
-    if len({spec.name for spec in specs}) != len(specs):
+        for de, row in text.fields.items()
+    ]
+    shapes = []
+    for name, shape in text.shapes.items():
+        row = text.fields.get(str(shape.element))
+        if row is None:
+            raise DialectError(f"{text.name}: {name} is a shape of an element it does not have")
+        other = msgspec.to_builtins(shape)
+        other["de"] = other.pop("element")
+        shapes.append(_resolve_row(_defaults_of(row, defaults) | row | other | {"name": name}))
+    if len({spec.name for spec in (*specs, *shapes)}) != len(specs) + len(shapes):
         raise DialectError(f"{text.name}: one name for two elements")
     table = {
         "name": text.name,
@@ -143,8 +161,15 @@ def _resolve(text: _Text) -> DialectTable:
         "bitmap": text.bitmap,
         "link": text.link,
         "specs": sorted(specs, key=lambda spec: spec.de),
+        "shapes": shapes,
     }
     return msgspec.convert(table, DialectTable)
+
+
+def _resolve_row(row: dict[str, Any]) -> FieldSpec:
+    spec = msgspec.convert(row, FieldSpec)
+    spec.check()
+    return spec
 
 
 def _defaults_of(row: dict[str, Any], defaults: Defaults) -> dict[str, str]:

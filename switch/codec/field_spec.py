@@ -72,6 +72,7 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     fill: Literal["", "blanks"] = ""  # a short text is filled on the right when encoded
     secrecy: Secrecy = "open"
     parts: tuple[Part, ...] = ()
+    parts_repeat_from: int = 0  # index of the first part of the group that may come again
     parts_repeat_max: int = 1
 
     @property
@@ -140,6 +141,7 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             (self.secrecy == "parts" and not self.parts, "secrecy of parts without parts"),
             (any(part.rest for part in self.parts[:-1]), "only the last part may be the rest"),
             (len({part.name for part in self.parts}) != len(self.parts), "a part twice"),
+            (not 0 <= self.parts_repeat_from <= max(len(self.parts) - 1, 0), "nothing to repeat"),
         ):
             if is_wrong:
                 raise DialectError(f"DE {self.de} {self.name}: {why}")

@@ -95,3 +95,50 @@ def test_a_repeated_group_numbers_its_parts():
     assert parts["amount"] == "000000001000"
     assert (parts["sign_2"], parts["amount_2"]) == ("D", "000000000500")
     assert POS.join("additional_amounts", parts) == value
+
+
+ITEM = {
+    "card_kind": "00",
+    "item_stan": "000123",
+    "item_pan": "00006200000000000005",
+    "item_amount": "000000000100",
+}
+
+
+def test_an_upload_list_is_a_count_and_up_to_eight_items():
+    items = [ITEM | {"item_stan": f"{stan:06d}"} for stan in range(8)]
+    value = POS.join_groups("upload_list", {"item_count": "8"}, items)
+    assert len(value) == POS.specs["additional_data_private"].length
+    assert POS.split("upload_list", value)["item_count"] == "08"
+    assert POS.split_groups("upload_list", value) == items
+    with pytest.raises(CodecError):
+        POS.join_groups("upload_list", {"item_count": "9"}, [*items, ITEM])
+
+
+def test_an_upload_list_may_be_empty():
+    assert POS.join_groups("upload_list", {"item_count": "0"}, []) == "00"
+    assert POS.split_groups("upload_list", "00") == []
+
+
+def test_half_an_item_is_refused():
+    value = POS.join_groups("upload_list", {"item_count": "1"}, [ITEM])
+    for end in (len(value) - 1, len(value) - 12):
+        with pytest.raises(CodecError) as caught:
+            POS.split_groups("upload_list", value[:end])
+        assert caught.value.rule is Rule.NOT_PARTS
+
+
+def test_two_balances_are_two_groups():
+    groups = POS.split_groups("additional_amounts", "0102156C000000001000" * 2)
+    assert [group["amount"] for group in groups] == ["000000001000"] * 2
+
+
+def test_the_three_things_that_element_48_may_be_have_their_names():
+    assert POS.join("upload_end", {"upload_count": "12"}) == "0012"
+    assert POS.split("additional_data_private", "0" * 62)["balance_flag"] == "0"
+
+
+def test_a_sign_on_names_the_device_and_the_cashier():
+    device = {"sequence_label": "Sequence No", "serial_number": "153135320-017-687"}
+    assert POS.join("device_sequence", device) == "Sequence No153135320-017-687"
+    assert POS.join("operator", {"operator_code": "01"}) == "01 "

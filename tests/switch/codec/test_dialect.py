@@ -136,3 +136,21 @@ def test_an_unknown_element_has_no_row(pos):
 def test_a_dialect_without_mac_has_no_mac_bytes():
     text = 'name = "x"\nextends = "unionpay-pos"\ndrop = [64, 128]\n'
     assert Dialect.from_toml(text).mac_length == 0
+
+
+def test_the_working_keys_of_a_sign_on_are_bare_bytes_one_character_each():
+    keys = bytes(range(256))
+    message = Message("0810", {"stan": "000001", "private_62": keys.decode("latin-1")})
+    dialect = load_dialect("unionpay-pos")
+    wire = dialect.encode(message)
+    assert wire.endswith(b"\x02\x56" + keys)
+    assert dialect.decode(wire).fields["private_62"].encode("latin-1") == keys
+
+
+def test_groups_are_split_and_joined_by_the_name_of_their_shape(pos):
+    items = [{"card_kind": "00", "item_stan": "000001", "item_pan": "0" * 20, "item_amount": "1"}]
+    value = pos.join_groups("upload_list", {"item_count": "1"}, items)
+    [item] = pos.split_groups("upload_list", value)
+    assert item["item_amount"] == "000000000001"
+    with pytest.raises(CodecError):
+        pos.split_groups("colour", value)

@@ -56,6 +56,18 @@ def test_dropped_elements_take_their_parts_along():
     assert 90 not in {spec.de for spec in parse_dialect_table(text).specs}
 
 
+def test_a_shape_is_a_row_again_with_parts_of_its_own():
+    shape = "[shapes.two]\nelement = 4\nparts = [{ name = 'half', length = 6 }]\n"
+    [two] = parse_dialect_table(MINIMAL + shape + "parts_repeat_max = 2\n").shapes
+    assert (two.de, two.name, two.kind, two.length, two.parts_repeat_max) == (4, "two", "n", 12, 2)
+    assert [part.name for part in two.parts] == ["half"]
+
+
+def test_shapes_are_kept_by_what_extends_their_dialect():
+    table = parse_dialect_table('name = "mine"\nextends = "unionpay-pos"\n')
+    assert "upload_list" in {shape.name for shape in table.shapes}
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -71,6 +83,9 @@ def test_dropped_elements_take_their_parts_along():
         (MINIMAL.replace("length = 12", "length = 0"), "DE 4 amount: no length"),
         (MINIMAL.replace("length = 12", "size = 12"), "unknown field `size`"),
         (MINIMAL + "[parts]\n3 = [{ name = 'a', length = 1 }]", "parts of elements it does not"),
+        (MINIMAL + "[shapes.a]\nelement = 3\nparts = []", "a shape of an element it does not have"),
+        (MINIMAL + "[shapes.amount]\nelement = 4\nparts = []", "one name for two elements"),
+        (MINIMAL + "[shapes.a]\nelement = 4\nparts = []\nsize = 1", "unknown field `size`"),
     ],
 )
 def test_a_wrong_table_is_refused(text, why):

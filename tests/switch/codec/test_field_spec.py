@@ -38,6 +38,8 @@ from switch.codec.field_spec import FieldSpec, Part
             "only the last part may be the rest",
         ),
         ({"parts": (Part(name="a", length=1),) * 2}, "a part twice"),
+        ({"parts_repeat_from": 1}, "nothing to repeat"),
+        ({"parts": (Part(name="a", length=1),), "parts_repeat_from": 1}, "nothing to repeat"),
     ],
 )
 def test_a_row_that_contradicts_itself_is_refused(row, why):
