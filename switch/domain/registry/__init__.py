@@ -1,1 +1,1 @@
-"""Who may do what: acquirers, agents, merchants, terminals, issuers, routes and API clients."""
+"""Who may do what: merchants and who serves them, terminals, issuers, partners, operators."""

@@ -283,10 +283,37 @@ class ApiClient(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: ServiceStatus = ServiceStatus.IN_SERVICE
 
 
-Entity = Acquirer | Agent | StoreGroup | Merchant | Terminal | Issuer | Link | Route | ApiClient
+class Operator(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """
+    A person who may look at cases, resolve them or change the registry, as `roles` says.
+
+    Known by the digest of a key of their own, so that two persons are two.
+    """
+
+    operator_id: str
+    name: str
+    key_hash: str
+    roles: tuple[str, ...] = ()
+    status: ServiceStatus = ServiceStatus.IN_SERVICE
 
 
-def id_of(entity: Entity) -> str:
+OPERATOR_ROLES: Final = ("view", "resolve", "registry")
+
+Entity = (
+    Acquirer
+    | Agent
+    | StoreGroup
+    | Merchant
+    | Terminal
+    | Issuer
+    | Link
+    | Route
+    | ApiClient
+    | Operator
+)
+
+
+def id_of(entity: Entity) -> str:  # noqa: C901 - one case a kind
     """Name an entity within its kind; a terminal is `ACQUIRER:TERMINAL_ID`."""
     match entity:
         case Terminal():
@@ -307,3 +334,5 @@ def id_of(entity: Entity) -> str:
             return entity.route_id
         case ApiClient():
             return entity.client_id
+        case Operator():
+            return entity.operator_id

@@ -9,6 +9,7 @@ from switch.domain.registry.entities import (
     Issuer,
     Link,
     Merchant,
+    Operator,
     Route,
     StoreGroup,
     Terminal,
@@ -127,6 +128,18 @@ class ApiClientChanged(_Event, frozen=True, kw_only=True, tag="api-client-change
     client: ApiClient
 
 
+class OperatorRegistered(_Event, frozen=True, kw_only=True, tag="operator-registered.v1"):
+    """A new operator."""
+
+    operator: Operator
+
+
+class OperatorChanged(_Event, frozen=True, kw_only=True, tag="operator-changed.v1"):
+    """A known operator is from now on as given here."""
+
+    operator: Operator
+
+
 class RegistryLoaded(_Event, frozen=True, kw_only=True, tag="registry-loaded.v1"):
     """
     A file was loaded as a whole: the last event of its load.
@@ -159,5 +172,7 @@ EntityEvent = (
     | RouteChanged
     | ApiClientRegistered
     | ApiClientChanged
+    | OperatorRegistered
+    | OperatorChanged
 )
 RegistryEvent = EntityEvent | RegistryLoaded

@@ -11,12 +11,12 @@ from switch.domain.registry.entities import (
     Entity,
     Issuer,
     Merchant,
-    Terminal,
     id_of,
 )
 from switch.domain.registry.view import Registry
 
 NO_KEY: Final = "none"
+SEALED_FIELDS: Final = frozenset({"mak", "tmk", "pik", "zpk"})
 
 EntityRow = dict[str, object]
 
@@ -46,23 +46,28 @@ def describe_entity(registry: Registry, entity: Entity) -> EntityRow:
     """
     Write an entity with all its fields, its `id`, and what follows from it.
 
-    A terminal's key is shown by its check value, an API client's not at all.
+    A sealed key `mak` is shown as `mak_kcv`, its check value; an API key not at all.
     """
-    fields = {name: getattr(entity, name) for name in entity.__struct_fields__}
     row: EntityRow = {"id": id_of(entity)}
-    row |= {
-        name: msgspec.to_builtins(value)
-        for name, value in fields.items()
-        if name not in {"mak", "key_hash"}
-    }
+    for name in entity.__struct_fields__:
+        value = getattr(entity, name)
+        if name in SEALED_FIELDS:
+            row[f"{name}_kcv"] = value.kcv if value else NO_KEY
+        elif name != "key_hash":
+            row[name] = _write_whole(value)
     return row | _derive(registry, entity)
+
+
+def _write_whole(value: object) -> object:
+    """Write a value for JSON; a table with its defaults, which the log leaves out."""
+    if isinstance(value, msgspec.Struct):
+        value = msgspec.structs.asdict(value)
+    return msgspec.to_builtins(value)
 
 
 def _derive(registry: Registry, entity: Entity) -> EntityRow:
     """Add what a reader would otherwise have to find out: what is missing, what blocks it."""
     match entity:
-        case Terminal():
-            return {"mak_kcv": entity.mak.kcv if entity.mak else NO_KEY}
         case Merchant():
             return {
                 "missing_fields": list(entity.missing_fields()),
@@ -88,9 +93,20 @@ LIST_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "agents": ("id", "name", "status", "parent_id", "inactive_agents"),
     "groups": ("id", "name"),
     "merchants": ("id", "name", "status", "mcc", "agent_id", "missing_fields", "inactive_agents"),
-    "terminals": ("id", "status", "merchant_id", "profile", "mak_kcv", "batch", "signed_on"),
-    "issuers": ("id", "name", "status", "bins", "routes"),
+    "terminals": (
+        "id",
+        "status",
+        "merchant_id",
+        "profile",
+        "mac_algorithm",
+        "mak_kcv",
+        "tmk_kcv",
+        "batch",
+        "signed_on",
+    ),
+    "issuers": ("id", "name", "status", "bins", "routes", "zpk_kcv", "stand_in"),
     "links": ("id", "name", "status"),
     "routes": ("id", "issuer_id", "link", "priority", "status"),
     "clients": ("id", "name", "status", "acquirer", "merchants"),
+    "operators": ("id", "name", "status", "roles"),
 }

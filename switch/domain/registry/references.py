@@ -4,14 +4,19 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from switch.domain.registry.entities import (
+    KEY_SCHEMES,
+    MAC_ALGORITHMS,
+    NO_MAC,
     Agent,
     ApiClient,
     Entity,
     Issuer,
     Merchant,
+    Operator,
     Route,
     Terminal,
     TerminalStatus,
+    id_of,
     mcc_of_merchant_id,
 )
 from switch.domain.registry.lifecycles import STATUSES_WITH_MERCHANT, STATUSES_WITHOUT_MERCHANT
@@ -39,7 +44,17 @@ SINGULAR: Final = {
     "links": "link",
     "routes": "route",
     "clients": "API client",
+    "operators": "operator",
 }
+# what a sign-on can hand out: 001 to 004 a MAC key of eight bytes for DES, 006 one for SM4
+_SCHEMES_OF_MAC: Final = {
+    "unionpay-ecb": ("001", "003", "004"),
+    "x9.9": ("001", "003", "004"),
+    "x9.19": (),
+    "unionpay-ecb-sm4": ("006",),
+    NO_MAC: KEY_SCHEMES,
+}
+assert set(_SCHEMES_OF_MAC) == set(MAC_ALGORITHMS)
 
 
 def find_problems(registry: Registry, entity: Entity) -> tuple[Problem, ...]:
@@ -55,16 +70,22 @@ def find_problems(registry: Registry, entity: Entity) -> tuple[Problem, ...]:
         case Merchant():
             return tuple(_merchant_problems(registry, entity))
         case Terminal():
-            return tuple(_terminal_problems(registry, entity))
+            return (
+                *_terminal_problems(registry, entity),
+                *_device_problems(registry, entity),
+                *_sign_on_problems(entity),
+            )
         case Issuer():
-            return tuple(_issuer_problems(registry, entity))
+            return (*_issuer_problems(registry, entity), *_stand_in_problems(entity))
         case Route():
             return (
                 *_missing(registry, "issuer_id", "issuers", entity.issuer_id),
                 *_missing(registry, "link", "links", entity.link),
             )
         case ApiClient():
-            return tuple(_client_problems(registry, entity))
+            return (*_client_problems(registry, entity), *_api_key_problems(registry, entity))
+        case Operator():
+            return tuple(_api_key_problems(registry, entity))
         case _:
             return ()
 
@@ -136,6 +157,9 @@ def _terminal_problems(registry: Registry, terminal: Terminal) -> Iterator[Probl
             f"a terminal that is {status.value} belongs to a merchant, none is named",
             f"name it, or make the status {TerminalStatus.ASSIGNED.value}",
         )
+
+
+def _device_problems(registry: Registry, terminal: Terminal) -> Iterator[Problem]:
     if not (terminal.serial_number and terminal.merchant_id):
         return
     for holder in registry.bound_terminals(terminal.serial_number):
@@ -146,6 +170,19 @@ def _terminal_problems(registry: Registry, terminal: Terminal) -> Iterator[Probl
                 f"{holder.acquirer}:{holder.terminal_id} as well",
                 "one device belongs to one terminal: correct the number or unbind the other",
             )
+
+
+def _sign_on_problems(terminal: Terminal) -> Iterator[Problem]:
+    """A terminal that can sign on must be able to use the MAC key that it is given."""
+    if terminal.tmk is None:
+        return
+    fitting = _SCHEMES_OF_MAC[terminal.mac_algorithm]
+    if terminal.key_scheme not in fitting:
+        yield Problem(
+            "key_scheme",
+            f"a sign-on under {terminal.key_scheme} gives no MAC key for {terminal.mac_algorithm}",
+            f"use one of: {', '.join(fitting)}" if fitting else "use another mac_algorithm",
+        )
 
 
 def _issuer_problems(registry: Registry, issuer: Issuer) -> Iterator[Problem]:
@@ -161,18 +198,33 @@ def _issuer_problems(registry: Registry, issuer: Issuer) -> Iterator[Problem]:
                 )
 
 
+def _stand_in_problems(issuer: Issuer) -> Iterator[Problem]:
+    for prefix in issuer.stand_in.bins if issuer.stand_in else ():
+        if not prefix.startswith(issuer.bins):
+            yield Problem(
+                "stand_in",
+                f"BIN {prefix} is not this issuer's",
+                "take it out, or make it longer than one of bins",
+            )
+
+
 def _client_problems(registry: Registry, client: ApiClient) -> Iterator[Problem]:
     yield from _missing(registry, "acquirer", "acquirers", client.acquirer)
     for merchant_id in client.merchants:
         yield from _missing(registry, "merchants", "merchants", merchant_id)
-    for other in registry.list_entities("clients"):
-        if (
-            isinstance(other, ApiClient)
-            and other.client_id != client.client_id
-            and other.key_hash == client.key_hash
-        ):
-            yield Problem(
-                "key_hash",
-                f"API client {other.client_id!r} holds the same API key",
-                "give each client a key of its own",
-            )
+
+
+def _api_key_problems(registry: Registry, holder: ApiClient | Operator) -> Iterator[Problem]:
+    """A key names one holder: a partner's never opens what is an operator's."""
+    for kind in ("clients", "operators"):
+        for other in registry.list_entities(kind):
+            if (
+                isinstance(other, ApiClient | Operator)
+                and other.key_hash == holder.key_hash
+                and (type(other), id_of(other)) != (type(holder), id_of(holder))
+            ):
+                yield Problem(
+                    "key_hash",
+                    f"{SINGULAR[kind]} {id_of(other)!r} holds the same API key",
+                    "give each a key of its own",
+                )

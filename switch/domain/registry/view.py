@@ -11,6 +11,7 @@ from switch.domain.registry.entities import (
     Issuer,
     Link,
     Merchant,
+    Operator,
     Route,
     ServiceStatus,
     StoreGroup,
@@ -29,6 +30,8 @@ from switch.domain.registry.events import (
     LinkRegistered,
     MerchantChanged,
     MerchantRegistered,
+    OperatorChanged,
+    OperatorRegistered,
     RegistryEvent,
     RegistryLoaded,
     RouteChanged,
@@ -62,8 +65,10 @@ class Registry:
         self._links: dict[str, Link] = {}
         self._routes: dict[str, Route] = {}
         self._clients: dict[str, ApiClient] = {}
+        self._operators: dict[str, Operator] = {}
         self._terminals_by_serial: dict[str, tuple[Terminal, ...]] = {}
         self._client_by_key_hash: dict[str, ApiClient] = {}
+        self._operator_by_key_hash: dict[str, Operator] = {}
         self._chains: dict[str, tuple[Agent, ...] | None] = {}
         self._issuers_by_bin: tuple[tuple[int, dict[str, Issuer]], ...] | None = None
         self._routes_by_issuer: dict[str, tuple[Route, ...]] | None = None
@@ -94,6 +99,8 @@ class Registry:
                 self._routes_by_issuer = None
             case ApiClientRegistered(client=client) | ApiClientChanged(client=client):
                 self._put_client(client)
+            case OperatorRegistered(operator=operator) | OperatorChanged(operator=operator):
+                self._put_operator(operator)
             case RegistryLoaded():
                 pass
             case _:
@@ -150,6 +157,11 @@ class Registry:
         client = self._client_by_key_hash.get(key_hash)
         return client if client and client.status is ServiceStatus.IN_SERVICE else None
 
+    def find_operator(self, key_hash: str) -> Operator | None:
+        """Find the operator in service who holds this key (`hash_api_key` of it)."""
+        operator = self._operator_by_key_hash.get(key_hash)
+        return operator if operator and operator.status is ServiceStatus.IN_SERVICE else None
+
     def bound_terminals(self, serial_number: str) -> tuple[Terminal, ...]:
         """Return the terminals that a device with this serial number is bound to: one at most."""
         return self._terminals_by_serial.get(serial_number, ())
@@ -197,6 +209,7 @@ class Registry:
             "links": self._links,
             "routes": self._routes,
             "clients": self._clients,
+            "operators": self._operators,
         }
 
     def _put_terminal(self, terminal: Terminal) -> None:
@@ -217,6 +230,13 @@ class Registry:
             del self._client_by_key_hash[before.key_hash]
         self._clients[client.client_id] = client
         self._client_by_key_hash[client.key_hash] = client
+
+    def _put_operator(self, operator: Operator) -> None:
+        before = self._operators.get(operator.operator_id)
+        if before is not None and self._operator_by_key_hash.get(before.key_hash) is before:
+            del self._operator_by_key_hash[before.key_hash]
+        self._operators[operator.operator_id] = operator
+        self._operator_by_key_hash[operator.key_hash] = operator
 
     def _walk_up(self, agent_id: str) -> tuple[Agent, ...] | None:
         chain: list[Agent] = []
@@ -248,6 +268,7 @@ KINDS: Final = (
     "links",
     "routes",
     "clients",
+    "operators",
 )
 
 

@@ -11,6 +11,7 @@ from switch.domain.registry.entities import (
     Link,
     Merchant,
     MerchantStatus,
+    Operator,
     Route,
     StoreGroup,
     Terminal,
@@ -52,7 +53,10 @@ CLIENT = ApiClient(
     key_hash="a" * 64,
     merchants=(MERCHANT.merchant_id,),
 )
-ALL = (ACQUIRER, ROOT, AGENT, GROUP, MERCHANT, TERMINAL, LINK, ISSUER, ROUTE, CLIENT)
+OPERATOR = Operator(
+    operator_id="operator", name="Operator", key_hash="b" * 64, roles=("view", "resolve")
+)
+ALL = (ACQUIRER, ROOT, AGENT, GROUP, MERCHANT, TERMINAL, LINK, ISSUER, ROUTE, CLIENT, OPERATOR)
 
 
 def fill(registry, *entities):

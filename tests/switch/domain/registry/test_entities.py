@@ -5,16 +5,19 @@ from hypothesis import strategies as st
 
 from switch.domain.fees import FeePlan
 from switch.domain.registry.entities import (
+    MAC_ALGORITHMS,
     REQUIRED_MERCHANT_FIELDS,
     Acquirer,
     Agent,
     AgentStatus,
     ApiClient,
+    DuplicatePolicy,
     Entity,
     Issuer,
     Link,
     Merchant,
     MerchantStatus,
+    Operator,
     Route,
     SealedKey,
     StoreGroup,
@@ -80,6 +83,7 @@ def test_a_merchant_id_of_fifteen_digits_spells_its_mcc(merchant_id: str, mcc: s
         (Link(link_id="e", name=""), "e"),
         (Route(route_id="f", issuer_id="", link="", priority=0), "f"),
         (ApiClient(client_id="g", name="", acquirer="", key_hash=""), "g"),
+        (Operator(operator_id="h", name="", key_hash=""), "h"),
     ],
 )
 def test_every_kind_has_an_id(entity: Entity, entity_id: str) -> None:
@@ -95,7 +99,25 @@ def test_a_sealed_key_shows_its_check_value_only() -> None:
     assert "77800CBA" in repr(terminal)
 
 
-@pytest.mark.parametrize(("algorithm", "needs"), [("unionpay-ecb", True), ("none", False)])
+def test_what_was_written_before_a_field_came_is_read_with_its_default() -> None:
+    terminal = msgspec.json.decode(
+        b'{"acquirer":"a","terminal_id":"1","profile":"p","status":"activated"}', type=Terminal
+    )
+    assert (terminal.tmk, terminal.pik, terminal.key_scheme) == (None, None, "003")
+    assert (terminal.pin_format, terminal.lost_at) == ("iso-0", 0)
+    merchant = msgspec.json.decode(b'{"merchant_id":"m","status":"activated"}', type=Merchant)
+    assert merchant.duplicate_policy is DuplicatePolicy.REFUSE
+    assert merchant.duplicate_window_s == 0
+    issuer = msgspec.json.decode(b'{"issuer_id":"i","name":"I","bins":["62"]}', type=Issuer)
+    assert (issuer.zpk, issuer.pin_format, issuer.stand_in) == (None, "iso-0", None)
+    plan = msgspec.json.decode(b'{"rate_ppm":6000,"min_minor":0,"cap_minor":null}', type=FeePlan)
+    assert plan == FeePlan(rate_ppm=6000)
+    assert plan.is_returned_on_refund
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "needs"), [(each, each != "none") for each in MAC_ALGORITHMS]
+)
 def test_a_terminal_needs_macs_unless_its_profile_has_none(algorithm: str, needs: bool) -> None:  # noqa: FBT001 - a table row
     terminal = Terminal(
         acquirer="a",

@@ -2,7 +2,14 @@ import msgspec
 import pytest
 
 from switch.domain.registry.decide import kind_of
-from switch.domain.registry.entities import Agent, AgentStatus, TerminalStatus
+from switch.domain.registry.entities import (
+    KEY_SCHEMES,
+    Agent,
+    AgentStatus,
+    SealedKey,
+    StandIn,
+    TerminalStatus,
+)
 from switch.domain.registry.references import SINGULAR, find_problems
 from switch.domain.registry.view import AGENT_DEPTH_MAX, KINDS
 from tests.switch.domain.registry.conftest import (
@@ -11,6 +18,7 @@ from tests.switch.domain.registry.conftest import (
     CLIENT,
     ISSUER,
     MERCHANT,
+    OPERATOR,
     ROOT,
     ROUTE,
     TERMINAL,
@@ -127,10 +135,57 @@ def test_the_same_bin_at_two_issuers_is_a_problem_a_longer_one_is_not(registry):
     assert problems_of(registry, replace(ISSUER, issuer_id="second", bins=("6201",))) == ()
 
 
-def test_two_clients_never_share_a_key(registry):
-    [problem] = problems_of(registry, replace(CLIENT, client_id="second"))
-    assert (problem.field, "'client'" in problem.wrong) == ("key_hash", True)
-    assert "a" * 64 not in problem.wrong
+@pytest.mark.parametrize(
+    ("entity", "holder"),
+    [
+        (replace(CLIENT, client_id="second"), "API client 'client'"),
+        (replace(OPERATOR, operator_id="second"), "operator 'operator'"),
+        (replace(CLIENT, key_hash=OPERATOR.key_hash), "operator 'operator'"),
+        (replace(OPERATOR, key_hash=CLIENT.key_hash), "API client 'client'"),
+        (replace(OPERATOR, operator_id="client", key_hash=CLIENT.key_hash), "API client 'client'"),
+    ],
+)
+def test_clients_and_operators_never_share_a_key(registry, entity, holder):
+    [problem] = problems_of(registry, entity)
+    assert problem.field == "key_hash"
+    assert problem.wrong == f"{holder} holds the same API key"
+    assert entity.key_hash not in problem.wrong
+
+
+@pytest.mark.parametrize(
+    ("mac_algorithm", "schemes"),
+    [
+        ("unionpay-ecb", {"001", "003", "004"}),
+        ("x9.9", {"001", "003", "004"}),
+        ("x9.19", set()),
+        ("unionpay-ecb-sm4", {"006"}),
+        ("none", set(KEY_SCHEMES)),
+    ],
+)
+def test_a_sign_on_gives_a_key_that_the_mac_algorithm_takes(registry, mac_algorithm, schemes):
+    tmk = SealedKey(key_id="k", sealed=b"sealed", kcv="08D7B4FB")
+    terminal = replace(TERMINAL, mac_algorithm=mac_algorithm, tmk=tmk)
+    for scheme in KEY_SCHEMES:
+        problems = problems_of(registry, replace(terminal, key_scheme=scheme))
+        assert [each.field for each in problems] == ([] if scheme in schemes else ["key_scheme"])
+        without = replace(terminal, key_scheme=scheme, tmk=None)
+        assert problems_of(registry, without) == (), "its keys are as issued, there is no sign-on"
+
+
+@pytest.mark.parametrize(
+    ("bins", "wrong"),
+    [
+        ((), []),
+        (("62", "4000"), []),
+        (("5", "4"), ["BIN 5 is not this issuer's"]),
+        (("6",), ["BIN 6 is not this issuer's"]),
+    ],
+)
+def test_stand_in_is_for_cards_of_the_issuer_only(registry, bins, wrong):
+    issuer = replace(ISSUER, stand_in=StandIn(floor_limit_minor=100, bins=bins))
+    problems = problems_of(registry, issuer)
+    assert [each.wrong for each in problems] == wrong
+    assert {each.field for each in problems} <= {"stand_in"}
 
 
 def test_every_kind_has_a_word_for_one_of_it():

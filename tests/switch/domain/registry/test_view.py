@@ -21,6 +21,7 @@ from tests.switch.domain.registry.conftest import (
     ISSUER,
     LINK,
     MERCHANT,
+    OPERATOR,
     ROOT,
     ROUTE,
     TERMINAL,
@@ -46,6 +47,7 @@ def test_what_is_not_there_is_not_found(registry):
     assert registry.find_acquirer("x") is None
     assert registry.find_agent("x") is None
     assert registry.find_api_client("x") is None
+    assert registry.find_operator("x") is None
     assert registry.find_issuer("99") is None
     assert registry.routes_of("x") == ()
     assert registry.find_entity("terminals", "no-colon") is None
@@ -197,11 +199,22 @@ def test_a_device_is_bound_to_the_terminals_that_name_it_and_a_merchant(registry
 
 def test_a_client_is_known_by_its_present_key_and_only_in_service(registry):
     assert registry.find_api_client("a" * 64) == CLIENT
-    fill(registry, replace(CLIENT, key_hash="b" * 64))
+    fill(registry, replace(CLIENT, key_hash="c" * 64))
     assert registry.find_api_client("a" * 64) is None
-    assert registry.find_api_client("b" * 64) is not None
-    fill(registry, replace(CLIENT, key_hash="b" * 64, status=SUSPENDED))
-    assert registry.find_api_client("b" * 64) is None
+    assert registry.find_api_client("c" * 64) is not None
+    fill(registry, replace(CLIENT, key_hash="c" * 64, status=SUSPENDED))
+    assert registry.find_api_client("c" * 64) is None
+
+
+def test_an_operator_is_known_by_their_present_key_and_only_in_service(registry):
+    assert registry.find_operator("b" * 64) == OPERATOR
+    assert registry.find_operator("a" * 64) is None, "a partner is no operator"
+    assert registry.find_api_client("b" * 64) is None, "an operator is no partner"
+    fill(registry, replace(OPERATOR, key_hash="c" * 64))
+    assert registry.find_operator("b" * 64) is None
+    assert registry.find_operator("c" * 64) is not None
+    fill(registry, replace(OPERATOR, key_hash="c" * 64, status=SUSPENDED))
+    assert registry.find_operator("c" * 64) is None
 
 
 # -- copies
