@@ -10,6 +10,7 @@ BLOCK_BYTES: Final = 8
 KCV_BYTES: Final = 4  # what a key check value shows of a block; terminals compare these
 KEY_BYTES: Final = (8, 16, 24)  # DES, two-key and three-key triple DES
 _TRIPLE_KEY_BYTES: Final = 24
+_ODD_PARITY: Final = bytes(byte if byte.bit_count() % 2 else byte ^ 1 for byte in range(256))
 
 
 def triple_key(key: bytes) -> bytes:
@@ -39,9 +40,17 @@ def open_block_cipher(key: bytes) -> Callable[[bytes], bytes]:
     Raises:
         ValueError: not 8, 16 or 24 bytes.
     """
-    # single blocks of derived text, never a message of repeating blocks: ECB is the standard's word
-    cipher = Cipher(TripleDES(triple_key(key)), modes.ECB())  # noqa: S305
-    return cipher.encryptor().update
+    return _cipher_of(key).encryptor().update
+
+
+def open_block_decipher(key: bytes) -> Callable[[bytes], bytes]:
+    """
+    Prepare the function that undoes what `open_block_cipher` of the same key does.
+
+    Raises:
+        ValueError: not 8, 16 or 24 bytes.
+    """
+    return _cipher_of(key).decryptor().update
 
 
 def key_check_value(key: bytes) -> bytes:
@@ -52,3 +61,13 @@ def key_check_value(key: bytes) -> bytes:
         ValueError: not 8, 16 or 24 bytes.
     """
     return open_block_cipher(key)(bytes(BLOCK_BYTES))[:KCV_BYTES]
+
+
+def set_odd_parity(key: bytes) -> bytes:
+    """Set the last bit of each byte so that the byte has an odd number of ones, as DES keys do."""
+    return key.translate(_ODD_PARITY)
+
+
+def _cipher_of(key: bytes) -> Cipher[modes.ECB]:
+    # single blocks of derived text, never a message of repeating blocks: ECB is the standard's word
+    return Cipher(TripleDES(triple_key(key)), modes.ECB())  # noqa: S305

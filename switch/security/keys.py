@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from switch.domain.registry.entities import NO_MAC, SealedKey, Terminal
+from switch.domain.registry.entities import NO_MAC, Issuer, SealedKey, Terminal
 from switch.security.cards import CardVault
-from switch.security.des import key_check_value
+from switch.security.ciphers import CipherName, key_check_value
 from switch.security.fingerprints import Fingerprinter
 from switch.security.keystore import KeyStore, list_versions
 from switch.security.mac import MacKey
@@ -43,15 +43,17 @@ class Keys:
     def __repr__(self) -> str:
         return "Keys(<hidden>)"
 
-    def seal_key(self, clear: bytes, owner: str) -> SealedKey:
+    def seal_key(self, clear: bytes, owner: str, *, cipher: CipherName = "des") -> SealedKey:
         """
-        Seal a working key (8, 16 or 24 bytes) for `owner`; it opens for no other.
+        Seal a working or master key for `owner` (`mak_owner` and so on); it opens for no other.
+
+        `cipher` is what the key is for: its check value is made with it.
 
         Raises:
-            ValueError: not a DES key's length.
+            ValueError: the cipher takes no key of this length.
             KeyStoreFault: the store cannot be used now.
         """
-        kcv = key_check_value(clear).hex().upper()
+        kcv = key_check_value(clear, cipher).hex().upper()
         sealer = self._sealer_of(self._working_key_id)
         return SealedKey(key_id=self._working_key_id, sealed=sealer.seal(clear, owner), kcv=kcv)
 
@@ -97,3 +99,23 @@ class Keys:
 def mak_owner(terminal: Terminal) -> str:
     """Name the place where a terminal's MAC key belongs: associated data of its seal."""
     return f"mak:{terminal.acquirer}:{terminal.terminal_id}"
+
+
+def pik_owner(terminal: Terminal) -> str:
+    """Name the place where a terminal's PIN key belongs."""
+    return f"pik:{terminal.acquirer}:{terminal.terminal_id}"
+
+
+def tdk_owner(terminal: Terminal) -> str:
+    """Name the place where a terminal's track key belongs."""
+    return f"tdk:{terminal.acquirer}:{terminal.terminal_id}"
+
+
+def tmk_owner(terminal: Terminal) -> str:
+    """Name the place where a terminal's master key belongs."""
+    return f"tmk:{terminal.acquirer}:{terminal.terminal_id}"
+
+
+def zpk_owner(issuer: Issuer) -> str:
+    """Name the place where the PIN key shared with an issuer belongs."""
+    return f"zpk:{issuer.issuer_id}"

@@ -1,6 +1,14 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from switch.security.des import key_check_value, open_block_cipher, triple_key
+from switch.security.des import (
+    key_check_value,
+    open_block_cipher,
+    open_block_decipher,
+    set_odd_parity,
+    triple_key,
+)
 
 DES = bytes.fromhex("0123456789ABCDEF")
 DOUBLE = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
@@ -53,3 +61,22 @@ def test_a_key_of_another_length_is_refused_without_showing_it(length: int) -> N
 def test_one_cipher_context_serves_any_number_of_blocks() -> None:
     encrypt = open_block_cipher(DES)
     assert encrypt(bytes(8)) == encrypt(bytes(8)) == encrypt(bytes(16))[8:]
+
+
+@given(
+    key=st.one_of([st.binary(min_size=n, max_size=n) for n in (8, 16, 24)]),
+    block=st.binary(min_size=8, max_size=8),
+)
+def test_decryption_undoes_encryption(key: bytes, block: bytes) -> None:
+    assert open_block_decipher(key)(open_block_cipher(key)(block)) == block
+
+
+@given(st.binary(max_size=24))
+def test_odd_parity_changes_nothing_but_the_parity_bits(key: bytes) -> None:
+    adjusted = set_odd_parity(key)
+    assert all(byte.bit_count() % 2 == 1 for byte in adjusted)
+    assert [byte >> 1 for byte in adjusted] == [byte >> 1 for byte in key]
+
+
+def test_parity_is_no_part_of_the_key() -> None:
+    assert key_check_value(set_odd_parity(bytes(range(16)))) == key_check_value(bytes(range(16)))

@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from switch.adapters.key_file import FileKeyStore
-from switch.domain.registry.entities import SealedKey, Terminal, TerminalStatus
+from switch.domain.registry.entities import Issuer, SealedKey, Terminal, TerminalStatus
 from switch.security import keys as keys_module
-from switch.security.keys import Keys, mak_owner
+from switch.security.keys import Keys, mak_owner, pik_owner, tdk_owner, tmk_owner, zpk_owner
 from switch.security.keystore import MemoryKeyStore
 from switch.security.sealing import SealBroken
 
@@ -58,6 +58,22 @@ def test_a_key_of_another_store_says_that_its_sealing_key_is_missing(keys: Keys)
     sealed = SealedKey(key_id="working-key-9", sealed=b"x" * 40, kcv="00000000")
     with pytest.raises(SealBroken, match="working-key-9"):
         keys.open_mac_key("unionpay-ecb", sealed, "x")
+
+
+def test_a_sealed_sm4_key_shows_the_check_value_of_sm4(keys: Keys) -> None:
+    key = bytes.fromhex("376D90E7945AA5CFDB4C07CCB35CEFD3")
+    assert keys.seal_key(key, "x", cipher="sm4").kcv == "08EEDEC7"
+
+
+def test_each_key_of_each_owner_has_a_place_of_its_own() -> None:
+    other = msgspec.structs.replace(BARE, terminal_id="00000002")
+    issuer = Issuer(issuer_id="demo", name="", bins=())
+    places = [
+        place_of(terminal)
+        for place_of in (mak_owner, pik_owner, tdk_owner, tmk_owner)
+        for terminal in (BARE, other)
+    ]
+    assert len({*places, zpk_owner(issuer)}) == 9
 
 
 def test_a_key_of_another_length_is_not_sealed(keys: Keys) -> None:
