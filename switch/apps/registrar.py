@@ -5,15 +5,12 @@ import secrets
 from typing import ClassVar, Final, NamedTuple
 
 from switch.adapters.clock import read_clock
-from switch.adapters.owned_journal import (
-    AppendFault,
-    OwnedJournal,
-    RecordFormat,
-    claim_log,
-)
+from switch.adapters.owned_journal import OwnedJournal, claim_log
 from switch.adapters.telemetry import Telemetry
 from switch.apps.registry_follower import RegistryFollower
 from switch.domain.registry.events import RegistryEvent
+from switch.eventlog.claimed_writer import AppendFault
+from switch.eventlog.claims import RecordFormat
 from switch.eventlog.journal import PartitionClaimed
 from switch.eventlog.port import (
     AppendRefused,

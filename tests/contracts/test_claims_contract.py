@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from switch.adapters.owned_journal import AppendFault, OwnedJournal, claim_journal
+from switch.adapters.owned_journal import OwnedJournal, claim_journal
+from switch.eventlog.claimed_writer import AppendFault
 from switch.eventlog.journal import (
     JournalRecord,
     PartitionClaimed,
