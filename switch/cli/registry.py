@@ -19,7 +19,7 @@ format_option = click.option(
 @click.group()
 def registry() -> None:
     """
-    Merchants, agents, terminals, issuers, routes: what every payment is checked against.
+    Merchants, agents, terminals, issuers, routes: what every payment is checked against; operators.
 
     A terminal's id is ACQUIRER:TERMINAL_ID.
     """
@@ -57,7 +57,8 @@ def list_(kind: str | None, data_dir: Path, style: str) -> None:
     """
     List one KIND of entities, or all of them.
 
-    KIND is acquirers, agents, groups, merchants, terminals, issuers, links, routes or clients.
+    KIND is acquirers, agents, groups, merchants, terminals, issuers, links, routes, clients or
+    operators.
     """
     client = InstanceClient(data_dir)
     rows = {

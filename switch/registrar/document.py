@@ -12,8 +12,10 @@ import msgspec
 from switch.domain.fees import FeePlan
 from switch.domain.registry.entities import (
     AgentStatus,
+    DuplicatePolicy,
     MerchantStatus,
     ServiceStatus,
+    StandIn,
     TerminalStatus,
 )
 from switch.domain.transactions import TransactionType
@@ -22,6 +24,7 @@ from switch.registrar.field_types import (
     ApiKey,
     Batch,
     Bin,
+    CheckValue,
     ClearKey,
     Count,
     Currency,
@@ -29,20 +32,24 @@ from switch.registrar.field_types import (
     Identifier,
     InstitutionId,
     KeyHash,
+    KeyScheme,
     Limit,
     MacAlgorithm,
     MaskedAccount,
     Mcc,
     MerchantId,
     Name,
+    OperatorRole,
     OptionalMerchantId,
     OptionalName,
+    PinFormat,
     Priority,
     Profile,
     RatePpm,
     Reference,
     SerialNumber,
     TerminalId,
+    WindowSeconds,
 )
 
 
@@ -82,13 +89,28 @@ class LinkEntry(_Entry, frozen=True, kw_only=True):
     status: ServiceStatus = ServiceStatus.IN_SERVICE
 
 
+class StandInEntry(_Entry, frozen=True, kw_only=True):
+    """`stand_in = { floor_limit_minor = 10000, bins = ["36"] }`."""
+
+    floor_limit_minor: Limit
+    bins: tuple[Bin, ...] = ()
+
+    def to_stand_in(self) -> StandIn:
+        """Give the terms of the domain."""
+        return StandIn(floor_limit_minor=self.floor_limit_minor, bins=self.bins)
+
+
 class IssuerEntry(_Entry, frozen=True, kw_only=True):
-    """`[[issuers]]`."""
+    """`[[issuers]]`; `zpk` in clear is for demo instances, left out it stays as it was."""
 
     issuer_id: Identifier
     name: Name
     bins: tuple[Bin, ...]
     status: ServiceStatus = ServiceStatus.IN_SERVICE
+    zpk: ClearKey = ""
+    zpk_kcv: CheckValue = ""
+    pin_format: PinFormat = "iso-0"
+    stand_in: StandInEntry | None = None
 
 
 class RouteEntry(_Entry, frozen=True, kw_only=True):
@@ -107,14 +129,25 @@ class FeePlanEntry(_Entry, frozen=True, kw_only=True):
     rate_ppm: RatePpm
     min_minor: Limit = 0
     cap_minor: Limit | None = None
+    is_returned_on_refund: bool = True
 
     def to_plan(self) -> FeePlan:
         """Give the fee plan of the domain."""
-        return FeePlan(rate_ppm=self.rate_ppm, min_minor=self.min_minor, cap_minor=self.cap_minor)
+        return FeePlan(
+            rate_ppm=self.rate_ppm,
+            min_minor=self.min_minor,
+            cap_minor=self.cap_minor,
+            is_returned_on_refund=self.is_returned_on_refund,
+        )
 
 
 class MerchantEntry(_Entry, frozen=True, kw_only=True):
-    """`[[merchants]]`; what is left out is missing, and its payments are declined."""
+    """
+    `[[merchants]]`; what is left out is missing, and its payments are declined.
+
+    `duplicate_policy` is for a cashier's second try (same card, amount and terminal, another trace
+    number) while the outcome of the first is unknown, and for `duplicate_window_s` after it.
+    """
 
     merchant_id: MerchantId
     status: MerchantStatus
@@ -130,10 +163,18 @@ class MerchantEntry(_Entry, frozen=True, kw_only=True):
     amount_max_minor: Limit | None = None
     daily_amount_max_minor: Limit | None = None
     daily_count_max: Count | None = None
+    duplicate_policy: DuplicatePolicy = DuplicatePolicy.REFUSE
+    duplicate_window_s: WindowSeconds = 0
 
 
 class TerminalEntry(_Entry, frozen=True, kw_only=True):
-    """`[[terminals]]`; `mak` in clear is for demo instances, left out it stays as it was."""
+    """
+    `[[terminals]]`; keys in clear are for demo instances, left out they stay as they were.
+
+    `mak` proves messages, `pik` is for PIN blocks. With `tmk`, its master key, a terminal is given
+    new ones at sign-on, in the form of `key_scheme`: 001 for keys of single length, 003 for a PIN
+    key of double length, 004 with a track key too, 006 for SM4.
+    """
 
     acquirer: Reference
     terminal_id: TerminalId
@@ -145,6 +186,13 @@ class TerminalEntry(_Entry, frozen=True, kw_only=True):
     entry_modes: tuple[EntryMode, ...] = ()
     mac_algorithm: MacAlgorithm = "unionpay-ecb"
     mak: ClearKey = ""
+    mak_kcv: CheckValue = ""
+    tmk: ClearKey = ""
+    tmk_kcv: CheckValue = ""
+    key_scheme: KeyScheme = "003"
+    pik: ClearKey = ""
+    pik_kcv: CheckValue = ""
+    pin_format: PinFormat = "iso-0"
     batch: Batch = ""
     signed_on: bool = False
     amount_max_minor: Limit | None = None
@@ -162,6 +210,22 @@ class ApiClientEntry(_Entry, frozen=True, kw_only=True):
     status: ServiceStatus = ServiceStatus.IN_SERVICE
 
 
+class OperatorEntry(_Entry, frozen=True, kw_only=True):
+    """
+    `[[operators]]`; `key_hash`, or for demo instances `api_key` in clear.
+
+    `roles`: `view` shows cases, `resolve` decides them, `registry` changes this registry. What
+    takes two persons takes two operators.
+    """
+
+    operator_id: Identifier
+    name: Name
+    key_hash: KeyHash = ""
+    api_key: ApiKey | None = None
+    roles: tuple[OperatorRole, ...] = ()
+    status: ServiceStatus = ServiceStatus.IN_SERVICE
+
+
 Entry = (
     AcquirerEntry
     | AgentEntry
@@ -172,6 +236,7 @@ Entry = (
     | MerchantEntry
     | TerminalEntry
     | ApiClientEntry
+    | OperatorEntry
 )
 # in the order in which they must exist: nothing refers to what comes after it
 TABLES: Final[Mapping[str, tuple[type[Entry], tuple[str, ...]]]] = {
@@ -184,6 +249,7 @@ TABLES: Final[Mapping[str, tuple[type[Entry], tuple[str, ...]]]] = {
     "merchants": (MerchantEntry, ("merchant_id",)),
     "terminals": (TerminalEntry, ("acquirer", "terminal_id")),
     "clients": (ApiClientEntry, ("client_id",)),
+    "operators": (OperatorEntry, ("operator_id",)),
 }
 
 

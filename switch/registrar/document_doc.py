@@ -4,13 +4,14 @@
 """
 
 import enum
+import inspect
 import sys
 from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
-from switch.registrar.document import TABLES, FeePlanEntry, describe
+from switch.registrar.document import TABLES, FeePlanEntry, StandInEntry, describe
 
 _HEAD: Final = """# The registry file
 
@@ -23,12 +24,16 @@ complete example.
   it is; a status that no step leads to (a closed merchant that trades again) is refused.
 - References must have their target, in the file or in the registry: agents without circles,
   merchants, issuers, links. One device (`serial_number`) belongs to one terminal, one BIN to one
-  issuer (a longer BIN inside a shorter one wins), one API key to one client. Digits 8 to 11 of a
-  15-digit merchant id are its `mcc`.
+  issuer (a longer BIN inside a shorter one wins), one API key to one client or operator. Digits 8
+  to 11 of a 15-digit merchant id are its `mcc`.
 - A merchant may be incomplete: its payments are declined as `merchant-config-incomplete`, and the
   answer names what is missing. An agent that is not active blocks every merchant below it.
-- Keys in clear (`mak`, `api_key`) are for demo instances only, and sealed or hashed before they are
-  written anywhere.
+- Keys in clear (`mak`, `tmk`, `pik`, `zpk`, `api_key`) are for demo instances only, and sealed or
+  hashed before they are written anywhere. A key left out stays as it is; with `mak_kcv` and so on
+  it must have that check value. A key given for one `mac_algorithm` or cipher is not kept for
+  another: give the new one in the same file.
+- A terminal whose status becomes `lost` keeps the moment of that; what it sent before is still
+  reversed for a day.
 """
 _COLUMNS: Final = "| field | default | value |\n|---|---|---|\n"
 
@@ -45,12 +50,17 @@ def _tables() -> Iterator[str]:
     yield "\n## `fee_plan`\n\nAmount x rate, rounded half up; then the minimum, then the cap.\n\n"
     yield _COLUMNS
     yield from map(_row, msgspec.structs.fields(FeePlanEntry))
+    yield "\n## `stand_in`\n\nWhile no line to the issuer is up, the switch approves sales up to "
+    yield "the floor limit and tells the\nissuer afterwards. `bins`: for these cards only; none "
+    yield "named means all of the issuer's.\n\n"
+    yield _COLUMNS
+    yield from map(_row, msgspec.structs.fields(StandInEntry))
 
 
 def _first_line(entry_type: type) -> str:
     """Take what the entry's description says beyond its name."""
-    _, _, text = (entry_type.__doc__ or "").partition("; ")
-    return f"{text[0].upper()}{text[1:].strip()}\n\n" if text else ""
+    _, _, text = (inspect.getdoc(entry_type) or "").partition("; ")
+    return f"{text[0].upper()}{text[1:]}\n\n" if text else ""
 
 
 def _row(field: msgspec.structs.FieldInfo) -> str:

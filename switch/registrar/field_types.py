@@ -46,14 +46,22 @@ EntryMode = Annotated[str, _text("[0-9]{2}", "the first two digits of DE 22 pos_
 Batch = Annotated[str, _text("([0-9]{6})?", "six digits, or nothing")]
 Bin = Annotated[str, _text("[0-9]{1,8}", "the first 1 to 8 digits of the issuer's cards")]
 ClearKey = Annotated[str, _text("([0-9A-Fa-f]{16}){0,3}", "16, 32 or 48 hex digits")]
+CheckValue = Annotated[
+    str, _text("([0-9A-Fa-f]{6,8})?", "6 to 8 hex digits: the key given, or that is there, has it")
+]
 ApiKey = Annotated[str, Meta(min_length=16, max_length=128, description="16 to 128 characters")]
 KeyHash = Annotated[str, _text("([0-9a-f]{64})?", "64 hex digits, made by `hash_api_key`")]
 Limit = Annotated[int, Meta(ge=0, le=999_999_999_999, description="minor units, twelve digits")]
 Count = Annotated[int, Meta(ge=0, le=1_000_000, description="a number up to 1,000,000")]
 RatePpm = Annotated[int, Meta(ge=0, le=1_000_000, description="parts per million of the amount")]
+WindowSeconds = Annotated[int, Meta(ge=0, le=86_400, description="seconds, at most a day")]
 Priority = Annotated[int, Meta(ge=0, le=99, description="0 to 99; the lowest is tried first")]
 # the dialects that a listener can speak; the codec holds their tables
 Profile = Literal["unionpay-pos", "iso1987-ascii", "iso1987-binary"]
-MacAlgorithm = Literal["unionpay-ecb", "none"]
+MacAlgorithm = Literal["unionpay-ecb", "unionpay-ecb-sm4", "x9.9", "x9.19", "none"]
+KeyScheme = Literal["001", "003", "004", "006"]
+PinFormat = Literal["iso-0", "iso-2"]
+OperatorRole = Literal["view", "resolve", "registry"]
 
-KEY_FIELDS: Final = frozenset({"mak", "api_key"})  # their values are never shown
+# their values are never shown
+KEY_FIELDS: Final = frozenset({"mak", "tmk", "pik", "zpk", "api_key"})

@@ -1,12 +1,13 @@
 """The registrar: a registry file against the registry, all of it or nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Final, assert_never
 
-import msgspec
+from msgspec.structs import replace
 
 from switch.domain.registry.decide import decide_change, find_status_problems
 from switch.domain.registry.entities import (
+    NO_MAC,
     Acquirer,
     Agent,
     ApiClient,
@@ -14,14 +15,16 @@ from switch.domain.registry.entities import (
     Issuer,
     Link,
     Merchant,
+    Operator,
     Route,
-    SealedKey,
     StoreGroup,
     Terminal,
+    TerminalStatus,
 )
 from switch.domain.registry.events import RegistryEvent, RegistryLoaded
 from switch.domain.registry.references import find_problems
 from switch.domain.registry.view import Registry
+from switch.registrar.clear_keys import ClearKeys, SealKey, StatedKey
 from switch.registrar.document import (
     AcquirerEntry,
     AgentEntry,
@@ -31,20 +34,20 @@ from switch.registrar.document import (
     LinkEntry,
     LoadProblem,
     MerchantEntry,
+    OperatorEntry,
     Place,
     RegistryDocument,
     RouteEntry,
     StoreGroupEntry,
     TerminalEntry,
 )
-from switch.security.api_keys import hash_api_key
-from switch.security.des import key_check_value
-from switch.security.keys import mak_owner
+from switch.security.ciphers import CipherName
+from switch.security.keys import mak_owner, pik_owner, tmk_owner, zpk_owner
+from switch.security.mac import cipher_of
 
 ACTOR_LENGTH_MAX: Final = 64
 RECORD_EVENT_COUNT_MAX: Final = 500  # about 250 KB: well inside a broker's limit for one record
-
-SealKey = Callable[[bytes, str], SealedKey]
+SM4_SCHEME: Final = "006"
 
 
 class RegistryRefused(Exception):
@@ -72,7 +75,7 @@ class Registrar:
 
         Args:
             registry: the view; read only here.
-            seal_key: seals a clear working key for its owner (`Keys.seal_key`).
+            seal_key: seals a clear key for its owner (`Keys.seal_key`).
             clear_keys_allowed: whether a file may hold keys in clear; for demo instances only.
         """
         self._registry = registry
@@ -107,7 +110,7 @@ class Registrar:
                 wrong = f"it is already in {first.kind}[{first.number}]"
                 problems.append(LoadProblem(place.path_of("id"), wrong, "keep one of the two"))
                 continue
-            entity = self._make_entity(entry, place, problems)
+            entity = self._make_entity(entry, place, at, problems)
             problems.extend(
                 LoadProblem(place.path_of(problem.field), problem.wrong, problem.remedy)
                 for problem in find_status_problems(self._registry, entity)
@@ -132,78 +135,50 @@ class Registrar:
             )
         return events
 
-    def _make_entity(self, entry: Entry, place: Place, problems: list[LoadProblem]) -> Entity:
+    def _make_entity(
+        self, entry: Entry, place: Place, at: int, problems: list[LoadProblem]
+    ) -> Entity:
+        keys = ClearKeys(self._seal_key, problems, are_allowed=self._clear_keys_allowed)
         match entry:
             case TerminalEntry():
-                return self._make_terminal(entry, place, problems)
+                known = self._registry.find_terminal(entry.acquirer, entry.terminal_id)
+                problems.extend(_find_useless_keys(entry, place, known))
+                return _make_terminal(entry, place, at, known, keys)
+            case IssuerEntry():
+                return self._make_issuer(entry, place, keys)
             case ApiClientEntry():
-                return self._make_client(entry, place, problems)
+                return ApiClient(
+                    client_id=entry.client_id,
+                    name=entry.name,
+                    acquirer=entry.acquirer,
+                    key_hash=keys.digest(entry.key_hash, entry.api_key, place),
+                    merchants=entry.merchants,
+                    status=entry.status,
+                )
+            case OperatorEntry():
+                return Operator(
+                    operator_id=entry.operator_id,
+                    name=entry.name,
+                    key_hash=keys.digest(entry.key_hash, entry.api_key, place),
+                    roles=entry.roles,
+                    status=entry.status,
+                )
             case _:
                 return _make_plain(entry)
 
-    def _make_terminal(
-        self, entry: TerminalEntry, place: Place, problems: list[LoadProblem]
-    ) -> Terminal:
-        """Seal the key, unless it is the one that the terminal has (same check value)."""
-        known = self._registry.find_terminal(entry.acquirer, entry.terminal_id)
-        terminal = Terminal(
-            acquirer=entry.acquirer,
-            terminal_id=entry.terminal_id,
-            profile=entry.profile,
-            status=entry.status,
-            merchant_id=entry.merchant_id,
-            serial_number=entry.serial_number,
-            transactions=entry.transactions,
-            entry_modes=entry.entry_modes,
-            mac_algorithm=entry.mac_algorithm,
-            mak=known.mak if known else None,
-            batch=entry.batch,
-            signed_on=entry.signed_on,
-            amount_max_minor=entry.amount_max_minor,
-        )
-        if not entry.mak:
-            return terminal
-        if not self._clear_keys_allowed:
-            problems.append(
-                LoadProblem(
-                    place.path_of("mak"),
-                    "keys in clear are for demo instances only",
-                    "leave it out; a key that the terminal has stays",
-                )
-            )
-            return terminal
-        clear = bytes.fromhex(entry.mak)
-        if terminal.mak is not None and terminal.mak.kcv == key_check_value(clear).hex().upper():
-            return terminal
-        return _replace_mak(terminal, self._seal_key(clear, mak_owner(terminal)))
-
-    def _make_client(
-        self, entry: ApiClientEntry, place: Place, problems: list[LoadProblem]
-    ) -> ApiClient:
-        if (entry.api_key is None) == (not entry.key_hash):
-            problems.append(
-                LoadProblem(
-                    place.path_of("key_hash"),
-                    "one of key_hash and api_key must be given, not both",
-                    "give key_hash; api_key is for demo instances only",
-                )
-            )
-        if entry.api_key is not None and not self._clear_keys_allowed:
-            problems.append(
-                LoadProblem(
-                    place.path_of("api_key"),
-                    "keys in clear are for demo instances only",
-                    "give key_hash instead",
-                )
-            )
-        return ApiClient(
-            client_id=entry.client_id,
+    def _make_issuer(self, entry: IssuerEntry, place: Place, keys: ClearKeys) -> Issuer:
+        known = self._registry.find_entity("issuers", entry.issuer_id)
+        issuer = Issuer(
+            issuer_id=entry.issuer_id,
             name=entry.name,
-            acquirer=entry.acquirer,
-            key_hash=hash_api_key(entry.api_key) if entry.api_key else entry.key_hash,
-            merchants=entry.merchants,
+            bins=entry.bins,
             status=entry.status,
+            zpk=known.zpk if isinstance(known, Issuer) else None,
+            pin_format=entry.pin_format,
+            stand_in=entry.stand_in.to_stand_in() if entry.stand_in else None,
         )
+        stated = StatedKey("zpk", entry.zpk, entry.zpk_kcv, "des", zpk_owner(issuer))
+        return replace(issuer, zpk=keys.take(stated, issuer.zpk, place))
 
 
 def split_load(events: Sequence[RegistryEvent]) -> list[tuple[RegistryEvent, ...]]:
@@ -214,18 +189,80 @@ def split_load(events: Sequence[RegistryEvent]) -> list[tuple[RegistryEvent, ...
     ]
 
 
-def _replace_mak(terminal: Terminal, mak: SealedKey) -> Terminal:
-    return msgspec.structs.replace(terminal, mak=mak)
+def _make_terminal(
+    entry: TerminalEntry, place: Place, at: int, known: Terminal | None, keys: ClearKeys
+) -> Terminal:
+    """Make a terminal; a key that it has stays, unless the file gives another one."""
+    is_lost = entry.status is TerminalStatus.LOST
+    terminal = Terminal(
+        acquirer=entry.acquirer,
+        terminal_id=entry.terminal_id,
+        profile=entry.profile,
+        status=entry.status,
+        merchant_id=entry.merchant_id,
+        serial_number=entry.serial_number,
+        transactions=entry.transactions,
+        entry_modes=entry.entry_modes,
+        mac_algorithm=entry.mac_algorithm,
+        mak=known.mak if known else None,
+        batch=entry.batch,
+        signed_on=entry.signed_on,
+        amount_max_minor=entry.amount_max_minor,
+        tmk=known.tmk if known else None,
+        key_scheme=entry.key_scheme,
+        pik=known.pik if known else None,
+        pin_format=entry.pin_format,
+        lost_at=(known.lost_at if known and known.status is entry.status else at) if is_lost else 0,
+    )
+    algorithm = "" if entry.mac_algorithm == NO_MAC else entry.mac_algorithm
+    mak = StatedKey(
+        "mak", entry.mak, entry.mak_kcv, _mac_cipher(algorithm), mak_owner(terminal), algorithm
+    )
+    cipher = _scheme_cipher(entry.key_scheme)
+    tmk = StatedKey("tmk", entry.tmk, entry.tmk_kcv, cipher, tmk_owner(terminal))
+    pik = StatedKey("pik", entry.pik, entry.pik_kcv, cipher, pik_owner(terminal))
+    return replace(
+        terminal,
+        mak=keys.take(mak, terminal.mak, place),
+        tmk=keys.take(tmk, terminal.tmk, place),
+        pik=keys.take(pik, terminal.pik, place),
+    )
+
+
+def _mac_cipher(algorithm: str) -> CipherName:
+    return cipher_of(algorithm) if algorithm else "des"
+
+
+def _scheme_cipher(key_scheme: str) -> CipherName:
+    """Name the cipher of the keys that a sign-on hands out, and of the master key over them."""
+    return "sm4" if key_scheme == SM4_SCHEME else "des"
+
+
+def _find_useless_keys(
+    entry: TerminalEntry, place: Place, known: Terminal | None
+) -> Iterator[LoadProblem]:
+    """Refuse to keep a key for another use than the one that it was given for."""
+    if known is None:
+        return
+    if known.mak and not entry.mak and entry.mac_algorithm not in {NO_MAC, known.mac_algorithm}:
+        yield LoadProblem(
+            place.path_of("mac_algorithm"),
+            f"the MAC key that it has is for {known.mac_algorithm}",
+            "give the new mak as well",
+        )
+    if _scheme_cipher(entry.key_scheme) == _scheme_cipher(known.key_scheme):
+        return
+    for field, kept, given in (("tmk", known.tmk, entry.tmk), ("pik", known.pik, entry.pik)):
+        if kept and not given:
+            yield LoadProblem(
+                place.path_of("key_scheme"),
+                f"the {field} that it has is for {known.key_scheme}, of another cipher",
+                f"give the new {field} as well",
+            )
 
 
 def _make_plain(
-    entry: AcquirerEntry
-    | AgentEntry
-    | StoreGroupEntry
-    | LinkEntry
-    | IssuerEntry
-    | RouteEntry
-    | MerchantEntry,
+    entry: AcquirerEntry | AgentEntry | StoreGroupEntry | LinkEntry | RouteEntry | MerchantEntry,
 ) -> Entity:
     """Make an entity of an entry that holds nothing to be sealed."""
     match entry:
@@ -246,13 +283,6 @@ def _make_plain(
             return StoreGroup(group_id=entry.group_id, name=entry.name)
         case LinkEntry():
             return Link(link_id=entry.link_id, name=entry.name, status=entry.status)
-        case IssuerEntry():
-            return Issuer(
-                issuer_id=entry.issuer_id,
-                name=entry.name,
-                bins=entry.bins,
-                status=entry.status,
-            )
         case RouteEntry():
             return Route(
                 route_id=entry.route_id,
@@ -283,4 +313,6 @@ def _make_merchant(entry: MerchantEntry) -> Merchant:
         amount_max_minor=entry.amount_max_minor,
         daily_amount_max_minor=entry.daily_amount_max_minor,
         daily_count_max=entry.daily_count_max,
+        duplicate_policy=entry.duplicate_policy,
+        duplicate_window_s=entry.duplicate_window_s,
     )

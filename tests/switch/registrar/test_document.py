@@ -90,7 +90,11 @@ def test_a_damaged_entry_is_known_by_its_id_or_by_its_kind():
     ("table", "field", "secret"),
     [
         (b'[[terminals]]\nacquirer = "a"\nterminal_id = "00000001"\n', b"mak", b"SECRETSECRET"),
+        (b'[[terminals]]\nacquirer = "a"\nterminal_id = "00000001"\n', b"tmk", b"SECRETSECRET"),
+        (b'[[terminals]]\nacquirer = "a"\nterminal_id = "00000001"\n', b"pik", b"SECRETSECRET"),
+        (b'[[issuers]]\nissuer_id = "a"\n', b"zpk", b"SECRETSECRET"),
         (b'[[clients]]\nclient_id = "a"\n', b"api_key", b"SECRET"),
+        (b'[[operators]]\noperator_id = "a"\n', b"api_key", b"SECRET"),
     ],
 )
 def test_a_wrong_key_is_never_shown(table, field, secret):

@@ -1,7 +1,17 @@
+from typing import get_args
+
 import msgspec
 import pytest
 
+from switch.domain.registry.entities import (
+    KEY_SCHEMES,
+    MAC_ALGORITHMS,
+    NO_MAC,
+    OPERATOR_ROLES,
+    PIN_FORMATS,
+)
 from switch.registrar import field_types as types
+from switch.security.mac import ALGORITHMS
 
 
 @pytest.mark.parametrize(
@@ -26,10 +36,31 @@ from switch.registrar import field_types as types
         (types.KeyHash, "a" * 64),
         (types.Limit, 0),
         (types.Priority, 99),
+        (types.MacAlgorithm, "x9.9"),
+        (types.CheckValue, ""),
+        (types.CheckValue, "77800c"),
+        (types.WindowSeconds, 86_400),
     ],
 )
 def test_what_is_right_is_taken(field_type, value):
     assert msgspec.convert(value, field_type) == value
+
+
+@pytest.mark.parametrize(
+    ("field_type", "choices"),
+    [
+        (types.MacAlgorithm, MAC_ALGORITHMS),
+        (types.KeyScheme, KEY_SCHEMES),
+        (types.PinFormat, PIN_FORMATS),
+        (types.OperatorRole, OPERATOR_ROLES),
+    ],
+)
+def test_a_file_may_say_what_the_registry_knows(field_type, choices):
+    assert get_args(field_type) == choices
+
+
+def test_the_registry_knows_the_algorithms_that_there_are():
+    assert set(MAC_ALGORITHMS) == {*ALGORITHMS, NO_MAC}
 
 
 @pytest.mark.parametrize(
@@ -64,7 +95,13 @@ def test_what_is_right_is_taken(field_type, value):
         (types.Limit, True),
         (types.RatePpm, 1_000_001),
         (types.Profile, "iso2003"),
-        (types.MacAlgorithm, "x9.9"),
+        (types.MacAlgorithm, "x9.17"),
+        (types.KeyScheme, "002"),
+        (types.PinFormat, "iso-1"),
+        (types.OperatorRole, "root"),
+        (types.CheckValue, "77800"),
+        (types.CheckValue, "77800CBAFF"),
+        (types.WindowSeconds, 86_401),
     ],
 )
 def test_what_is_wrong_is_refused(field_type, value):

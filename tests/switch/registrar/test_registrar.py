@@ -1,6 +1,7 @@
 import pytest
 
-from switch.domain.registry.entities import id_of
+from switch.domain.fees import FeePlan
+from switch.domain.registry.entities import DuplicatePolicy, StandIn, id_of
 from switch.domain.registry.events import (
     MerchantChanged,
     MerchantRegistered,
@@ -16,8 +17,12 @@ from switch.registrar.registrar import (
     split_load,
 )
 from switch.security.api_keys import hash_api_key
-from switch.security.keys import Keys
+from switch.security.keys import Keys, mak_owner, pik_owner, tmk_owner, zpk_owner
 from switch.security.keystore import MemoryKeyStore
+from switch.security.sealing import SealBroken
+
+TMK = "0123456789ABCDEFFEDCBA9876543210"
+PIK = "3132333435363738393A3B3C3D3E3F40"
 
 WORLD = """
 [[terminals]]
@@ -28,6 +33,11 @@ status = "activated"
 merchant_id = "898110154110001"
 serial_number = "SN1"
 mak = "1C1C1C1C1C1C1C1C"
+[[operators]]
+operator_id = "operator"
+name = "Operator"
+api_key = "an-operator-of-a-demo"
+roles = ["view", "resolve"]
 [[clients]]
 client_id = "client"
 name = "Client"
@@ -69,6 +79,10 @@ name = "Link"
 group_id = "group"
 name = "Group"
 """
+
+WITH_KEYS = WORLD.replace(
+    'mak = "1C1C1C1C1C1C1C1C"\n', f'mak = "1C1C1C1C1C1C1C1C"\ntmk = "{TMK}"\npik = "{PIK}"\n'
+).replace('bins = ["62"]\n', f'bins = ["62"]\nzpk = "{TMK}"\n')
 
 
 @pytest.fixture
@@ -114,10 +128,11 @@ def test_a_file_becomes_events_in_an_order_in_which_each_can_stand(registrar, re
         "Merchant",
         "Terminal",
         "ApiClient",
+        "Operator",
         "RegistryLoaded",
     ]
     digest = parse_document(WORLD.encode()).digest
-    assert events[-1] == RegistryLoaded(actor="me", at=7, digest=digest, change_count=10)
+    assert events[-1] == RegistryLoaded(actor="me", at=7, digest=digest, change_count=11)
     assert registry.find_issuer("62000000") is not None
     assert registry.find_merchant("898110154110001").missing_fields() == (
         "currency",
@@ -179,19 +194,160 @@ def test_an_api_key_is_kept_as_its_digest(registrar, registry):
 def test_keys_in_clear_are_refused_outside_a_demo(registry, keys):
     registrar = Registrar(registry, seal_key=keys.seal_key, clear_keys_allowed=False)
     problems = refusals(registrar, WORLD)
-    assert [problem.split(": ")[1] for problem in problems] == ["mak", "api_key"]
+    assert [problem.split(": ")[1] for problem in problems] == ["mak", "api_key", "api_key"]
     assert all("demo instances only" in problem for problem in problems)
-    assert not any("1C1C" in problem or "an-api-key" in problem for problem in problems)
-    digest = hash_api_key("an-api-key-of-a-demo")
+    assert not any("1C1C" in problem or "of-a-demo" in problem for problem in problems)
     sealed = WORLD.replace('mak = "1C1C1C1C1C1C1C1C"\n', "")
-    sealed = sealed.replace('api_key = "an-api-key-of-a-demo"', f'key_hash = "{digest}"')
-    assert len(load(registrar, registry, sealed)) == 11
+    for api_key in ("an-api-key-of-a-demo", "an-operator-of-a-demo"):
+        digest = f'key_hash = "{hash_api_key(api_key)}"'
+        sealed = sealed.replace(f'api_key = "{api_key}"', digest)
+    assert len(load(registrar, registry, sealed)) == 12
+
+
+def test_every_key_of_a_terminal_and_an_issuer_is_sealed_for_its_place(registrar, registry, keys):
+    load(registrar, registry, WITH_KEYS)
+    terminal = registry.find_terminal("acq", "00000001")
+    issuer = registry.find_issuer("62000000")
+    assert (terminal.tmk.kcv, terminal.pik.kcv) == ("08D7B4FB", "759368C0")
+    for sealed, owner, clear in (
+        (terminal.tmk, tmk_owner(terminal), TMK),
+        (terminal.pik, pik_owner(terminal), PIK),
+        (issuer.zpk, zpk_owner(issuer), TMK),
+    ):
+        assert bytes.fromhex(clear) not in sealed.sealed
+        assert keys.seal_key(bytes.fromhex(clear), owner).kcv == sealed.kcv
+        keys.open_mac_key("unionpay-ecb", sealed, owner)
+        with pytest.raises(SealBroken):
+            keys.open_mac_key("unionpay-ecb", sealed, mak_owner(terminal))
+    assert load(registrar, registry, WITH_KEYS) == []
+    assert load(registrar, registry, WORLD) == [], "what is left out stays"
+
+
+def test_a_key_for_sm4_has_a_check_value_of_sm4(registrar, registry):
+    key = "376D90E7945AA5CFDB4C07CCB35CEFD3"
+    terminal = (
+        f'mac_algorithm = "unionpay-ecb-sm4"\nkey_scheme = "006"\nmak = "{key}"\n'
+        f'tmk = "{key}"\npik = "{key}"\n'
+    )
+    load(registrar, registry, WORLD.replace('mak = "1C1C1C1C1C1C1C1C"\n', terminal))
+    loaded = registry.find_terminal("acq", "00000001")
+    assert [each.kcv for each in (loaded.mak, loaded.tmk, loaded.pik)] == ["08EEDEC7"] * 3
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ('mac_algorithm = "x9.9"\ntmk = "' + "1C" * 8 + '"', None),
+        ('mac_algorithm = "x9.19"', "x9.19 takes a key of 16 bytes"),
+        ('mac_algorithm = "unionpay-ecb-sm4"', "mak: "),
+        ('key_scheme = "006"\npik = "' + "1C" * 8 + '"', "pik: "),
+        ('mak_kcv = "77800CBA"', None),
+        ('mak_kcv = "77800c"', None),
+        ('mak_kcv = "77800D"', "mak_kcv: the key has the check value 77800CBA"),
+        ('tmk_kcv = "77800CBA"', "tmk_kcv: there is no key to be checked"),
+    ],
+)
+def test_a_key_that_does_not_fit_is_refused_and_not_shown(registrar, line, complaint):
+    mak = 'mak = "1C1C1C1C1C1C1C1C"\n'
+    text = WORLD.replace(mak, f"{mak}{line}\n")
+    if complaint is None:
+        assert registrar.load(parse_document(text.encode()), "me", 7)
+        return
+    [problem] = refusals(registrar, text)
+    assert complaint in problem
+    assert "1C1C" not in problem
+
+
+def test_a_key_that_is_there_can_be_checked_without_giving_it(registrar, registry):
+    load(registrar, registry, WITH_KEYS)
+    checked = WORLD.replace('mak = "1C1C1C1C1C1C1C1C"\n', 'tmk_kcv = "08D7B4"\n')
+    assert load(registrar, registry, checked) == []
+    [problem] = refusals(registrar, checked.replace("08D7B4", "08D7B5"))
+    assert "tmk_kcv: the key has the check value 08D7B4FB" in problem
+
+
+def test_a_key_is_not_kept_for_another_use(registrar, registry):
+    load(registrar, registry, WITH_KEYS)
+    mak = 'mak = "1C1C1C1C1C1C1C1C"\n'
+    problems = refusals(
+        registrar,
+        WORLD.replace(mak, 'mac_algorithm = "unionpay-ecb-sm4"\nkey_scheme = "006"\n'),
+    )
+    assert [problem.split(": ")[1] for problem in problems] == [
+        "mac_algorithm",
+        "key_scheme",
+        "key_scheme",
+    ]
+    assert "the MAC key that it has is for unionpay-ecb; give the new mak as well" in problems[0]
+    assert "the tmk that it has is for 003" in problems[1]
+    assert load(registrar, registry, WORLD.replace(mak, 'mac_algorithm = "none"\n'))
+    assert load(registrar, registry, WORLD.replace(mak, mak + 'mac_algorithm = "x9.9"\n'))
 
 
 @pytest.mark.parametrize("line", ["", f'api_key = "{"k" * 16}"\nkey_hash = "{"a" * 64}"'])
-def test_a_client_has_exactly_one_of_key_and_digest(registrar, line):
-    [problem] = refusals(registrar, WORLD.replace('api_key = "an-api-key-of-a-demo"', line))
-    assert "clients[0] client: key_hash: one of key_hash and api_key must be given" in problem
+@pytest.mark.parametrize("holder", ["clients[0] client", "operators[0] operator"])
+def test_a_client_and_an_operator_have_exactly_one_of_key_and_digest(registrar, holder, line):
+    api_key = {"c": "an-api-key-of-a-demo", "o": "an-operator-of-a-demo"}[holder[0]]
+    [problem] = refusals(registrar, WORLD.replace(f'api_key = "{api_key}"', line))
+    assert f"{holder}: key_hash: one of key_hash and api_key must be given" in problem
+
+
+def test_an_operator_is_known_by_their_key(registrar, registry):
+    load(registrar, registry, WORLD)
+    operator = registry.find_operator(hash_api_key("an-operator-of-a-demo"))
+    assert operator.roles == ("view", "resolve")
+
+
+# -- what else an entry says
+
+
+def test_a_merchant_says_what_becomes_of_a_second_try(registrar, registry):
+    load(registrar, registry, WORLD)
+    assert registry.find_merchant("898110154110001").duplicate_policy is DuplicatePolicy.REFUSE
+    line = 'duplicate_policy = "warn"\nduplicate_window_s = 60\nmcc = "5411"'
+    load(registrar, registry, WORLD.replace('mcc = "5411"', line))
+    merchant = registry.find_merchant("898110154110001")
+    assert (merchant.duplicate_policy, merchant.duplicate_window_s) == (DuplicatePolicy.WARN, 60)
+
+
+def test_a_fee_may_stay_when_its_payment_goes_back(registrar, registry):
+    load(registrar, registry, WORLD.replace("3500 }", "3500, is_returned_on_refund = false }"))
+    plan = registry.find_merchant("898110154110001").fee_plan
+    assert plan == FeePlan(rate_ppm=3800, cap_minor=3500, is_returned_on_refund=False)
+
+
+def test_an_issuer_says_when_it_may_be_stood_in_for(registrar, registry):
+    line = (
+        'bins = ["62"]\npin_format = "iso-2"\nstand_in = { floor_limit_minor = 5, bins = ["621"] }'
+    )
+    load(registrar, registry, WORLD.replace('bins = ["62"]', line))
+    issuer = registry.find_issuer("62000000")
+    assert issuer.stand_in == StandIn(floor_limit_minor=5, bins=("621",))
+    assert issuer.pin_format == "iso-2"
+    [problem] = refusals(registrar, WORLD.replace('bins = ["62"]', line.replace("621", "4")))
+    assert "issuers[0] issuer: stand_in: BIN 4 is not this issuer's" in problem
+
+
+def test_a_lost_terminal_keeps_the_moment_at_which_it_was_lost(registrar, registry):
+    def become(status, at):
+        text = WORLD.replace(
+            'profile = "unionpay-pos"\nstatus = "activated"',
+            f'profile = "unionpay-pos"\nstatus = "{status}"',
+        )
+        events = registrar.load(parse_document(text.encode()), "me", at)
+        for event in events:
+            registry.apply(registry.position, event)
+        return len(events), registry.find_terminal("acq", "00000001").lost_at
+
+    assert become("activated", 1_000)[1] == 0
+    assert become("lost", 2_000) == (2, 2_000)
+    assert become("lost", 3_000) == (0, 2_000), "loading again changes nothing"
+
+
+def test_a_terminal_may_be_registered_as_lost(registrar, registry):
+    text = WORLD.replace('unionpay-pos"\nstatus = "activated', 'unionpay-pos"\nstatus = "lost')
+    load(registrar, registry, text)
+    assert registry.find_terminal("acq", "00000001").lost_at == 7
 
 
 # -- refusals
@@ -228,21 +384,21 @@ def test_the_same_entry_twice_is_an_error(registrar):
 
 
 def test_one_device_in_two_terminals_is_an_error_of_both(registrar):
-    terminal = WORLD[WORLD.index("[[terminals]]") : WORLD.index("[[clients]]")]
+    terminal = WORLD[WORLD.index("[[terminals]]") : WORLD.index("[[operators]]")]
     problems = refusals(registrar, WORLD + terminal.replace("00000001", "00000002"))
     assert len([problem for problem in problems if "SN1" in problem]) == 2
 
 
 def test_a_device_that_another_terminal_already_has_is_an_error(registrar, registry):
     load(registrar, registry, WORLD)
-    terminal = WORLD[WORLD.index("[[terminals]]") : WORLD.index("[[clients]]")]
+    terminal = WORLD[WORLD.index("[[terminals]]") : WORLD.index("[[operators]]")]
     [problem] = refusals(registrar, terminal.replace("00000001", "00000002"))
     assert "bound to terminal acq:00000001 as well" in problem
 
 
 def test_a_device_can_move_within_one_file(registrar, registry):
     load(registrar, registry, WORLD)
-    terminal = WORLD[WORLD.index("[[terminals]]") : WORLD.index("[[clients]]")]
+    terminal = WORLD[WORLD.index("[[terminals]]") : WORLD.index("[[operators]]")]
     moved = terminal.replace("00000001", "00000002") + terminal.replace("SN1", "SN2")
     assert len(load(registrar, registry, moved)) == 3
 
