@@ -7,192 +7,192 @@ from switch.domain.reasons import Reason
 
 class Provocation(NamedTuple):
     """
-    One refusal: `switch pos sale` with these arguments is answered with this reason.
+    One refusal: `switch pos` with these arguments is answered with this reason.
 
-    `detail` is what completes the reason's text, as far as it is the same each time. `before` are
-    arguments of a sale that must have gone before, once a day or once for a new data folder.
+    `detail` is what completes the reason's text, as far as it is the same each time. `before` is
+    what must have been approved before, once a day or once for a new data folder.
     """
 
     reason: Reason
     why: str
     arguments: str
     detail: str = ""
-    before: str = ""
+    before: tuple[str, ...] = ()
 
 
 PROVOCATIONS: Final = (
     Provocation(
         Reason.FORMAT_ERROR,
         "the card number has two digits only",
-        "--amount 1.00 --pan 62",
+        "sale --amount 1.00 --pan 62",
         detail="DE 2 pan: a card number has 13 to 19 digits",
     ),
     Provocation(
         Reason.TERMINAL_UNKNOWN,
         "no terminal of this number is registered",
-        "--amount 1.00 --terminal 99999999",
+        "sale --amount 1.00 --terminal 99999999",
     ),
     Provocation(
         Reason.TERMINAL_WITHOUT_KEY,
         "the terminal is registered, but no key was loaded into it",
-        "--amount 1.00 --terminal 00000038",
+        "sale --amount 1.00 --terminal 00000038",
     ),
     Provocation(
         Reason.MAC_INVALID,
         "the message's authentication code is wrong",
-        "--amount 1.00 --wrong-mac",
+        "sale --amount 1.00 --wrong-mac",
     ),
     Provocation(
         Reason.MERCHANT_NOT_FOUND,
         "no merchant of this number is registered",
-        "--amount 1.00 --merchant 898110154119999",
+        "sale --amount 1.00 --merchant 898110154119999",
     ),
     Provocation(
         Reason.TERMINAL_NOT_BOUND,
         "the terminal is on the agent's shelf",
-        "--amount 1.00 --terminal 00000031 --merchant 898110154110001",
+        "sale --amount 1.00 --terminal 00000031 --merchant 898110154110001",
     ),
     Provocation(
         Reason.TERMINAL_MISMATCH,
         "the terminal belongs to another merchant",
-        "--amount 1.00 --terminal 00000033 --merchant 898110154110001",
+        "sale --amount 1.00 --terminal 00000033 --merchant 898110154110001",
     ),
     Provocation(
         Reason.TERMINAL_INACTIVE,
         "the terminal was disabled",
-        "--amount 1.00 --terminal 00000032",
+        "sale --amount 1.00 --terminal 00000032",
         detail="disabled",
     ),
     Provocation(
         Reason.SIGN_ON_REQUIRED,
         "the terminal has not signed on",
-        "--amount 1.00 --terminal 00000036",
+        "sale --amount 1.00 --terminal 00000036",
     ),
     Provocation(
         Reason.BATCH_MISMATCH,
         "the terminal's open batch is 000002",
-        "--amount 1.00 --terminal 00000037 --batch 000001",
+        "sale --amount 1.00 --terminal 00000037 --batch 000001",
         detail="open batch 000002",
     ),
     Provocation(
         Reason.MERCHANT_CLOSED,
         "the merchant is closed",
-        "--amount 1.00 --terminal 00000014",
+        "sale --amount 1.00 --terminal 00000014",
         detail="closed",
     ),
     Provocation(
         Reason.MERCHANT_FROZEN,
         "the merchant is frozen",
-        "--amount 1.00 --terminal 00000013",
+        "sale --amount 1.00 --terminal 00000013",
         detail="frozen",
     ),
     Provocation(
         Reason.MERCHANT_NOT_ACTIVE,
         "the merchant is approved, but nobody has activated it",
-        "--amount 1.00 --terminal 00000011",
+        "sale --amount 1.00 --terminal 00000011",
         detail="approved",
     ),
     Provocation(
         Reason.MERCHANT_NOT_ACTIVE,
         "the merchant is suspended",
-        "--amount 1.00 --terminal 00000012",
+        "sale --amount 1.00 --terminal 00000012",
         detail="suspended",
     ),
     Provocation(
         Reason.AGENT_NOT_ACTIVE,
         "the merchant's agent is suspended",
-        "--amount 1.00 --terminal 00000016",
+        "sale --amount 1.00 --terminal 00000016",
         detail="agent-suspended is suspended",
     ),
     Provocation(
         Reason.AGENT_NOT_ACTIVE,
         "the merchant's agent is active, but the one above it is suspended",
-        "--amount 1.00 --terminal 00000017",
+        "sale --amount 1.00 --terminal 00000017",
         detail="agent-suspended is suspended",
     ),
     Provocation(
         Reason.MERCHANT_CONFIG_INCOMPLETE,
         "fee plan and settlement account are missing",
-        "--amount 1.00 --terminal 00000015",
+        "sale --amount 1.00 --terminal 00000015",
         detail="fee_plan,settlement_account",
     ),
     Provocation(
         Reason.TXN_NOT_ENABLED,
         "sales are not enabled for the merchant",
-        "--amount 1.00 --terminal 00000018",
+        "sale --amount 1.00 --terminal 00000018",
         detail="merchant: sale",
     ),
     Provocation(
         Reason.TXN_NOT_ENABLED,
         "sales are not enabled for the terminal",
-        "--amount 1.00 --terminal 00000034",
+        "sale --amount 1.00 --terminal 00000034",
         detail="terminal: sale",
     ),
     Provocation(
         Reason.ENTRY_MODE_NOT_ENABLED,
         "the terminal takes chip cards only, the card number was typed in",
-        "--amount 1.00 --terminal 00000035",
+        "sale --amount 1.00 --terminal 00000035",
         detail="terminal: entry mode 01",
     ),
     Provocation(
         Reason.MCC_MISMATCH,
         "the message says 5999 (specialty retail), the approved category is 5411 (groceries)",
-        "--amount 1.00 --merchant-type 5999",
+        "sale --amount 1.00 --merchant-type 5999",
         detail="message says 5999, approved is 5411",
     ),
     Provocation(
         Reason.CURRENCY_NOT_ENABLED,
         "the merchant is paid in 156 (CNY), not in 840 (USD)",
-        "--amount 1.00 --currency 840",
+        "sale --amount 1.00 --currency 840",
         detail="message says 840, approved is 156",
     ),
     Provocation(
         Reason.AMOUNT_NOT_POSITIVE,
         "nothing is to be paid",
-        "--amount 0.00",
+        "sale --amount 0.00",
     ),
     Provocation(
         Reason.AMOUNT_OVER_LIMIT,
         "the merchant takes at most 1.00 at a time",
-        "--amount 1.01 --terminal 00000019",
+        "sale --amount 1.01 --terminal 00000019",
         detail="limit 1.00 CNY",
     ),
     Provocation(
         Reason.DAILY_AMOUNT_OVER_LIMIT,
         "the merchant takes at most 1.00 a day",
-        "--amount 1.01 --terminal 00000020",
+        "sale --amount 1.01 --terminal 00000020",
         detail="limit 1.00 CNY",
     ),
     Provocation(
         Reason.DAILY_COUNT_OVER_LIMIT,
         "the merchant takes one payment a day",
-        "--amount 1.00 --terminal 00000021",
+        "sale --amount 1.00 --terminal 00000021",
         detail="limit 1",
-        before="--amount 1.00 --terminal 00000021",
+        before=("sale --amount 1.00 --terminal 00000021",),
     ),
     Provocation(
         Reason.ISSUER_UNKNOWN,
         "no issuer has cards that begin with these digits",
-        "--amount 1.00 --pan 6011111111111117",
+        "sale --amount 1.00 --pan 6011111111111117",
     ),
     Provocation(
         Reason.NO_ROUTE,
         "the card's issuer has no route",
-        "--amount 1.00 --pan 378282246310005",
+        "sale --amount 1.00 --pan 378282246310005",
     ),
     Provocation(
         Reason.ISSUER_DOWN,
         "the line to the card's issuer is down",
-        "--amount 1.00 --pan 3566002020360505",
+        "sale --amount 1.00 --pan 3566002020360505",
     ),
     Provocation(
         Reason.ISSUER_DECLINED,
         "the issuer simulator declines amounts that end in 51 (55, 61, 91 likewise)",
-        "--amount 1.51",
+        "sale --amount 1.51",
     ),
     Provocation(
         Reason.UPSTREAM_UNKNOWN,
         "the issuer simulator never answers amounts that end in 98; the debit is returned",
-        "--amount 1.98",
+        "sale --amount 1.98",
     ),
 )

@@ -1,14 +1,16 @@
 """Writes docs/demo-world.md from the demo's data: `python -m switch.demo.world_doc`."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from switch.demo.refusals import PROVOCATIONS, Provocation
 from switch.demo.world import demo_registry_document
 from switch.domain.declines import decline_of
+from switch.domain.money import Money
 from switch.domain.reasons import Reason
 from switch.domain.registry.entities import NO_MAC
+from switch.domain.transactions import TransactionType
 from switch.registrar.document import (
     AcquirerEntry,
     AgentEntry,
@@ -17,10 +19,14 @@ from switch.registrar.document import (
     IssuerEntry,
     LinkEntry,
     MerchantEntry,
+    OperatorEntry,
     RouteEntry,
     TerminalEntry,
     parse_document,
 )
+from switch.security.ciphers import CipherName, key_check_value
+from switch.security.mac import cipher_of
+from switch.security.working_keys import KeyScheme
 
 _HEAD: Final = """# The demo world
 
@@ -51,6 +57,8 @@ issuer.
 | 4111111111111111 | Visa | `demo-issuer` decides |
 | 5555555555554444, 2223003122003222 | Mastercard | `demo-issuer` decides |
 | 3566002020360505 | JCB | its issuer's line is down |
+| 30569309025904 | Diners Club | its issuer's line is down; the switch stands in up to 100.00 |
+| 36227206271667 | Diners Club | its issuer's line is down; nobody stands in for these |
 | 378282246310005 | American Express | its issuer has no route |
 | 6011111111111117 | Discover | nobody knows its issuer |
 
@@ -60,6 +68,20 @@ twice, 93 answers with another amount; 66.66 answers only the fourth reversal.
 """
 
 
+_KEYS: Final = """
+## Keys of terminals
+
+In clear as a terminal has them; the switch holds them sealed. `switch registry show terminals ID`
+shows their check values.
+
+| key | value | cipher | check value | terminals |
+|---|---|---|---|---|
+"""
+FIRST_ACQUIRER: Final = "00000001"  # the one that terminals belong to, if nothing else is said
+CNY: Final = "156"
+NAMED_COUNT_MAX: Final = 6  # a key that so many terminals share is the usual one
+
+
 def write_document() -> str:
     """Write the whole page, as docs/demo-world.md must read."""
     return "".join((_HEAD, *_refusals(), _CARDS, *_entries()))
@@ -67,7 +89,7 @@ def write_document() -> str:
 
 def command_of(arguments: str) -> str:
     """Write the command that provokes a refusal."""
-    return f"switch pos sale {arguments}"
+    return f"switch pos {arguments}"
 
 
 def _refusals() -> Iterator[str]:
@@ -80,8 +102,8 @@ def _refusals() -> Iterator[str]:
 
 
 def _commands(provocation: Provocation) -> str:
-    last = f"`{command_of(provocation.arguments)}`"
-    return f"`{command_of(provocation.before)}`, then {last}" if provocation.before else last
+    every = (*provocation.before, provocation.arguments)
+    return ", then ".join(f"`{command_of(each)}`" for each in every)
 
 
 def _response_code(provocation: Provocation) -> str:
@@ -93,30 +115,78 @@ def _response_code(provocation: Provocation) -> str:
 
 def _entries() -> Iterator[str]:
     entries = [entry for _, entry in parse_document(demo_registry_document()).entries]
-    yield "\n## Merchants\n\n| merchant id | name | status | MCC | agent |\n|---|---|---|---|---|\n"
+    terminals = [entry for entry in entries if isinstance(entry, TerminalEntry)]
+    yield "\n## Merchants\n\n"
+    yield "| merchant id | name | status | MCC | agent | may do | second try |\n"
+    yield "|---|---|---|---|---|---|---|\n"
     for entry in entries:
         if isinstance(entry, MerchantEntry):
             yield (
                 f"| {entry.merchant_id} | {entry.name} | {entry.status.value} | {entry.mcc} "
-                f"| {entry.agent_id} |\n"
+                f"| {entry.agent_id} | {_transactions(entry)} | {_second_try(entry)} |\n"
             )
-    yield "\n## Terminals\n\nMAC key of all that have one: `1C1C1C1C1C1C1C1C`.\n\n"
-    yield "| acquirer | terminal | speaks | status | merchant | batch | MAC |\n"
-    yield "|---|---|---|---|---|---|---|\n"
-    for entry in entries:
-        if isinstance(entry, TerminalEntry):
-            yield (
-                f"| {entry.acquirer} | {entry.terminal_id} | {entry.profile} "
-                f"| {entry.status.value} | {entry.merchant_id} | {entry.batch} | {_mac(entry)} |\n"
-            )
+    yield "\n## Terminals\n\n| acquirer | terminal | speaks | status | merchant | batch | may do "
+    yield "| MAC | sign-on |\n|---|---|---|---|---|---|---|---|---|\n"
+    for entry in terminals:
+        yield (
+            f"| {entry.acquirer} | {entry.terminal_id} | {entry.profile} | {entry.status.value} "
+            f"| {entry.merchant_id} | {entry.batch} | {_transactions(entry)} | {_mac(entry)} "
+            f"| {_sign_on(entry)} |\n"
+        )
+    yield from _keys(terminals)
     yield "\n## The rest\n\n| what | id | |\n|---|---|---|\n"
     yield from map(_other, entries)
+
+
+def _transactions(entry: MerchantEntry | TerminalEntry) -> str:
+    if set(entry.transactions) == set(TransactionType) - {TransactionType.UNKNOWN}:
+        return "all"
+    return ", ".join(each.value for each in entry.transactions) or "nothing"
+
+
+def _second_try(entry: MerchantEntry) -> str:
+    window = f", {entry.duplicate_window_s} s" if entry.duplicate_window_s else ""
+    return f"{entry.duplicate_policy.value}{window}"
 
 
 def _mac(entry: TerminalEntry) -> str:
     if entry.mac_algorithm == NO_MAC:
         return "none needed"
-    return "yes" if entry.mak else "no key"
+    return entry.mac_algorithm if entry.mak else "no key"
+
+
+def _sign_on(entry: TerminalEntry) -> str:
+    """Name the keys that a sign-on hands out, and whether the terminal needs one first."""
+    scheme = f"keys {entry.key_scheme}" if entry.tmk else "no keys"
+    return scheme if entry.signed_on else f"needed, {scheme}"
+
+
+def _name(entry: TerminalEntry) -> str:
+    """Name a terminal by its number; one of another acquirer by both."""
+    is_first = entry.acquirer == FIRST_ACQUIRER
+    return entry.terminal_id if is_first else f"{entry.acquirer}:{entry.terminal_id}"
+
+
+def _keys(terminals: Sequence[TerminalEntry]) -> Iterator[str]:
+    """List each key once, with the terminals that have it."""
+    owners: dict[tuple[str, str, CipherName], list[str]] = {}
+    for entry in terminals:
+        scheme_cipher = KeyScheme(entry.key_scheme).cipher
+        mac_cipher: CipherName = (
+            "des" if entry.mac_algorithm == NO_MAC else cipher_of(entry.mac_algorithm)
+        )
+        for name, key, cipher in (
+            ("master key (TMK)", entry.tmk, scheme_cipher),
+            ("PIN key (PIK)", entry.pik, scheme_cipher),
+            ("MAC key (MAK)", entry.mak, mac_cipher),
+        ):
+            if key:
+                owners.setdefault((name, key, cipher), []).append(_name(entry))
+    yield _KEYS
+    for (name, key, cipher), names in owners.items():
+        kcv = key_check_value(bytes.fromhex(key), cipher).hex().upper()
+        who = ", ".join(names) if len(names) < NAMED_COUNT_MAX else "all others that have one"
+        yield f"| {name} | `{key}` | {cipher.upper()} | {kcv} | {who} |\n"
 
 
 def _other(entry: Entry) -> str:
@@ -129,13 +199,27 @@ def _other(entry: Entry) -> str:
         case LinkEntry():
             return f"| link | {entry.link_id} | {entry.name} |\n"
         case IssuerEntry():
-            return f"| issuer | {entry.issuer_id} | cards {', '.join(entry.bins)} |\n"
+            return f"| issuer | {entry.issuer_id} | {_issuer(entry)} |\n"
         case RouteEntry():
             return f"| route | {entry.route_id} | to {entry.issuer_id} by {entry.link} |\n"
         case ApiClientEntry():
             return f"| API client | {entry.client_id} | API key `{entry.api_key}` |\n"
+        case OperatorEntry():
+            roles = ", ".join(entry.roles)
+            return f"| operator | {entry.operator_id} | {roles}; key `{entry.api_key}` |\n"
         case _:
             return ""
+
+
+def _issuer(entry: IssuerEntry) -> str:
+    text = f"cards {', '.join(entry.bins)}"
+    if entry.zpk:
+        text += f"; PIN blocks as {entry.pin_format} under the zone key `{entry.zpk}`"
+    if entry.stand_in:
+        limit = Money(entry.stand_in.floor_limit_minor, CNY)
+        cards = ", ".join(entry.stand_in.bins) or "all of them"
+        text += f"; stood in for up to {limit}: {cards}"
+    return text
 
 
 if __name__ == "__main__":

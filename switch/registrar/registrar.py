@@ -44,10 +44,10 @@ from switch.registrar.document import (
 from switch.security.ciphers import CipherName
 from switch.security.keys import mak_owner, pik_owner, tmk_owner, zpk_owner
 from switch.security.mac import cipher_of
+from switch.security.working_keys import KeyScheme
 
 ACTOR_LENGTH_MAX: Final = 64
 RECORD_EVENT_COUNT_MAX: Final = 500  # about 250 KB: well inside a broker's limit for one record
-SM4_SCHEME: Final = "006"
 
 
 class RegistryRefused(Exception):
@@ -218,7 +218,7 @@ def _make_terminal(
     mak = StatedKey(
         "mak", entry.mak, entry.mak_kcv, _mac_cipher(algorithm), mak_owner(terminal), algorithm
     )
-    cipher = _scheme_cipher(entry.key_scheme)
+    cipher = KeyScheme(entry.key_scheme).cipher
     tmk = StatedKey("tmk", entry.tmk, entry.tmk_kcv, cipher, tmk_owner(terminal))
     pik = StatedKey("pik", entry.pik, entry.pik_kcv, cipher, pik_owner(terminal))
     return replace(
@@ -233,11 +233,6 @@ def _mac_cipher(algorithm: str) -> CipherName:
     return cipher_of(algorithm) if algorithm else "des"
 
 
-def _scheme_cipher(key_scheme: str) -> CipherName:
-    """Name the cipher of the keys that a sign-on hands out, and of the master key over them."""
-    return "sm4" if key_scheme == SM4_SCHEME else "des"
-
-
 def _find_useless_keys(
     entry: TerminalEntry, place: Place, known: Terminal | None
 ) -> Iterator[LoadProblem]:
@@ -250,7 +245,7 @@ def _find_useless_keys(
             f"the MAC key that it has is for {known.mac_algorithm}",
             "give the new mak as well",
         )
-    if _scheme_cipher(entry.key_scheme) == _scheme_cipher(known.key_scheme):
+    if KeyScheme(entry.key_scheme).cipher == KeyScheme(known.key_scheme).cipher:
         return
     for field, kept, given in (("tmk", known.tmk, entry.tmk), ("pik", known.pik, entry.pik)):
         if kept and not given:

@@ -46,11 +46,12 @@ SINGULAR: Final = {
     "clients": "API client",
     "operators": "operator",
 }
-# what a sign-on can hand out: 001 to 004 a MAC key of eight bytes for DES, 006 one for SM4
+# what a sign-on can hand out: 001 a MAC key of eight bytes, 003 and 004 of eight or sixteen,
+# all for DES; 006 one for SM4
 _SCHEMES_OF_MAC: Final = {
     "unionpay-ecb": ("001", "003", "004"),
     "x9.9": ("001", "003", "004"),
-    "x9.19": (),
+    "x9.19": ("003", "004"),
     "unionpay-ecb-sm4": ("006",),
     NO_MAC: KEY_SCHEMES,
 }
@@ -181,7 +182,7 @@ def _sign_on_problems(terminal: Terminal) -> Iterator[Problem]:
         yield Problem(
             "key_scheme",
             f"a sign-on under {terminal.key_scheme} gives no MAC key for {terminal.mac_algorithm}",
-            f"use one of: {', '.join(fitting)}" if fitting else "use another mac_algorithm",
+            f"use one of: {', '.join(fitting)}",
         )
 
 

@@ -19,7 +19,9 @@ from switch.registrar.registrar import (
 from switch.security.api_keys import hash_api_key
 from switch.security.keys import Keys, mak_owner, pik_owner, tmk_owner, zpk_owner
 from switch.security.keystore import MemoryKeyStore
+from switch.security.mac import ALGORITHMS, ALGORITHMS_OF_DOUBLE_KEYS, cipher_of
 from switch.security.sealing import SealBroken
+from switch.security.working_keys import KeyScheme
 
 TMK = "0123456789ABCDEFFEDCBA9876543210"
 PIK = "3132333435363738393A3B3C3D3E3F40"
@@ -434,3 +436,24 @@ def test_an_interrupted_load_is_completed_by_loading_again(registrar, registry):
     rest = load(registrar, registry, WORLD)
     assert [type(event) for event in rest[:-1]] == [type(event) for event in events[4:-1]]
     assert any(isinstance(event, MerchantRegistered) for event in rest)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("scheme", KeyScheme)
+def test_a_terminal_may_sign_on_exactly_if_the_scheme_has_a_key_for_its_macs(
+    registrar, algorithm, scheme
+):
+    mak = {"x9.9": "1C" * 8}.get(algorithm, TMK)
+    lines = (
+        f'mak = "{mak}"\nmac_algorithm = "{algorithm}"\nkey_scheme = "{scheme.value}"\n'
+        f'tmk = "{TMK}"\n'
+    )
+    text = WORLD.replace('mak = "1C1C1C1C1C1C1C1C"\n', lines)
+    is_fitting = cipher_of(algorithm) == scheme.cipher and (
+        algorithm not in ALGORITHMS_OF_DOUBLE_KEYS or scheme.takes_double_mak
+    )
+    if is_fitting:
+        assert registrar.load(parse_document(text.encode()), "me", 7)
+    else:
+        [problem] = refusals(registrar, text)
+        assert "key_scheme: a sign-on under" in problem

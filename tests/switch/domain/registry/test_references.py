@@ -157,7 +157,7 @@ def test_clients_and_operators_never_share_a_key(registry, entity, holder):
     [
         ("unionpay-ecb", {"001", "003", "004"}),
         ("x9.9", {"001", "003", "004"}),
-        ("x9.19", set()),
+        ("x9.19", {"003", "004"}),
         ("unionpay-ecb-sm4", {"006"}),
         ("none", set(KEY_SCHEMES)),
     ],
