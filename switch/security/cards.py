@@ -1,5 +1,7 @@
 """The card vault: the only place where a PAN becomes a Card, and a Card a PAN."""
 
+import secrets
+from collections.abc import Callable
 from typing import Final, NoReturn
 
 from switch.domain.card import Card, bin_of, mask_pan
@@ -46,19 +48,24 @@ class CardVault:
     revealed all the same, the key is fetched when it is met.
     """
 
-    def __init__(self, keystore: KeyStore) -> None:
+    def __init__(
+        self, keystore: KeyStore, random_bytes: Callable[[int], bytes] = secrets.token_bytes
+    ) -> None:
         """
-        Open the vault, making its first keys if there are none.
+        Open the vault, making its first keys if there are none; `random_bytes` as `Sealer` has it.
 
         Raises:
             KeyStoreFault: the store cannot be used now.
         """
         self._keystore = keystore
+        self._random_bytes = random_bytes
         tokens = list_versions(keystore, TOKEN_FAMILY)
         keys = {name: keystore.ensure_key(name, durable=True) for name in tokens}
         self._tokenizer = CardTokenizer(keys, tokens[0])
         seals = list_versions(keystore, SEAL_FAMILY)
-        self._sealers = {name: Sealer(keystore.ensure_key(name, durable=True)) for name in seals}
+        self._sealers = {
+            name: Sealer(keystore.ensure_key(name, durable=True), random_bytes) for name in seals
+        }
         self._seal_key_id = seals[0]
         self._sealer = self._sealers[self._seal_key_id]
 
@@ -114,5 +121,5 @@ class CardVault:
         key = self._keystore.find_key(key_id)
         if key is None:
             raise SealBroken(f"the key {key_id!r} that sealed this card no longer exists")
-        sealer = self._sealers[key_id] = Sealer(key)
+        sealer = self._sealers[key_id] = Sealer(key, self._random_bytes)
         return sealer

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Callable
 from typing import ClassVar, Final, Protocol
 
 from switch.security.sealing import KEY_BYTES
@@ -18,6 +19,9 @@ class KeyStoreFault(Exception):
 class KeyStore(Protocol):
     """
     Named keys of 32 bytes, shared by all processes that open the same store.
+
+    This is what an adapter to an HSM or a key management service implements: it keeps the keys
+    under a master key that never leaves the device (docs/adr/0014-keys-behind-a-port.md).
 
     Names are lower-case words joined by hyphens. Every method may raise KeyStoreFault.
     """
@@ -58,8 +62,10 @@ def check_key_name(name: str) -> None:
 class MemoryKeyStore:
     """The key store of tests and simulations; nothing outlives it."""
 
-    def __init__(self) -> None:
+    def __init__(self, random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> None:
+        """Start empty; keys are made of `random_bytes`."""
         self._keys: dict[str, bytes] = {}
+        self._random_bytes = random_bytes
 
     def __repr__(self) -> str:
         return f"MemoryKeyStore({len(self._keys)} keys)"
@@ -67,7 +73,10 @@ class MemoryKeyStore:
     def ensure_key(self, name: str, *, durable: bool) -> bytes:  # noqa: ARG002 - nothing is durable
         """Return the key of that name; make a random one if there is none."""
         check_key_name(name)
-        return self._keys.setdefault(name, secrets.token_bytes(KEY_BYTES))
+        key = self._keys.get(name)
+        if key is None:
+            key = self._keys[name] = self._random_bytes(KEY_BYTES)
+        return key
 
     def find_key(self, name: str) -> bytes | None:
         """Return the key of that name, or None."""

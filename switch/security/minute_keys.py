@@ -1,5 +1,7 @@
 """Keys of the minute: what they seal is readable for minutes, then never (docs/design.md 5)."""
 
+import secrets
+from collections.abc import Callable
 from typing import ClassVar, Final
 
 from switch.security.keystore import KeyStore
@@ -23,9 +25,14 @@ class MinuteKeys:
     Keys live in the key store, so another process (or the next one) can open while they last.
     """
 
-    def __init__(self, keystore: KeyStore, lifetime_ms: int) -> None:
+    def __init__(
+        self,
+        keystore: KeyStore,
+        lifetime_ms: int,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
         """
-        Use the minute keys of a key store.
+        Use the minute keys of a key store; `random_bytes` as `Sealer` has it.
 
         Raises:
             ValueError: a lifetime that is not positive.
@@ -34,6 +41,7 @@ class MinuteKeys:
             raise ValueError(f"lifetime_ms must be positive, not {lifetime_ms}")
         self._keystore = keystore
         self._lifetime_ms = lifetime_ms
+        self._random_bytes = random_bytes
         self._sealers: dict[str, Sealer] = {}
         self._minute = -1
         self._oldest_minute = 0  # no minute before it is ever used again by this object
@@ -70,7 +78,7 @@ class MinuteKeys:
             key = self._keystore.find_key(key_id) if _minute_of(key_id) >= 0 else None
             if key is None:
                 raise KeyDestroyed(f"the key {key_id!r} of this message no longer exists")
-            sealer = self._sealers[key_id] = Sealer(key)
+            sealer = self._sealers[key_id] = Sealer(key, self._random_bytes)
         return sealer.open(blob, associated)
 
     def destroy_expired(self, now_wall_ms: int) -> int:
@@ -101,8 +109,8 @@ class MinuteKeys:
         key_id = f"{FAMILY}-{usable}"
         sealer = self._sealers.get(key_id)
         if sealer is None:
-            sealer = Sealer(self._keystore.ensure_key(key_id, durable=False))
-            self._sealers[key_id] = sealer
+            key = self._keystore.ensure_key(key_id, durable=False)
+            sealer = self._sealers[key_id] = Sealer(key, self._random_bytes)
         self._minute, self._key_id, self._sealer = minute, key_id, sealer
         return sealer
 

@@ -2,6 +2,7 @@
 
 import itertools
 import secrets
+from collections.abc import Callable
 from typing import ClassVar, Final, NoReturn
 
 from cryptography.exceptions import InvalidTag
@@ -26,9 +27,11 @@ class Sealer:
 
     __slots__ = ("_aead", "_nonces")
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(
+        self, key: bytes, random_bytes: Callable[[int], bytes] = secrets.token_bytes
+    ) -> None:
         """
-        Prepare the cipher.
+        Prepare the cipher; only a simulation gives its own `random_bytes`, to be repeatable.
 
         Raises:
             ValueError: the key does not have KEY_BYTES bytes.
@@ -39,7 +42,7 @@ class Sealer:
         # Counted on from a random start of 96 bits: never twice in this object, and the ranges of
         # two objects with one key, 2^40 seals each, overlap with a chance of 2^-55. A random nonce
         # each time would cost a system call.
-        self._nonces = itertools.count(int.from_bytes(secrets.token_bytes(NONCE_BYTES), "big"))
+        self._nonces = itertools.count(int.from_bytes(random_bytes(NONCE_BYTES), "big"))
 
     def __repr__(self) -> str:
         return "Sealer(<hidden>)"
