@@ -25,10 +25,9 @@ from switch.domain.payment.events import (
     ReversalAnswered,
     ReversalAttempted,
     ReversalRequested,
-    RouteTerms,
-    SettlementLine,
     TombstoneSet,
 )
+from switch.domain.payment.payment import RouteTerms, SettlementLine
 from switch.domain.payment.requests import Answer, OriginalReference, PaymentRequest
 from switch.domain.transactions import TransactionType
 from switch.eventlog.journal import (

@@ -22,9 +22,8 @@ from switch.domain.payment.events import (
     PaymentApproved,
     PaymentRequested,
     PaymentRouted,
-    RouteTerms,
-    SettlementLine,
 )
+from switch.domain.payment.payment import RouteTerms, SettlementLine
 from switch.domain.payment.requests import Answer, PaymentRequest
 from switch.domain.transactions import TransactionType
 from switch.eventlog.journal import JournalEvent, JournalRecord, PartitionClaimed

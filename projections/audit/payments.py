@@ -16,8 +16,9 @@ from switch.domain.payment.events import (
     ReversalAccepted,
     ReversalAttempted,
 )
+from switch.domain.payment.payment import Phase
 from switch.domain.payment.requests import Answer
-from switch.domain.payment.state import CASES_THAT_STOP, Phase
+from switch.domain.payment.state import CASES_THAT_STOP
 from switch.domain.transactions import MoneyState
 from switch.eventlog.journal import JournalEvent
 
@@ -28,6 +29,7 @@ MONEY_STATES: Final = {
     Phase.DECLINED.value: MoneyState.NOT_DEBITED.value,
     Phase.REVERSING.value: MoneyState.RETURNING.value,
     Phase.REVERSED.value: MoneyState.RETURNED.value,
+    Phase.REPEATING.value: MoneyState.UNKNOWN.value,
     Phase.CASE.value: MoneyState.UNKNOWN.value,
 }
 assert set(MONEY_STATES) == {phase.value for phase in Phase}, "a phase without a money state"
@@ -117,8 +119,8 @@ def apply(row: PaymentRow, event: JournalEvent, at_ms: int) -> PaymentRow:
                 row,
                 Phase.APPROVED,
                 at_ms,
-                amount_minor=line.gross_minor,
-                settlement_date=line.settlement_date,
+                amount_minor=line.gross_minor if line else row.amount_minor,
+                settlement_date=line.settlement_date if line else "",
                 **_told(answer),
             )
         case PaymentDeclined(answer=answer):

@@ -7,7 +7,7 @@ import msgspec
 
 from switch.domain.declines import issuer_code
 from switch.domain.money import Money
-from switch.domain.payment.events import RouteTerms, SettlementLine
+from switch.domain.payment.payment import RouteTerms, SettlementLine
 from switch.domain.payment.requests import Answer
 
 

@@ -5,7 +5,8 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from projections.position import Place
-from switch.domain.payment.events import PaymentApproved, PaymentReversed, SettlementLine
+from switch.domain.payment.events import PaymentApproved, PaymentReversed
+from switch.domain.payment.payment import SettlementLine
 from switch.eventlog.journal import JournalEvent
 
 APPROVAL: Final = "approval"
@@ -71,7 +72,7 @@ def apply(event: JournalEvent, place: Place, index: int, at_ms: int) -> Settleme
         PostingsUnbalanced: the entries do not sum to zero.
     """
     match event:
-        case PaymentApproved(rrn=rrn, line=line):
+        case PaymentApproved(rrn=rrn, line=SettlementLine() as line):
             return _settle(line, APPROVAL, rrn, place, index, at_ms)
         case PaymentReversed(rrn=rrn, line=SettlementLine() as line):
             return _settle(line, REVERSAL, rrn, place, index, at_ms)

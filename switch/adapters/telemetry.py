@@ -104,7 +104,10 @@ METRICS: Final = (
     ),
     MetricSpec("switch_takeovers_total", "counter", "Claims made of a partition.", ("partition",)),
     MetricSpec(
-        "switch_reversals_waiting", "gauge", "Reversals not yet answered by an issuer.", ("link",)
+        "switch_forwards_waiting",
+        "gauge",
+        "Reversals, advices and repeated refunds not yet answered.",
+        ("link",),
     ),
     MetricSpec(
         "switch_cases_opened_total", "counter", "Cases that a person must look at.", ("kind",)

@@ -268,7 +268,7 @@ class HandlerRole:
                 "partition": index,
                 "state": state,
                 "open_payments": owned.partition.open_count if owned else 0,
-                "reversals_waiting": owned.partition.reversal_count if owned else 0,
+                "forwards_waiting": owned.partition.forwarding_count if owned else 0,
                 "inbound_position": owned.partition.next_inbound_offset if owned else 0,
                 "answers_not_built": owned.partition.untold_count if owned else 0,
             }

@@ -17,8 +17,8 @@ from switch.adapters.http_page import PagePayment
 from switch.domain.declines import decline_of, issuer_code
 from switch.domain.identifiers import make_client_key
 from switch.domain.money import CURRENCY_NAMES, Money
+from switch.domain.payment.payment import Phase
 from switch.domain.payment.requests import APPROVED_CODES
-from switch.domain.payment.state import Phase
 from switch.domain.reasons import Reason
 from switch.domain.transactions import MoneyState
 from switch.handlers.answers import PaymentResource

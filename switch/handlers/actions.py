@@ -31,4 +31,15 @@ class SendReply(NamedTuple):
     reply: Reply
 
 
-Action = AppendRecord | SendUpstream | SendReply
+class ReadOriginal(NamedTuple):
+    """
+    Read a payment back from this partition's journal; answer with `on_original`, whatever is found.
+
+    From the offset that the RRN names on, until it is known how the payment was answered
+    (`recall.Recollection` folds what is read).
+    """
+
+    rrn: str
+
+
+Action = AppendRecord | SendUpstream | SendReply | ReadOriginal

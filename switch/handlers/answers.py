@@ -7,9 +7,9 @@ import msgspec
 from switch.domain.clock import Now
 from switch.domain.declines import Decline, IssuerCode, decline_of, issuer_code
 from switch.domain.money import Money
+from switch.domain.payment.payment import Payment, Phase
 from switch.domain.payment.requests import Answer
 from switch.domain.payment.rules import DecisionRules
-from switch.domain.payment.state import Payment, Phase
 from switch.domain.reasons import Reason
 from switch.domain.transactions import MoneyState
 from switch.eventlog.inbound import Reply

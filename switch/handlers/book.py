@@ -3,8 +3,9 @@
 from typing import Final
 
 from switch.domain.card import Card
-from switch.domain.payment.checks import DayTotals
+from switch.domain.payment.checks import BatchSize, DayTotals
 from switch.domain.payment.events import (
+    AdviceAccepted,
     PaymentDeclined,
     PaymentRequested,
     PaymentReversed,
@@ -13,45 +14,40 @@ from switch.domain.payment.events import (
     ReversalRequested,
     TombstoneSet,
 )
+from switch.domain.payment.originals import touch_of, with_touch
+from switch.domain.payment.payment import Payment
 from switch.domain.payment.requests import Answer, PaymentRequest
-from switch.domain.payment.reversals import (
-    fits_original,
-    is_neighbouring_batch,
-    original_keys,
-)
-from switch.domain.payment.rules import DecisionRules, business_day
-from switch.domain.payment.state import FOLDED_EVENTS, Payment, Phase, evolve, open_payment
+from switch.domain.payment.rules import DecisionRules
+from switch.domain.payment.state import FOLDED_EVENTS, evolve, open_payment
+from switch.domain.terminal.state import TerminalState
 from switch.eventlog.journal import JournalEvent, JournalRecord
+from switch.handlers.folded import Folded
+from switch.handlers.limits import DailyTotals
+from switch.handlers.shelf import Shelf, Terminal
+from switch.handlers.tills import Tills
+from switch.handlers.upstream_stans import UpstreamStans
 
-STAN_MAX: Final = 999_999
-_OPEN: Final = frozenset({Phase.ROUTED, Phase.REVERSING})
-_NO_TOTALS: Final = DayTotals()
-DAYS_KEPT_COUNT: Final = 8  # business days with totals; counted, not dated: clocks may be wrong
+_ROUTING_EVENTS: Final = (PaymentRouted, AdviceAccepted)
+_RELEASING_EVENTS: Final = (PaymentDeclined, PaymentReversed)
 
 
-class PartitionBook:
+class PartitionBook(Folded):
     """
-    Payments, keys, tombstones, limits and trace numbers of one partition.
+    Payments, terminals, tombstones, limits and trace numbers of one partition.
 
     Changed by `apply` alone, with valid records in the order of the journal; two books that were
     given the same records are equal.
     """
 
     def __init__(self, partition: int, partition_count: int, rules: DecisionRules) -> None:
-        self._partition = partition
-        self._partition_count = partition_count
         self._rules = rules
-        self._payments: dict[str, Payment] = {}
-        self._rrn_by_key: dict[str, str] = {}
-        self._rrn_by_stan: dict[tuple[str, str, str, str], str] = {}
-        self._latest_rrn: dict[tuple[str, str, str], str] = {}
-        self._cards: dict[tuple[str, str], Card] = {}  # by merchant and token, the latest seal
+        self._shelf = Shelf(rules)
+        self.tills = Tills()
         self._reversals: dict[str, tuple[str, Answer]] = {}
         self._tombstones: dict[str, int] = {}
-        self._totals: dict[int, dict[str, DayTotals]] = {}  # business day -> merchant
-        self._upstream_stans_open: set[str] = set()
-        self._upstream_stan = partition - partition_count  # the next one is its own residue
-        self.open_rrns: dict[str, None] = {}  # routed or going back, in the order of opening
+        self._totals = DailyTotals(rules)
+        self._stans = UpstreamStans(partition, partition_count)
+        self.open_rrns: dict[str, None] = {}  # something is still to happen, in order of opening
         self.watermark = 0
         self.registry_position = 0
         self._decided_above_watermark: set[int] = set()
@@ -60,20 +56,19 @@ class PartitionBook:
 
     def __len__(self) -> int:
         """Count the payments remembered."""
-        return len(self._payments)
+        return len(self._shelf)
 
     def find_payment(self, rrn: str) -> Payment | None:
         """Return a payment by its RRN."""
-        return self._payments.get(rrn)
+        return self._shelf.find(rrn)
 
     def find_by_key(self, idempotency_key: str) -> Payment | None:
         """Return the payment that was asked for under this key."""
-        rrn = self._rrn_by_key.get(idempotency_key)
-        return None if rrn is None else self._payments[rrn]
+        return self._shelf.find_by_key(idempotency_key)
 
     def find_card(self, merchant_id: str, token: str) -> Card | None:
         """Return a card that this merchant was paid with before."""
-        return self._cards.get((merchant_id, token))
+        return self._shelf.find_card(merchant_id, token)
 
     def is_tombstoned(self, idempotency_key: str, at: int) -> bool:
         """Say whether a reversal came first and its tombstone still stands at `at`."""
@@ -81,54 +76,47 @@ class PartitionBook:
 
     def is_latest_of_terminal(self, payment: Payment) -> bool:
         """Say whether no later payment of the same terminal was asked for."""
-        return self._latest_rrn.get(_terminal_of(payment.request)) == payment.rrn
+        return self._shelf.is_latest_of_terminal(payment)
 
     def find_reversal(self, reversal_key: str) -> tuple[str, Answer] | None:
         """Return fingerprint and stored answer of an 0400 that was already accepted."""
         return self._reversals.get(reversal_key)
 
     def find_original(self, request: PaymentRequest) -> Payment | None:
-        """
-        Find what an 0400 takes back: by key, else in a neighbouring batch.
+        """Find what an 0400 takes back."""
+        return self._shelf.find_reversed(request)
 
-        There STAN, card and amount must be the same: a trace number alone comes round again.
-        """
-        for key in original_keys(request):
-            if (by_key := self.find_by_key(key)) is not None:
-                return by_key
-        quoted = request.original.stan if request.original else ""
-        rrn = self._rrn_by_stan.get((*_terminal_of(request), quoted or request.stan))
-        candidate = None if rrn is None else self._payments[rrn]
-        if (
-            candidate is None
-            or request.card is None
-            or not is_neighbouring_batch(request.batch, candidate.request.batch)
-            or not fits_original(request, candidate)
-        ):
-            return None
-        return candidate
+    def find_referred(self, request: PaymentRequest) -> Payment | None:
+        """Return the payment that a void, refund, completion or adjustment wants to change."""
+        return self._shelf.find_referred(request)
+
+    def find_alike(self, request: PaymentRequest) -> Payment | None:
+        """Return the terminal's last payment with the same card and amount."""
+        return self._shelf.find_alike(request)
+
+    def is_spent(self, rrn: str) -> bool:
+        """Say whether a payment that is no longer remembered has nothing left to be changed."""
+        return self._shelf.is_spent(rrn)
+
+    def find_till(self, request: PaymentRequest) -> TerminalState | None:
+        """Return what the request's terminal has said: sign-on, batch, keys."""
+        return self.tills.find_of(request)
+
+    def measure_batch(self, request: PaymentRequest) -> BatchSize | None:
+        """Return how large the request's batch is; None if it is empty, or there is none."""
+        return self._shelf.measure_batch(request)
+
+    def rrns_of_batch(self, terminal: Terminal, batch: str) -> list[str]:
+        """Return the RRNs of a batch that is remembered."""
+        return self._shelf.rrns_of_batch(terminal, batch)
 
     def day_totals(self, merchant_id: str, at: int) -> DayTotals:
         """Return what the merchant has been given on the business day of `at`."""
-        merchants = self._totals.get(business_day(at, self._rules))
-        return _NO_TOTALS if merchants is None else merchants.get(merchant_id, _NO_TOTALS)
+        return self._totals.of(merchant_id, at)
 
     def next_upstream_stan(self) -> str:
-        """
-        Take the next free trace number of the partition's residue class (docs/design.md 4).
-
-        Empty once half of the class belongs to open payments: issuers do not answer, and a search
-        among ever fewer free numbers would stall everybody.
-        """
-        if len(self._upstream_stans_open) >= STAN_MAX // self._partition_count // 2:
-            return ""
-        stan = self._upstream_stan
-        while True:
-            stan += self._partition_count
-            if not 0 < stan <= STAN_MAX:
-                stan = self._partition or self._partition_count
-            if (text := f"{stan:06d}") not in self._upstream_stans_open:
-                return text
+        """Return the next trace number towards issuers; empty if too many are in use."""
+        return self._stans.next()
 
     def is_decided(self, inbound_offset: int) -> bool:
         """Say whether an inbound record was decided before (a take-over reads some again)."""
@@ -148,13 +136,14 @@ class PartitionBook:
         request: PaymentRequest | None = None
         for event in record.events:
             if isinstance(event, PaymentRequested):
-                self._open(event)
+                self._shelf.put(open_payment(event), event.recalled)
             elif isinstance(event, ReversalRequested):
                 request = event.request
             elif isinstance(event, TombstoneSet):
                 self._set_tombstone(event, record.at)
             else:
                 self._apply_to_payment(event, request)
+        self._shelf.forget_due(record.at)
 
     def _set_tombstone(self, event: TombstoneSet, at: int) -> None:
         """Remember it, and forget those that are over (the oldest come first)."""
@@ -175,61 +164,42 @@ class PartitionBook:
         while reversals[oldest := next(iter(reversals))][1].at < over_at:
             del reversals[oldest]
 
-    def _open(self, event: PaymentRequested) -> None:
-        request = event.request
-        terminal = _terminal_of(request)
-        self._payments[event.rrn] = open_payment(event)
-        self._rrn_by_key[request.idempotency_key] = event.rrn
-        self._rrn_by_stan[*terminal, request.stan] = event.rrn
-        self._latest_rrn[terminal] = event.rrn
-        if request.card is not None:
-            self._cards[request.merchant_id, request.card.token] = request.card
-
     def _apply_to_payment(self, event: JournalEvent, request: PaymentRequest | None) -> None:
         """Fold an event that may concern one payment, and what follows from it."""
         if isinstance(event, ReversalAccepted) and request is not None:
             self._keep_reversal(event, request.fingerprint)
         rrn: str = getattr(event, "rrn", "")
-        before = self._payments.get(rrn)
+        before = self._shelf.find(rrn)
         if before is None or not isinstance(event, FOLDED_EVENTS):
             return
-        after = evolve(before, event)
-        self._payments[rrn] = after
-        if isinstance(event, PaymentRouted):
-            self._hold(after)
-        elif isinstance(event, PaymentDeclined | PaymentReversed):
-            self._release(before)
-        if after.phase in _OPEN:
-            self.open_rrns[rrn] = None
-            self._upstream_stans_open.add(after.upstream_stan)
-        elif before.phase in _OPEN:
-            self.open_rrns.pop(rrn, None)
-            self._upstream_stans_open.discard(after.upstream_stan)
+        after = evolve(before, event)  # type: ignore[arg-type]
+        self._shelf.replace(after)
+        if isinstance(event, _ROUTING_EVENTS):
+            if after.upstream_stan:
+                self._stans.use(after.upstream_stan)
+                self._totals.add(after, 1)
+        elif isinstance(event, _RELEASING_EVENTS) and before.upstream_stan:
+            self._totals.add(before, -1)
+        self._note_open(before, after)
+        self.tills.note_change(before, after)
+        if after.original_rrn:
+            self._touch_original(after)
 
-    def _hold(self, payment: Payment) -> None:
-        """Count a routed payment against today's limits; it is running, so it takes its room."""
-        self._upstream_stan = int(payment.upstream_stan)
-        self._add_to_totals(payment, 1)
+    def _note_open(self, before: Payment, after: Payment) -> None:
+        if after.is_open:
+            self.open_rrns[after.rrn] = None
+            self._stans.hold(after.upstream_stan)
+        elif before.is_open:
+            self.open_rrns.pop(after.rrn, None)
+            self._stans.release(after.upstream_stan)
 
-    def _release(self, before: Payment) -> None:
-        """Give the room back if the payment had taken any."""
-        if before.upstream_stan:
-            self._add_to_totals(before, -1)
-
-    def _add_to_totals(self, payment: Payment, sign: int) -> None:
-        request = payment.request
-        day = business_day(request.received_at, self._rules)
-        merchants = self._totals.get(day)
-        if merchants is None:
-            merchants = self._totals[day] = {}
-            if len(self._totals) > DAYS_KEPT_COUNT:
-                del self._totals[min(self._totals)]
-        old = merchants.get(request.merchant_id, _NO_TOTALS)
-        minor = request.amount.minor if request.amount else 0
-        merchants[request.merchant_id] = DayTotals(
-            old.amount_minor + sign * minor, old.count + sign
-        )
-
-
-def _terminal_of(request: PaymentRequest) -> tuple[str, str, str]:
-    return (request.acquirer, request.merchant_id, request.terminal_id)
+    def _touch_original(self, payment: Payment) -> None:
+        """Let an original know what is done to it, and the original's own original likewise."""
+        original = self._shelf.find(payment.original_rrn)
+        if original is None:
+            return
+        touched = with_touch(original, payment.rrn, touch_of(payment))
+        self._shelf.replace(touched)
+        self._shelf.index_hold(touched)
+        if touched.original_rrn:
+            self._touch_original(touched)

@@ -1,4 +1,4 @@
-"""The issuers' side of a partition: debits, their outcome, and reversals until answered."""
+"""The issuers' side of a partition: requests, their outcome, and what is sent until answered."""
 
 import heapq
 from collections.abc import Iterable
@@ -6,13 +6,21 @@ from typing import Final
 
 from switch.domain.clock import Now
 from switch.domain.declines import IssuerOutcome, issuer_code
-from switch.domain.payment.decide import NEVER_SENT, decide_issuer_answer, decide_issuer_timeout
 from switch.domain.payment.events import (
+    IssuerAnswered,
     IssuerTimedOut,
     LateAnswerReceived,
+    RepeatAttempted,
     ReversalAnswered,
     ReversalAttempted,
 )
+from switch.domain.payment.outcomes import (
+    NEVER_SENT,
+    decide_issuer_answer,
+    decide_issuer_timeout,
+    decide_repeat_answer,
+)
+from switch.domain.payment.payment import Payment, Phase
 from switch.domain.payment.reversals import (
     awaits_confirmation,
     decide_late_answer,
@@ -20,18 +28,17 @@ from switch.domain.payment.reversals import (
     is_final_reversal_code,
 )
 from switch.domain.payment.rules import format_transmission_time
-from switch.domain.payment.state import Payment, Phase
 from switch.domain.upstream import UpstreamAnswer
 from switch.eventlog.journal import JournalEvent
 from switch.handlers.actions import SendUpstream
 from switch.handlers.book import PartitionBook
-from switch.handlers.lanes import ReversalLane
+from switch.handlers.lanes import ForwardingLane
 from switch.handlers.recorder import Effects, Recorder
 from switch.handlers.settings import PartitionSettings
-from switch.handlers.translate import (
+from switch.handlers.translate_upstream import (
     match_key,
     read_issuer_answer,
-    upstream_debit,
+    upstream_request,
     upstream_reversal,
 )
 from switch.handlers.waiting import WaitingRoom
@@ -41,7 +48,7 @@ _ANSWERED_KINDS: Final = frozenset({"payment", "reversal"})
 
 
 class IssuersSide:
-    """Sends debits within their window, settles every silence, repeats reversals until answered."""
+    """Sends requests within their window, settles every silence, repeats what must be answered."""
 
     def __init__(
         self,
@@ -54,15 +61,15 @@ class IssuersSide:
         self._book = book
         self._recorder = recorder
         self._waiting = waiting
-        self._lanes: dict[str, ReversalLane] = {}
+        self._lanes: dict[str, ForwardingLane] = {}
         self._timers: list[tuple[int, str, str]] = []
-        self._attempting: set[str] = set()  # a reversal's record is on its way, nothing sent yet
+        self._attempting: set[str] = set()  # an attempt's record is on its way, nothing sent yet
         self._inherited: set[str] = set()  # routed by a predecessor that may still send them
         self.links_up: tuple[str, ...] = ()
 
     @property
-    def reversal_count(self) -> int:
-        """Reversals that an issuer has not finally answered."""
+    def forwarding_count(self) -> int:
+        """Reversals, advices and repeated refunds that an issuer has not finally answered."""
         return sum(len(lane) for lane in self._lanes.values())
 
     @property
@@ -134,7 +141,13 @@ class IssuersSide:
             self._settle_silence(payment, NEVER_SENT, now)
             return
         settings = self._settings
-        request = upstream_debit(payment, settings.rules, settings.institution_id, effects.secrets)
+        request = upstream_request(
+            payment,
+            self._find_original(payment),
+            settings.rules,
+            settings.institution_id,
+            effects.secrets,
+        )
         self._set_timer(now.boot_ms + settings.issuer_timeout_ms, "timeout", payment.rrn)
         self._recorder.actions.append(SendUpstream(request, effects.send_before_boot_ms))
 
@@ -157,8 +170,11 @@ class IssuersSide:
             return
         fact = read_issuer_answer(answer, payment, now.wall_ms)
         if payment.phase is Phase.ROUTED:
-            decisions = decide_issuer_answer(payment, fact, self._settings.rules)
+            original = self._find_original(payment)
+            decisions = decide_issuer_answer(payment, fact, self._settings.rules, original)
             self._conclude(payment, (fact, *decisions), now)
+        elif payment.advice_open or payment.phase is Phase.REPEATING:
+            self._take_repeat_answer(payment, fact, now)
         elif not fact.fault:
             self._take_late_answer(payment, fact.response_code, now)
 
@@ -174,7 +190,7 @@ class IssuersSide:
         assert after.answer is not None
         for waiter in self._waiting.leave(payment.rrn):
             effects.reply(self._waiting.tell(waiter, after.answer, after, now))
-        if after.phase is Phase.REVERSING:
+        if after.is_forwarding:
             self._lane_of(after).put(after.rrn, now.boot_ms)
 
     def _take_late_answer(self, payment: Payment, code: str, now: Now) -> None:
@@ -192,16 +208,18 @@ class IssuersSide:
         if not payment.debit_contradicted:
             self._recorder.append((fact, *decisions), now)
 
-    # -- reversals ------------------------------------------------------------------------------
+    # -- store and forward ----------------------------------------------------------------------
 
-    def reverse(self, rrn: str, now: Now) -> None:
-        """Begin to give back an approved payment; one that still runs waits for its issuer."""
-        payment = self._find(rrn, Phase.REVERSING)
-        if payment is not None:
+    def forward(self, rrn: str, now: Now) -> None:
+        """Begin to tell an issuer what it must be told; a payment that runs waits for its word."""
+        payment = self._book.find_payment(rrn)
+        if payment is not None and payment.is_forwarding:
             self._lane_of(payment).put(rrn, now.boot_ms)
+        elif payment is not None and payment.terms is not None:
+            self._lane_of(payment).remove(rrn)
 
     def do_due(self, now: Now) -> None:
-        """Do what has fallen due: time-outs, then reversals whose link is in service."""
+        """Do what has fallen due: time-outs, then attempts whose link is in service."""
         while self._timers and self._timers[0][0] <= now.boot_ms:
             _, cause, rrn = heapq.heappop(self._timers)
             if cause == _TAKEN_OVER:
@@ -212,38 +230,54 @@ class IssuersSide:
         for link, lane in self._lanes.items():
             if link in self.links_up:
                 for rrn in lane.take_due(now.boot_ms):
-                    self._attempt_reversal(rrn, now)
+                    self._attempt(rrn, now)
 
-    def _attempt_reversal(self, rrn: str, now: Now) -> None:
+    def _attempt(self, rrn: str, now: Now) -> None:
         """Record the attempt, then send it; so the count survives a restart."""
-        payment = self._find(rrn, Phase.REVERSING)
-        if payment is None:
+        payment = self._book.find_payment(rrn)
+        if payment is None or not payment.is_forwarding:
             return
-        event = ReversalAttempted(
-            rrn=rrn,
-            attempt=payment.reversal_attempt_count + 1,
-            at=now.wall_ms,
-            transmission_time=format_transmission_time(now.wall_ms),
-        )
+        event: ReversalAttempted | RepeatAttempted
+        if payment.phase is Phase.REVERSING:
+            event = ReversalAttempted(
+                rrn=rrn,
+                attempt=payment.reversal_attempt_count + 1,
+                at=now.wall_ms,
+                transmission_time=format_transmission_time(now.wall_ms),
+            )
+        else:
+            event = RepeatAttempted(
+                rrn=rrn, attempt=payment.repeat_attempt_count + 1, at=now.wall_ms
+            )
         self._attempting.add(rrn)
-        self._recorder.append((event,), now).reversal_rrn = rrn
+        self._recorder.append((event,), now).attempt_rrn = rrn
 
-    def send_reversal(self, rrn: str, now: Now) -> None:
+    def send_attempt(self, rrn: str, now: Now) -> None:
         """Send the attempt that is durable now."""
         self._attempting.discard(rrn)
-        payment = self._find(rrn, Phase.REVERSING)
-        if payment is None:
+        payment = self._book.find_payment(rrn)
+        if payment is None or not payment.is_forwarding:
             return
-        attempt, settings = payment.reversal_attempt_count, self._settings
+        rules, institution_id = self._settings.rules, self._settings.institution_id
+        if payment.phase is Phase.REVERSING:
+            attempt = payment.reversal_attempt_count
+            if not attempt:
+                return  # an advice was to be repeated; since then it was taken back
+            request = upstream_reversal(payment, rules, institution_id)
+        else:
+            attempt = payment.repeat_attempt_count
+            original = self._find_original(payment)
+            request = upstream_request(payment, original, rules, institution_id, {})
         self._lane_of(payment).sent(rrn, attempt, now.boot_ms)
-        request = upstream_reversal(
-            payment,
-            attempt,
-            payment.reversal_times[-1],
-            settings.rules,
-            settings.institution_id,
-        )
         self._recorder.actions.append(SendUpstream(request, 0))
+
+    def _take_repeat_answer(self, payment: Payment, fact: IssuerAnswered, now: Now) -> None:
+        """Take the word on an advice or a repeated refund; what settles nothing waits its turn."""
+        original = self._find_original(payment)
+        decisions = decide_repeat_answer(payment, fact, self._settings.rules, original)
+        self._recorder.append((fact, *decisions), now)
+        if decisions:
+            self._lane_of(payment).remove(payment.rrn)
 
     def _take_reversal_answer(self, payment: Payment, answer: UpstreamAnswer, now: Now) -> None:
         if payment.phase is not Phase.REVERSING or not payment.reversal_attempt_count:
@@ -270,16 +304,19 @@ class IssuersSide:
 
     # -- small ----------------------------------------------------------------------------------
 
+    def _find_original(self, payment: Payment) -> Payment | None:
+        return self._book.find_payment(payment.original_rrn) if payment.original_rrn else None
+
     def _find(self, rrn: str, phase: Phase) -> Payment | None:
         payment = self._book.find_payment(rrn)
         return payment if payment is not None and payment.phase is phase else None
 
-    def _lane_of(self, payment: Payment) -> ReversalLane:
+    def _lane_of(self, payment: Payment) -> ForwardingLane:
         assert payment.terms is not None
         link = payment.terms.link
         lane = self._lanes.get(link)
         if lane is None:
-            lane = self._lanes[link] = ReversalLane(self._settings.lanes)
+            lane = self._lanes[link] = ForwardingLane(self._settings.lanes)
         return lane
 
     def _set_timer(self, due_boot_ms: int, cause: str, rrn: str) -> None:

@@ -24,7 +24,7 @@ def repeat_delay_ms(attempt: int, settings: LaneSettings) -> int:
     return min(settings.first_repeat_ms << doublings, settings.repeat_max_ms)
 
 
-class ReversalLane:
+class ForwardingLane:
     """
     The reversals of one link that are due, waiting for an answer, or waiting for their turn.
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from switch.codec import Dialect
 from switch.domain.clock import Now
-from switch.domain.payment.decide import RoutingView
+from switch.domain.payment.payment import Payment
+from switch.domain.payment.routing import RoutingView
 from switch.domain.upstream import UpstreamAnswer
 from switch.eventlog.inbound import RequestReceived
 from switch.eventlog.journal import PartitionReleased
@@ -87,7 +88,7 @@ class Partition:
 
     @property
     def open_count(self) -> int:
-        """Payments routed or going back."""
+        """Payments about which something is still to happen with their issuer."""
         return len(self._book.open_rrns)
 
     @property
@@ -96,9 +97,9 @@ class Partition:
         return self._issuers.routed_count
 
     @property
-    def reversal_count(self) -> int:
-        """Reversals that an issuer has not finally answered."""
-        return self._issuers.reversal_count
+    def forwarding_count(self) -> int:
+        """Reversals, advices and repeated refunds that an issuer has not finally answered."""
+        return self._issuers.forwarding_count
 
     @property
     def untold_count(self) -> int:
@@ -139,12 +140,20 @@ class Partition:
         effects = self._recorder.acknowledge()
         if effects.debit_rrn:
             self._issuers.send_debit(effects, now)
-        if effects.reversal_rrn:
-            self._issuers.send_reversal(effects.reversal_rrn, now)
+        if effects.attempt_rrn:
+            self._issuers.send_attempt(effects.attempt_rrn, now)
 
     def on_issuer_message(self, answer: UpstreamAnswer, now: Now) -> None:
         """Take a message of an issuer that quotes an RRN of this partition."""
         self._issuers.take_answer(answer, now)
+
+    def on_original(self, rrn: str, payment: Payment | None, fault: str, now: Now) -> None:
+        """
+        Take an original that was read back (ReadOriginal); None: there is none to be changed.
+
+        `fault` says why it could not be read, empty if it was.
+        """
+        self._requests.recalled(rrn, payment, fault, now)
 
     def on_not_sent(self, rrn: str, now: Now) -> None:
         """Learn from the shell that a debit missed its window or its link."""

@@ -19,7 +19,7 @@ class Effects(msgspec.Struct):
     debit_rrn: str = ""
     send_before_boot_ms: int = 0
     secrets: dict[str, str | bytes] = {}
-    reversal_rrn: str = ""
+    attempt_rrn: str = ""
 
     def reply(self, reply: Reply | None) -> None:
         """Let an answer go once the record is durable; there is none where nobody can be told."""
@@ -39,6 +39,7 @@ class Recorder:
         self._book = book
         self._effects: deque[Effects] = deque()
         self._inbound_pending: dict[int, None] = {}  # read, its record not yet acknowledged
+        self._inbound_held: set[int] = set()  # of these: they wait for an original to be read
         self._noted_watermark = book.watermark
         self.next_offset = 0
         self.next_inbound = book.watermark
@@ -58,8 +59,17 @@ class Recorder:
 
     def end_inbound(self, offset: int, mark: int) -> None:
         """Note that its decision is made; one that needed no record is done with."""
-        if len(self._effects) == mark:
+        if len(self._effects) == mark and offset not in self._inbound_held:
             self._inbound_pending.pop(offset, None)
+
+    def hold_inbound(self, offset: int) -> None:
+        """Note that an inbound record waits for something to be read before it is decided."""
+        self._inbound_held.add(offset)
+
+    def begin_inbound_again(self, offset: int) -> int:
+        """Go on with an inbound record that was held; return a mark for `end_inbound`."""
+        self._inbound_held.discard(offset)
+        return len(self._effects)
 
     def append(
         self, events: tuple[JournalEvent, ...], now: Now, inbound_offset: int = -1

@@ -5,31 +5,33 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from switch.domain.declines import IssuerOutcome, issuer_code
-from switch.domain.payment.decide import (
-    RoutingView,
-    decide_issuer_answer,
-    decide_issuer_timeout,
-    decide_payment,
-    make_decline,
-)
+from switch.domain.payment.decide import decide_payment
 from switch.domain.payment.events import (
     DuplicateConflicted,
     IssuerAnswered,
     IssuerTimedOut,
     LateAnswerReceived,
     PaymentRequested,
+    RepeatAttempted,
     ReversalAnswered,
     ReversalAttempted,
     ReversalRequested,
 )
+from switch.domain.payment.outcomes import (
+    decide_issuer_answer,
+    decide_issuer_timeout,
+    decide_repeat_answer,
+    make_decline,
+)
+from switch.domain.payment.payment import Phase
 from switch.domain.payment.repeats import check_key
 from switch.domain.payment.reversals import (
     decide_late_answer,
     decide_reversal,
     decide_reversal_answer,
 )
+from switch.domain.payment.routing import RoutingView
 from switch.domain.payment.rules import DecisionRules, format_transmission_time
-from switch.domain.payment.state import Phase
 from switch.domain.reasons import Reason
 from switch.eventlog.journal import JournalEvent, JournalRecord
 from switch.handlers.book import PartitionBook
@@ -59,6 +61,8 @@ def replay_record(
     fact, recorded = record.events[0], record.events[1:]
     if isinstance(fact, DuplicateConflicted):
         return ReplayedStep(record, record.events, _decide_conflict(fact, book))
+    if isinstance(fact, RepeatAttempted):
+        return ReplayedStep(record, record.events, _decide_repeat(fact, book))
     if isinstance(fact, ReversalAttempted):
         return ReplayedStep(record, record.events, _decide_attempt(fact, book))
     return ReplayedStep(record, recorded, _decide(fact, book, registry, rules))
@@ -91,18 +95,28 @@ def _decide_attempt(fact: ReversalAttempted, book: PartitionBook) -> tuple[Journ
     return (replace(fact, attempt=attempt, transmission_time=transmission_time),)
 
 
+def _decide_repeat(fact: RepeatAttempted, book: PartitionBook) -> tuple[JournalEvent, ...]:
+    payment = book.find_payment(fact.rrn)
+    if payment is None or not payment.is_forwarding:
+        return ()
+    return (replace(fact, attempt=payment.repeat_attempt_count + 1),)
+
+
 def _decide(
     fact: JournalEvent, book: PartitionBook, registry: RoutingView, rules: DecisionRules
 ) -> tuple[JournalEvent, ...] | None:
     if isinstance(fact, PaymentRequested):
-        return decide_payment(fact, book, registry)
+        return decide_payment(fact, book, registry, rules)
     if isinstance(fact, ReversalRequested):
         return decide_reversal(fact, book.find_original(fact.request), rules)
     payment = book.find_payment(getattr(fact, "rrn", ""))
     if payment is None:
         return None
     if isinstance(fact, IssuerAnswered):
-        return decide_issuer_answer(payment, fact, rules)
+        original = book.find_payment(payment.original_rrn) if payment.original_rrn else None
+        if payment.phase is Phase.ROUTED:
+            return decide_issuer_answer(payment, fact, rules, original)
+        return decide_repeat_answer(payment, fact, rules, original)
     if isinstance(fact, IssuerTimedOut):
         return decide_issuer_timeout(payment, fact)
     if isinstance(fact, ReversalAnswered):

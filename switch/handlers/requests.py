@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from switch.domain.clock import Now
 from switch.domain.identifiers import make_rrn
-from switch.domain.payment.decide import RoutingView, decide_payment, make_decline
+from switch.domain.payment.decide import decide_payment
 from switch.domain.payment.events import (
     DuplicateConflicted,
     PaymentRequested,
@@ -13,19 +13,23 @@ from switch.domain.payment.events import (
     ReversalAccepted,
     ReversalRequested,
 )
+from switch.domain.payment.outcomes import make_decline
+from switch.domain.payment.payment import Payment
 from switch.domain.payment.repeats import KeyCheck, Verdict, check_key
 from switch.domain.payment.requests import Answer, PaymentRequest
 from switch.domain.payment.reversals import decide_reversal
-from switch.domain.payment.state import Payment
+from switch.domain.payment.routing import RoutingView
 from switch.domain.reasons import Reason
+from switch.domain.transactions import TRAITS
 from switch.eventlog.inbound import RequestReceived
 from switch.eventlog.journal import InboundParked
 from switch.handlers.book import PartitionBook
 from switch.handlers.intake import Intake, Refused, Waiter
 from switch.handlers.issuers_side import IssuersSide
+from switch.handlers.recalls import Asked, Recalling, Recalls
 from switch.handlers.recorder import Recorder
 from switch.handlers.settings import PartitionSettings
-from switch.handlers.translate import JSON_CHANNEL
+from switch.handlers.translate import JSON_CHANNEL, complete_request, is_reversal
 from switch.handlers.waiting import WaitingRoom
 
 
@@ -52,6 +56,7 @@ class RequestsSide:
         self._recorder = recorder
         self._waiting = waiting
         self._issuers = issuers
+        self._recalls = Recalls(index, book, recorder)
         self.registry_confirmed_boot_ms = 0
 
     def take(self, offset: int, received: RequestReceived, now: Now) -> None:
@@ -89,10 +94,14 @@ class RequestsSide:
         if waiter is None:
             # older than any terminal waits; a repeat comes with a key of its own minute
             stale = make_decline(Reason.REQUEST_STALE, at=now.wall_ms, detail="its key is gone")
-            self._recorder.append((_refused(received, stale, now),), now, offset)
+            self._recorder.append((refused_event(received, stale, now),), now, offset)
             return
         refused = self._intake.prove(waiter, self._registry)
         if refused is not None:
+            self._refuse(offset, waiter, refused, now)
+            return
+        if received.channel != JSON_CHANNEL and received.mti[1] not in "124":
+            refused = Refused(Reason.TXN_NOT_SUPPORTED, f"MTI {received.mti}")
             self._refuse(offset, waiter, refused, now)
             return
         request = self._intake.read(waiter)
@@ -100,11 +109,8 @@ class RequestsSide:
             request = self._recall_card(request, received.fields.get("card_token", ""))
         if isinstance(request, Refused):
             self._refuse(offset, waiter, request, now)
-        elif request.mti[1:2] == "4":
+        elif is_reversal(received):
             self._take_reversal(offset, waiter, request, now)
-        elif received.channel != JSON_CHANNEL and request.mti[1] not in "12":
-            refused = Refused(Reason.TXN_NOT_SUPPORTED, f"MTI {request.mti}")
-            self._refuse(offset, waiter, refused, now)
         else:
             self._take_payment(offset, waiter, request, now)
 
@@ -129,9 +135,64 @@ class RequestsSide:
             case Verdict.CONFLICT:
                 self._conflict(offset, waiter, request, check, now)
             case Verdict.FRESH:
-                self._open(offset, waiter, request, now)
+                self._refer(offset, waiter, request, now)
 
-    def _open(self, offset: int, waiter: Waiter, request: PaymentRequest, now: Now) -> None:
+    def _refer(self, offset: int, waiter: Waiter, request: PaymentRequest, now: Now) -> None:
+        """Find the payment that a request wants to change; one long past is read back first."""
+        if not TRAITS[request.transaction].originals:
+            self._open(offset, waiter, request, None, now)
+            return
+        original = self._book.find_referred(request)
+        if original is not None:
+            self._open(offset, waiter, complete_request(request, original), None, now)
+            return
+        asked = Asked(offset, waiter, request)
+        match self._recalls.ask(asked, self._recorder.next_offset):
+            case Recalling.BEGUN | Recalling.JOINED:
+                self._recorder.hold_inbound(offset)
+            case Recalling.NOT_OURS:
+                self._open(offset, waiter, request, None, now)
+            case Recalling.TOO_MANY:
+                refused = Refused(Reason.ORIGINAL_UNREADABLE, "too many are being read")
+                self._refuse(offset, waiter, refused, now)
+
+    def recalled(self, rrn: str, payment: Payment | None, fault: str, now: Now) -> None:
+        """Go on with the requests that waited for an original to be read from the journal."""
+        for offset, waiter, request in self._recalls.take(rrn):
+            mark = self._recorder.begin_inbound_again(offset)
+            if fault:
+                refused = Refused(Reason.ORIGINAL_UNREADABLE, fault)
+                self._refuse(offset, waiter, refused, now)
+            else:
+                self._take_recalled(offset, waiter, request, payment, now)
+            self._recorder.end_inbound(offset, mark)
+
+    def _take_recalled(
+        self,
+        offset: int,
+        waiter: Waiter,
+        request: PaymentRequest,
+        recalled: Payment | None,
+        now: Now,
+    ) -> None:
+        """Check the key again: while the original was read, a repeat may have been decided."""
+        check = check_key(request, self._book, now.wall_ms)
+        if check.verdict is not Verdict.FRESH:
+            self._take_payment(offset, waiter, request, now)
+            return
+        original = self._book.find_referred(request) or recalled
+        if original is not None:
+            request = complete_request(request, original)
+        self._open(offset, waiter, request, recalled, now)
+
+    def _open(
+        self,
+        offset: int,
+        waiter: Waiter,
+        request: PaymentRequest,
+        recalled: Payment | None,
+        now: Now,
+    ) -> None:
         """Decide a new payment; whatever is decided, its key is taken from here on."""
         age_ms = now.boot_ms - self.registry_confirmed_boot_ms
         fact = PaymentRequested(
@@ -140,8 +201,9 @@ class RequestsSide:
             at=now.wall_ms,
             links_up=self._issuers.links_up,
             registry_confirmed=age_ms <= self._settings.registry_age_max_ms,
+            recalled=recalled,
         )
-        decisions = decide_payment(fact, self._book, self._registry)
+        decisions = decide_payment(fact, self._book, self._registry, self._settings.rules)
         if isinstance(decisions[-1], PaymentRouted):
             secrets = self._intake.upstream_secrets(waiter)  # may raise: before anything is written
             self._waiting.join(fact.rrn, waiter)
@@ -155,6 +217,8 @@ class RequestsSide:
         assert payment is not None
         assert payment.answer is not None
         effects.reply(self._waiting.tell(waiter, payment.answer, payment, now))
+        if payment.is_forwarding:
+            self._issuers.forward(payment.rrn, now)
 
     def _join(self, waiter: Waiter, payment: Payment) -> None:
         """A POS repeat gets the first's answer or silence; a partner is told to ask again."""
@@ -183,7 +247,7 @@ class RequestsSide:
     def _refuse(self, offset: int, waiter: Waiter, refused: Refused, now: Now) -> None:
         """Answer a message that is not even a payment, and keep the refusal for the audit."""
         answer = make_decline(refused.reason, at=now.wall_ms, detail=refused.detail)
-        event = _refused(waiter.received, answer, now)
+        event = refused_event(waiter.received, answer, now)
         effects = self._recorder.append((event,), now, offset)
         effects.reply(self._waiting.tell(waiter, answer, None, now))
 
@@ -206,7 +270,7 @@ class RequestsSide:
         effects = self._recorder.append((fact, *decisions), now, offset)
         effects.reply(self._waiting.tell(waiter, accepted.answer, None, now, ends_wait_of=ended))
         if accepted.upstream:
-            self._issuers.reverse(accepted.rrn, now)
+            self._issuers.forward(accepted.rrn, now)
 
     def _end_wait(self, accepted: ReversalAccepted) -> str:
         """An 0400 ends the wait for its original: that answer must never be delivered."""
@@ -214,7 +278,8 @@ class RequestsSide:
         return waiters[0].received.inbound_id if waiters else ""
 
 
-def _refused(received: RequestReceived, answer: Answer, now: Now) -> RequestRefused:
+def refused_event(received: RequestReceived, answer: Answer, now: Now) -> RequestRefused:
+    """Record that a message was refused before it was anything."""
     return RequestRefused(
         channel=received.channel,
         acquirer=received.acquirer,

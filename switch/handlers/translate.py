@@ -10,18 +10,18 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Protocol
 
+from msgspec.structs import replace
+
 from switch.codec import Dialect, Message
 from switch.codec.mti import response_mti
 from switch.domain.declines import decline_of
 from switch.domain.identifiers import MESSAGE_CLASSES, make_client_key, make_idempotency_key
 from switch.domain.money import CURRENCY_EXPONENTS, Money
-from switch.domain.payment.events import IssuerAnswered
+from switch.domain.payment.payment import Payment
 from switch.domain.payment.requests import Answer, OriginalReference, PaymentRequest
 from switch.domain.payment.rules import DecisionRules, format_local_time
-from switch.domain.payment.state import Payment
 from switch.domain.reasons import Reason
 from switch.domain.transactions import TransactionType
-from switch.domain.upstream import MatchKey, UpstreamAnswer, UpstreamRequest
 from switch.eventlog.inbound import RequestReceived
 
 JSON_CHANNEL: Final = "json"
@@ -30,6 +30,7 @@ JSON_CHANNEL: Final = "json"
 _TRANSACTIONS: Final = {
     ("0200", "310000", "00", "01"): TransactionType.BALANCE_INQUIRY,
     ("0200", "000000", "00", "22"): TransactionType.SALE,
+    ("0200", "000000", "64", "22"): TransactionType.INSTALMENT_SALE,
     ("0200", "200000", "00", "23"): TransactionType.SALE_VOID,
     ("0220", "200000", "00", "25"): TransactionType.REFUND,
     ("0100", "030000", "06", "10"): TransactionType.PRE_AUTHORIZATION,
@@ -37,24 +38,26 @@ _TRANSACTIONS: Final = {
     ("0200", "000000", "06", "20"): TransactionType.COMPLETION,
     ("0200", "200000", "06", "21"): TransactionType.COMPLETION_VOID,
     ("0220", "000000", "06", "24"): TransactionType.COMPLETION_ADVICE,
+    ("0220", "000000", "00", "36"): TransactionType.OFFLINE_ADVICE,
+    ("0220", "000000", "00", "32"): TransactionType.ADJUSTMENT_ADVICE,
+    ("0220", "000000", "00", "34"): TransactionType.ADJUSTMENT_ADVICE,
     ("0220", "000000", "00", "30"): TransactionType.OFFLINE_ADVICE,
-    ("0220", "000000", "00", "32"): TransactionType.OFFLINE_ADVICE,
-    ("0220", "000000", "00", "34"): TransactionType.OFFLINE_ADVICE,
 }
 # dialects without DE 60.1 tell by the rest
-_BY_MTI: Final = {key[:3]: kind for key, kind in _TRANSACTIONS.items()}
+_BY_MTI: Final = {key[:3]: kind for key, kind in _TRANSACTIONS.items()}  # the last one counts
+_ELECTRONIC_CASH_REFUND: Final = ("0200", "200000", "00", "27")
 _REVERSED: Final = {key[1:]: kind for key, kind in _TRANSACTIONS.items()}
 _REVERSED_BARE: Final = {key[1:3]: kind for key, kind in reversed(_TRANSACTIONS.items())}
 
 _PAYMENT_MTIS: Final = frozenset({"0100", "0200", "0220"})
 _MANDATORY: Final = (
     (3, "processing_code"),
-    (4, "amount_transaction"),
     (11, "stan"),
     (41, "terminal_id"),
     (42, "merchant_id"),
     (49, "currency"),
 )
+_INQUIRY_CODE: Final = "310000"
 _ECHOED: Final = (
     "processing_code",
     "amount_transaction",
@@ -68,7 +71,6 @@ _ECHOED: Final = (
 _ECHOED_OF_PAYMENT: Final = ("pan", "expiration_date", *_ECHOED)
 _CARD_ORGANISATION: Final = "CUP"
 _REMARK_CHARS_MAX: Final = 123  # DE 63: card organisation 3 + remark 120
-NO_TERMINAL: Final = "00000000"  # DE 41 of a partner's payment, which has no terminal
 
 
 class NotUnderstood(Exception):
@@ -110,6 +112,8 @@ def read_request(
         if not fields.get(name):
             raise NotUnderstood(f"DE {number} {name} is missing")
     is_reversal = received.mti[1] == "4"
+    if not fields.get("amount_transaction") and fields["processing_code"] != _INQUIRY_CODE:
+        raise NotUnderstood("DE 4 amount_transaction is missing")
     if received.card is None and not is_reversal:
         raise NotUnderstood("DE 2 pan is missing, and no track or chip data give it")
     parts = _split(dialect, "batch_data", fields)
@@ -144,6 +148,7 @@ def read_request(
         reversal_reason=fields.get("response_code", "") if is_reversal else "",
         original=original,
         partial_approval_accepted=parts.get("partial_approval", "") == "1",
+        transaction_code=parts.get("transaction_code", ""),
     )
 
 
@@ -184,13 +189,17 @@ def _read_transaction(
     if bare not in _PAYMENT_MTIS:
         return TransactionType.UNKNOWN
     if kind:
+        if (bare, code, condition, kind) == _ELECTRONIC_CASH_REFUND:
+            return TransactionType.REFUND
         return _TRANSACTIONS.get((bare, code, condition, kind), TransactionType.UNKNOWN)
     return _BY_MTI.get((bare, code, condition), TransactionType.UNKNOWN)
 
 
-def _read_amount(fields: dict[str, str]) -> Money:
+def _read_amount(fields: dict[str, str]) -> Money | None:
     if fields["currency"] not in CURRENCY_EXPONENTS:
         raise NotUnderstood("DE 49 currency is not a currency of this switch")
+    if not fields.get("amount_transaction"):
+        return None
     return Money(int(fields["amount_transaction"]), fields["currency"])
 
 
@@ -224,7 +233,7 @@ def _fingerprint(
             parts.get("transaction_code", ""),
             received.card.token if received.card else "",
             fields["processing_code"],
-            fields["amount_transaction"],
+            fields.get("amount_transaction", ""),
             fields["currency"],
             fields.get("pos_entry_mode", "")[:2],
             fields.get("pos_condition_code", ""),
@@ -237,34 +246,86 @@ def _fingerprint(
     )
 
 
+_JSON_TRANSACTIONS: Final = {
+    "void": TransactionType.SALE_VOID,  # or what the original's kind makes of it
+    "refund": TransactionType.REFUND,
+    "capture": TransactionType.COMPLETION,
+    "reverse": TransactionType.UNKNOWN,
+}
+
+
+def is_reversal(received: RequestReceived) -> bool:
+    """Say whether a message takes back another one: an 0400, or a partner's `reverse`."""
+    return received.mti[1:2] == "4" or received.fields.get("operation") == "reverse"
+
+
 def _read_json(received: RequestReceived, fingerprints: Fingerprints) -> PaymentRequest:
-    """Read a partner's payment; the gateway has checked shapes and the API key."""
+    """Read a partner's request; the gateway has checked shapes and the API key."""
     fields = received.fields
     card = received.card
+    parts = [
+        "json",
+        card.token if card else fields.get("card_token", ""),
+        fields.get("amount_minor", ""),
+        fields.get("currency", ""),
+        fields.get("store_id", ""),
+    ]
+    operation = fields.get("operation", "")
+    transaction = _JSON_TRANSACTIONS.get(operation) or TransactionType(
+        fields.get("transaction", "sale")
+    )
+    if operation or transaction is not TransactionType.SALE:
+        parts += [operation, transaction.value, fields.get("original_rrn", "")]
     return PaymentRequest(
         idempotency_key=make_client_key(
             client=fields["client_id"],
             merchant_id=fields["merchant_id"],
             idempotency_key=fields["idempotency_key"],
         ),
-        fingerprint=fingerprints.fingerprint(
-            (
-                "json",
-                card.token if card else fields.get("card_token", ""),
-                fields["amount_minor"],
-                fields["currency"],
-                fields.get("store_id", ""),
-            )
-        ),
+        fingerprint=fingerprints.fingerprint(parts),
         channel=JSON_CHANNEL,
         acquirer=received.acquirer,
         merchant_id=fields["merchant_id"],
-        transaction=TransactionType.SALE,
+        transaction=transaction,
         received_at=received.received_at,
         start_before=received.start_before,
         deadline_at=received.deadline_at,
-        amount=Money(int(fields["amount_minor"]), fields["currency"]),
+        amount=Money(int(fields["amount_minor"]), fields["currency"])
+        if "amount_minor" in fields
+        else None,
         card=card,
+        original=OriginalReference(rrn=fields["original_rrn"])
+        if "original_rrn" in fields
+        else None,
+    )
+
+
+_VOIDS: Final = {
+    TransactionType.PRE_AUTHORIZATION: TransactionType.PRE_AUTHORIZATION_VOID,
+    TransactionType.COMPLETION: TransactionType.COMPLETION_VOID,
+    TransactionType.COMPLETION_ADVICE: TransactionType.COMPLETION_VOID,
+}
+
+
+def complete_request(request: PaymentRequest, original: Payment) -> PaymentRequest:
+    """
+    Fill in what a partner need not repeat of the payment that it names: card, amount, kind.
+
+    A terminal states them all; then they stay as they are, to be compared.
+    """
+    if request.channel != JSON_CHANNEL:
+        return request
+    amount = original.amount
+    if amount is not None:
+        amount = Money(original.approved_minor, amount.currency)
+    transaction = request.transaction
+    if transaction is TransactionType.SALE_VOID:
+        transaction = _VOIDS.get(original.transaction, transaction)
+    return replace(
+        request,
+        transaction=transaction,
+        card=request.card or original.request.card,
+        amount=request.amount or amount,
     )
 
 
@@ -292,6 +353,8 @@ def build_answer(
         fields["authorization_id"] = answer.authorization_id
     if answer.amount is not None:
         fields["amount_transaction"] = f"{answer.amount.minor:012d}"
+    if answer.balance:
+        fields["additional_amounts"] = answer.balance
     if request.mti[1] != "4":
         fields["private_63"] = _remark(answer)
     return Message(mti=response_mti(request.mti), fields=fields)
@@ -313,106 +376,3 @@ def processing_requirement(answer: Answer) -> int:
 _SIGN_ON_AGAIN: Final = frozenset(
     {decline_of(Reason.MAC_INVALID).response_code, decline_of(Reason.BATCH_MISMATCH).response_code}
 )
-
-
-def upstream_debit(
-    payment: Payment, rules: DecisionRules, institution_id: str, secrets: dict[str, str | bytes]
-) -> UpstreamRequest:
-    """Build the debit for the issuer of a routed payment."""
-    terms = payment.terms
-    assert terms is not None
-    fields = _upstream_fields(payment, rules, institution_id, payment.request.received_at)
-    fields["transmission_time"] = payment.transmission_time
-    return UpstreamRequest(
-        link=terms.link,
-        match=match_key(payment, "payment"),
-        mti="0200",
-        fields=fields,
-        card=payment.request.card,
-        secrets=secrets,
-    )
-
-
-def upstream_reversal(
-    payment: Payment,
-    attempt: int,
-    transmission_time: str,
-    rules: DecisionRules,
-    institution_id: str,
-) -> UpstreamRequest:
-    """Build the reversal advice for the issuer; from the second attempt on a repeat (0421)."""
-    terms = payment.terms
-    assert terms is not None
-    fields = _upstream_fields(payment, rules, institution_id, payment.request.received_at)
-    fields["transmission_time"] = transmission_time
-    fields["original_data_elements"] = (
-        f"0200{payment.upstream_stan}{payment.transmission_time}"
-        f"{institution_id.rjust(11, '0')}{'0' * 11}"
-    )
-    return UpstreamRequest(
-        link=terms.link,
-        match=match_key(payment, "reversal"),
-        mti="0420" if attempt == 1 else "0421",
-        fields=fields,
-        card=payment.request.card,
-    )
-
-
-def match_key(payment: Payment, kind: str) -> MatchKey:
-    """Say what the issuer's answer must repeat."""
-    terminal_id = payment.request.terminal_id or NO_TERMINAL
-    return MatchKey(kind, payment.upstream_stan, payment.rrn, terminal_id)
-
-
-def _upstream_fields(
-    payment: Payment, rules: DecisionRules, institution_id: str, at: int
-) -> dict[str, str]:
-    request, terms = payment.request, payment.terms
-    assert request.amount is not None
-    assert terms is not None
-    local_time, local_date = format_local_time(at, rules)
-    return {
-        "processing_code": request.processing_code or "000000",
-        "amount_transaction": f"{request.amount.minor:012d}",
-        "stan": payment.upstream_stan,
-        "local_time": local_time,
-        "local_date": local_date,
-        "merchant_type": terms.merchant_type,
-        "pos_entry_mode": request.pos_entry_mode or "012",
-        "pos_condition_code": request.pos_condition_code or "00",
-        "acquirer_id": institution_id,
-        "rrn": payment.rrn,
-        "terminal_id": request.terminal_id or NO_TERMINAL,
-        "merchant_id": request.merchant_id,
-        "currency": request.amount.currency,
-    }
-
-
-def read_issuer_answer(answer: UpstreamAnswer, payment: Payment, at: int) -> IssuerAnswered:
-    """Read an issuer's answer to a debit; what cannot be trusted says so in `fault`."""
-    asked = payment.request.amount
-    assert asked is not None
-    fields = answer.fields
-    fault = answer.fault
-    code = fields.get("response_code", "")
-    if not fault and not code:
-        fault = "DE 39 response_code is missing"
-    digits = fields.get("amount_transaction", "")
-    if not fault and digits and not digits.isdecimal():
-        fault = "DE 4 amount_transaction is not decimal"
-    return IssuerAnswered(
-        rrn=payment.rrn,
-        response_code=code,
-        at=at,
-        authorization_id=fields.get("authorization_id", "").strip(),
-        settlement_date=fields.get("settlement_date", ""),
-        amount=_read_answered_amount(digits, fields.get("currency") or asked.currency, asked),
-        fault=fault,
-    )
-
-
-def _read_answered_amount(digits: str, currency: str, asked: Money) -> Money | None:
-    """Take what the answer states; one that names only a currency means the amount asked for."""
-    if digits.isdecimal():
-        return Money(int(digits), currency)
-    return None if currency == asked.currency else Money(asked.minor, currency)

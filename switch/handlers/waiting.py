@@ -3,8 +3,8 @@
 from typing import Final
 
 from switch.domain.clock import Now
+from switch.domain.payment.payment import Payment
 from switch.domain.payment.requests import Answer
-from switch.domain.payment.state import Payment
 from switch.eventlog.inbound import Reply
 from switch.handlers.answers import Answerer
 from switch.handlers.intake import Waiter

@@ -5,12 +5,8 @@ import pytest
 
 from loadtest.trail import Journal, RawRecord
 from switch.domain.money import Money
-from switch.domain.payment.events import (
-    OutcomeUnknown,
-    PaymentApproved,
-    PaymentRequested,
-    SettlementLine,
-)
+from switch.domain.payment.events import OutcomeUnknown, PaymentApproved, PaymentRequested
+from switch.domain.payment.payment import SettlementLine
 from switch.domain.payment.requests import Answer, PaymentRequest
 from switch.domain.transactions import TransactionType
 from switch.eventlog.journal import JournalRecord, PartitionClaimed, encode_record

@@ -11,20 +11,24 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 
 from switch.domain.money import Money
+from switch.domain.payment.duplicates import find_suspicion
+from switch.domain.payment.originals import check_original
+from switch.domain.payment.payment import Payment
 from switch.domain.payment.requests import PaymentRequest
+from switch.domain.payment.rules import DecisionRules
 from switch.domain.reasons import Reason
 from switch.domain.registry.entities import (
     Agent,
     AgentStatus,
+    DuplicatePolicy,
     Merchant,
     MerchantStatus,
     Terminal,
     TerminalStatus,
     mcc_of_merchant_id,
 )
-from switch.domain.transactions import TransactionType
-
-SUPPORTED_TRANSACTIONS: Final = frozenset({TransactionType.SALE})
+from switch.domain.terminal.state import TerminalState
+from switch.domain.transactions import TRAITS, Side, TransactionType
 
 
 class RegistryView(Protocol):
@@ -52,6 +56,13 @@ class DayTotals(msgspec.Struct, frozen=True, gc=False):
     count: int = 0
 
 
+class BatchSize(NamedTuple):
+    """How many payments a batch has, and since when (epoch ms)."""
+
+    payment_count: int
+    opened_at: int
+
+
 class Facts(NamedTuple):
     """Everything that the checks look at, gathered once."""
 
@@ -62,6 +73,11 @@ class Facts(NamedTuple):
     totals: DayTotals
     at: int
     registry_confirmed: bool
+    till: TerminalState | None = None  # what the terminal itself has said since it was registered
+    batch: BatchSize | None = None  # of the batch that the request names
+    original: Payment | None = None
+    earlier: Payment | None = None  # the terminal's last payment with this card and amount
+    rules: DecisionRules = DecisionRules()
 
 
 class Refusal(NamedTuple):
@@ -74,16 +90,43 @@ class Refusal(NamedTuple):
 Check = Callable[[Facts], Refusal | None]
 
 
+class Memory(Protocol):
+    """What the checks read of the partition's own memory."""
+
+    def day_totals(self, merchant_id: str, at: int) -> DayTotals:
+        """Return what the merchant has been given on the business day of `at`."""
+        ...
+
+    def find_till(self, request: PaymentRequest) -> TerminalState | None:
+        """Return what the request's terminal has said: sign-on, batch, keys."""
+        ...
+
+    def measure_batch(self, request: PaymentRequest) -> BatchSize | None:
+        """Return how large the request's batch is; None if it is empty, or there is none."""
+        ...
+
+    def find_referred(self, request: PaymentRequest) -> Payment | None:
+        """Return the payment that a request wants to change."""
+        ...
+
+    def find_alike(self, request: PaymentRequest) -> Payment | None:
+        """Return the terminal's last payment with the same card and amount."""
+        ...
+
+
 def gather_facts(
     request: PaymentRequest,
     registry: RegistryView,
-    totals: DayTotals,
+    memory: Memory,
+    rules: DecisionRules,
     *,
     at: int,
     registry_confirmed: bool,
+    recalled: Payment | None,
 ) -> Facts:
     """Look up what the checks need."""
     merchant = registry.find_merchant(request.merchant_id)
+    traits = TRAITS[request.transaction]
     return Facts(
         request=request,
         terminal=registry.find_terminal(request.acquirer, request.terminal_id)
@@ -91,9 +134,14 @@ def gather_facts(
         else None,
         merchant=merchant,
         agents=registry.agent_chain(merchant.agent_id) if merchant and merchant.agent_id else None,
-        totals=totals,
+        totals=memory.day_totals(request.merchant_id, request.received_at),
         at=at,
         registry_confirmed=registry_confirmed,
+        till=memory.find_till(request),
+        batch=memory.measure_batch(request),
+        original=(memory.find_referred(request) or recalled) if traits.originals else None,
+        earlier=memory.find_alike(request) if traits.takes_limits else None,
+        rules=rules,
     )
 
 
@@ -120,17 +168,37 @@ def check_terminal_status(facts: Facts) -> Refusal | None:
 
 def check_sign_on(facts: Facts) -> Refusal | None:
     """The terminal has signed on; one whose profile knows no sign-on is registered as such."""
-    if facts.terminal is None or facts.terminal.signed_on:
+    if facts.terminal is None:
         return None
-    return Refusal(Reason.SIGN_ON_REQUIRED)
+    till = facts.till
+    is_signed_on = facts.terminal.signed_on if till is None else till.is_signed_on
+    return None if is_signed_on else Refusal(Reason.SIGN_ON_REQUIRED)
 
 
 def check_batch(facts: Facts) -> Refusal | None:
     """The batch is the open one, compared for equality because batch numbers wrap."""
-    terminal = facts.terminal
-    if terminal is None or not terminal.batch or terminal.batch == facts.request.batch:
+    terminal, till = facts.terminal, facts.till
+    if terminal is None:
         return None
-    return Refusal(Reason.BATCH_MISMATCH, f"open batch {terminal.batch}")
+    open_batch = (till.batch if till is not None else "") or terminal.batch
+    if open_batch and open_batch != facts.request.batch:
+        return Refusal(Reason.BATCH_MISMATCH, f"open batch {open_batch}")
+    return _check_batch_bounds(facts)
+
+
+def _check_batch_bounds(facts: Facts) -> Refusal | None:
+    """A batch has room for so many payments, and for so many days (docs/rules.md 2)."""
+    batch, rules = facts.batch, facts.rules
+    if batch is None:
+        return None
+    if batch.payment_count >= rules.batch_count_max:
+        return Refusal(Reason.BATCH_FULL, f"{rules.batch_count_max} payments")
+    if facts.at - batch.opened_at > rules.batch_days_max * _DAY_MS:
+        return Refusal(Reason.BATCH_FULL, f"open for {rules.batch_days_max} days")
+    return None
+
+
+_DAY_MS: Final = 86_400_000
 
 
 _MERCHANT_REFUSALS: Final = {
@@ -170,7 +238,7 @@ def check_configuration(facts: Facts) -> Refusal | None:
 def check_transaction(facts: Facts) -> Refusal | None:
     """The switch knows this kind of transaction; merchant and terminal may use it."""
     transaction = facts.request.transaction
-    if transaction not in SUPPORTED_TRANSACTIONS:
+    if transaction is TransactionType.UNKNOWN:
         return Refusal(Reason.TXN_NOT_SUPPORTED, transaction.value)
     if facts.merchant is not None and transaction not in facts.merchant.transactions:
         return Refusal(Reason.TXN_NOT_ENABLED, f"merchant: {transaction.value}")
@@ -207,8 +275,13 @@ def check_mcc(facts: Facts) -> Refusal | None:
 
 
 def check_amount(facts: Facts) -> Refusal | None:
-    """The amount is positive, in the merchant's currency and within its limits."""
+    """The amount is positive, in the merchant's currency and, to be debited, within limits."""
     merchant, amount = facts.merchant, facts.request.amount
+    traits = TRAITS[facts.request.transaction]
+    if not traits.has_amount:
+        return None
+    if amount is None and traits.originals:
+        return None  # it was to be the original's; there is none
     if merchant is None or amount is None:
         return Refusal(Reason.AMOUNT_NOT_POSITIVE)
     if amount.currency != merchant.currency:
@@ -216,6 +289,8 @@ def check_amount(facts: Facts) -> Refusal | None:
         return Refusal(Reason.CURRENCY_NOT_ENABLED, told)
     if amount.minor <= 0:
         return Refusal(Reason.AMOUNT_NOT_POSITIVE)
+    if traits.side is not Side.DEBIT and not traits.takes_limits:
+        return None
     terminal_max = facts.terminal.amount_max_minor if facts.terminal else None
     for limit in (merchant.amount_max_minor, terminal_max):
         if limit is not None and amount.minor > limit:
@@ -226,7 +301,7 @@ def check_amount(facts: Facts) -> Refusal | None:
 def check_daily_limits(facts: Facts) -> Refusal | None:
     """Today's payments of the merchant, this one included, stay within its limits."""
     merchant, amount = facts.merchant, facts.request.amount
-    if merchant is None or amount is None:
+    if merchant is None or amount is None or not TRAITS[facts.request.transaction].takes_limits:
         return None
     limit = merchant.daily_amount_max_minor
     if limit is not None and facts.totals.amount_minor + amount.minor > limit:
@@ -235,6 +310,23 @@ def check_daily_limits(facts: Facts) -> Refusal | None:
     if limit is not None and facts.totals.count + 1 > limit:
         return Refusal(Reason.DAILY_COUNT_OVER_LIMIT, f"limit {limit}")
     return None
+
+
+def check_duplicate(facts: Facts) -> Refusal | None:
+    """The cashier is not charging the same card the same amount again by mistake."""
+    merchant = facts.merchant
+    if merchant is None or merchant.duplicate_policy is not DuplicatePolicy.REFUSE:
+        return None
+    first = find_suspicion(facts.request, merchant, facts.earlier, facts.at)
+    return Refusal(Reason.SUSPECTED_DUPLICATE, f"first {first.rrn}") if first else None
+
+
+def check_referred(facts: Facts) -> Refusal | None:
+    """The payment that is to be changed is there, and can be changed so."""
+    if not TRAITS[facts.request.transaction].originals:
+        return None
+    objection = check_original(facts.request, facts.original, facts.at, facts.rules)
+    return Refusal(objection.reason, objection.detail) if objection else None
 
 
 def check_age(facts: Facts) -> Refusal | None:
@@ -262,6 +354,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_mcc,
     check_amount,
     check_daily_limits,
+    check_duplicate,
+    check_referred,
     check_age,
     check_registry,
 )

@@ -1,94 +1,84 @@
 """
-The decider of a new payment and of the issuer's word on it: pure, `decide(fact, ...) -> decisions`.
+The decider of a new payment: pure, `decide(fact, ...) -> decisions`.
 
 A fact (asked, answered, timed out) is both the command and the first event of the record; what is
 returned here are the decisions that follow it in the same record. So a recorded fact, decided again
 over the same state and registry, must give the recorded decisions.
 """
 
-from collections.abc import Sequence
 from typing import Final, Protocol
 
-from switch.domain.declines import IssuerOutcome, decline_of, issuer_code
-from switch.domain.fees import compute_fee
 from switch.domain.money import Money
-from switch.domain.payment.checks import DayTotals, RegistryView, first_refusal, gather_facts
+from switch.domain.payment.checks import Facts, Memory, first_refusal, gather_facts
+from switch.domain.payment.duplicates import find_suspicion
 from switch.domain.payment.events import (
-    IssuerAnswered,
-    IssuerTimedOut,
-    OutcomeUnknown,
-    PaymentApproved,
+    AdviceAccepted,
+    CaseOpened,
     PaymentDeclined,
     PaymentEvent,
     PaymentRequested,
     PaymentRouted,
-    RouteTerms,
-    SettlementLine,
 )
+from switch.domain.payment.originals import adjusted_minor, check_original
+from switch.domain.payment.outcomes import make_decline, make_line
 from switch.domain.payment.requests import Answer
+from switch.domain.payment.routing import (
+    Chosen,
+    NoRoute,
+    RoutingView,
+    choose_route,
+    make_terms,
+    may_stand_in,
+)
 from switch.domain.payment.rules import (
     DecisionRules,
     format_transmission_time,
-    resolve_settlement_date,
+    settlement_day,
 )
-from switch.domain.payment.state import Payment
 from switch.domain.reasons import Reason
-from switch.domain.registry.entities import Issuer, Merchant, Route
+from switch.domain.registry.entities import DuplicatePolicy
+from switch.domain.transactions import TransactionType
 
-PARTIAL_APPROVAL: Final = "10"
-
-
-class RoutingView(RegistryView, Protocol):
-    """What the decider reads of the registry beyond the checks."""
-
-    def find_issuer(self, pan_bin: str) -> Issuer | None:
-        """Return the issuer with the longest matching BIN."""
-        ...
-
-    def routes_of(self, issuer_id: str) -> Sequence[Route]:
-        """Return the issuer's active routes, best first."""
-        ...
+ACCEPTED: Final = "00"
+_CAUSES: Final = {
+    TransactionType.OFFLINE_ADVICE: "offline",
+    TransactionType.ADJUSTMENT_ADVICE: "adjustment",
+    TransactionType.COMPLETION_ADVICE: "completion-advice",
+}
+STAND_IN: Final = "stand-in"
+TOO_MANY_OPEN: Final = "too many payments without an outcome"
 
 
-class PaymentMemory(Protocol):
+class PaymentMemory(Memory, Protocol):
     """What the decider reads of the partition's own memory."""
 
-    def day_totals(self, merchant_id: str, at: int) -> DayTotals:
-        """Return what the merchant has been given on the business day of `at`."""
-        ...
-
     def next_upstream_stan(self) -> str:
-        """Return the trace number that the next debit gets; empty if too many are in use."""
+        """Return the trace number that the next request gets; empty if too many are in use."""
         ...
-
-
-def make_decline(reason: Reason, *, at: int, rrn: str = "", detail: str = "") -> Answer:
-    """Turn a reason of the catalogue into the answer that a terminal is told."""
-    return Answer(
-        response_code=decline_of(reason).response_code,
-        at=at,
-        rrn=rrn,
-        reason=reason.value,
-        detail=detail,
-    )
 
 
 def decide_payment(
-    fact: PaymentRequested, memory: PaymentMemory, registry: RoutingView
+    fact: PaymentRequested,
+    memory: PaymentMemory,
+    registry: RoutingView,
+    rules: DecisionRules,
 ) -> tuple[PaymentEvent, ...]:
-    """Decline a new payment, or route it: the order is docs/rules.md 7."""
-    refusal = first_refusal(
-        gather_facts(
-            fact.request,
-            registry,
-            memory.day_totals(fact.request.merchant_id, fact.request.received_at),
-            at=fact.at,
-            registry_confirmed=fact.registry_confirmed,
-        )
+    """Decline a new payment, or route it, or take it as an advice: the order is docs/rules.md 7."""
+    facts = gather_facts(
+        fact.request,
+        registry,
+        memory,
+        rules,
+        at=fact.at,
+        registry_confirmed=fact.registry_confirmed,
+        recalled=fact.recalled,
     )
+    if fact.request.transaction in _CAUSES:
+        return _decide_advice(fact, facts, memory, registry)
+    refusal = first_refusal(facts)
     if refusal is not None:
         return (_decline(fact, refusal.reason, refusal.detail),)
-    return (_route(fact, memory, registry),)
+    return (_route(fact, facts, memory, registry),)
 
 
 def _decline(fact: PaymentRequested, reason: Reason, detail: str = "") -> PaymentDeclined:
@@ -97,130 +87,166 @@ def _decline(fact: PaymentRequested, reason: Reason, detail: str = "") -> Paymen
 
 
 def _route(
-    fact: PaymentRequested, memory: PaymentMemory, registry: RoutingView
-) -> PaymentRouted | PaymentDeclined:
-    """Choose the first route whose link is up; nothing was sent yet, so any link will do."""
-    card = fact.request.card
-    issuer = registry.find_issuer(card.bin) if card else None
-    if issuer is None:
-        return _decline(fact, Reason.ISSUER_UNKNOWN, f"BIN {card.bin[:6]}" if card else "no card")
-    routes = registry.routes_of(issuer.issuer_id)
-    if not routes:
-        return _decline(fact, Reason.NO_ROUTE, issuer.issuer_id)
-    route = next((route for route in routes if route.link in fact.links_up), None)
-    if route is None:
-        return _decline(fact, Reason.ISSUER_DOWN, issuer.issuer_id)
+    fact: PaymentRequested, facts: Facts, memory: PaymentMemory, registry: RoutingView
+) -> PaymentRouted | PaymentDeclined | AdviceAccepted:
+    """Ask the card's issuer; where it cannot be asked, stand in for it if that is configured."""
+    request, original = fact.request, facts.original
+    way = choose_route(request, registry, fact.links_up, original)
+    stands_in = isinstance(way, NoRoute) and way.issuer is not None
+    if isinstance(way, NoRoute):
+        if way.issuer is None or way.route is None or not may_stand_in(request, way.issuer):
+            return _decline(fact, way.reason, way.detail)
+        way = Chosen(way.issuer, way.route)
     stan = memory.next_upstream_stan()
     if not stan:
-        return _decline(fact, Reason.ISSUER_DOWN, "too many payments without an outcome")
-    merchant = registry.find_merchant(fact.request.merchant_id)
-    assert merchant is not None, "the checks refuse an unknown merchant"
+        return _decline(fact, Reason.ISSUER_DOWN, TOO_MANY_OPEN)
+    if stands_in:
+        return _accept_advice(fact, facts, way, stan, cause=STAND_IN, amount=request.amount)
+    assert facts.merchant is not None, "the checks refuse an unknown merchant"
     return PaymentRouted(
         rrn=fact.rrn,
-        terms=_terms(merchant, issuer, route),
+        terms=make_terms(facts.merchant, way.issuer, way.route),
         upstream_stan=stan,
         transmission_time=format_transmission_time(fact.at),
+        original_rrn=original.rrn if original else "",
+        warning=_find_warning(facts),
     )
 
 
-def _terms(merchant: Merchant, issuer: Issuer, route: Route) -> RouteTerms:
-    assert merchant.fee_plan is not None, "the checks refuse an incomplete merchant"
-    return RouteTerms(
-        issuer_id=issuer.issuer_id,
-        link=route.link,
-        merchant_type=merchant.mcc,
-        fee_plan=merchant.fee_plan,
-        agent_id=merchant.agent_id,
-    )
+def _find_warning(facts: Facts) -> str:
+    """Name what a merchant wants to be warned of, and let through."""
+    merchant = facts.merchant
+    assert merchant is not None
+    if merchant.duplicate_policy is not DuplicatePolicy.WARN:
+        return ""
+    first = find_suspicion(facts.request, merchant, facts.earlier, facts.at)
+    return f"{Reason.SUSPECTED_DUPLICATE.value}: first {first.rrn}" if first else ""
 
 
-def decide_issuer_answer(
-    payment: Payment, fact: IssuerAnswered, rules: DecisionRules
+# -- advices ---------------------------------------------------------------------------------------
+
+
+def _decide_advice(
+    fact: PaymentRequested, facts: Facts, memory: PaymentMemory, registry: RoutingView
 ) -> tuple[PaymentEvent, ...]:
-    """Judge the first answer to a debit that is still waited for (docs/rules.md 4)."""
-    if fact.fault:
-        return (_unknown(payment, "untrusted-answer", fact.at, fact.fault),)
-    outcome = issuer_code(fact.response_code).outcome
-    if outcome is IssuerOutcome.UNKNOWN:
-        return (_unknown(payment, "unknown-code", fact.at, f"issuer said {fact.response_code}"),)
-    if outcome is IssuerOutcome.DECLINED:
-        return (_decline_by_issuer(payment, fact),)
-    if fact.response_code == PARTIAL_APPROVAL:
-        return _decide_partial_approval(payment, fact, rules)
-    if fact.amount is not None and fact.amount != payment.request.amount:
-        return (_unknown(payment, "other-amount", fact.at),)
-    return (_approve(payment, fact, payment.request.amount, rules),)
+    """
+    Take what a terminal reports; it has happened, so only what names no original can be refused.
+
+    A completion advice is under the rules of a completion. Whatever else is wrong with an advice,
+    it is accepted; what cannot be told to any issuer becomes a case.
+    """
+    request, original = fact.request, facts.original
+    transaction = request.transaction
+    if transaction is not TransactionType.OFFLINE_ADVICE and not _is_bare_adjustment(facts):
+        objection = check_original(request, original, fact.at, facts.rules)
+        if objection is not None:
+            return (_decline(fact, objection.reason, objection.detail),)
+    amount = request.amount
+    if transaction is TransactionType.ADJUSTMENT_ADVICE:
+        amount = _find_extra(facts)
+    doubt = _find_doubt(facts, amount)
+    way = choose_route(request, registry, fact.links_up, original)
+    if isinstance(way, NoRoute):
+        if way.issuer is not None and way.route is not None:
+            way = Chosen(way.issuer, way.route)  # its line is down: it is told when it is up again
+        else:
+            doubt = doubt or f"{way.reason.value}: {way.detail}"
+    stan = "" if doubt else memory.next_upstream_stan()
+    if isinstance(way, NoRoute) or doubt or not stan:
+        return _accept_doubtful(fact, facts, doubt or TOO_MANY_OPEN)
+    cause = _CAUSES[transaction]
+    return (_accept_advice(fact, facts, way, stan, cause=cause, amount=amount),)
 
 
-def _decide_partial_approval(
-    payment: Payment, fact: IssuerAnswered, rules: DecisionRules
-) -> tuple[PaymentEvent, ...]:
-    """Take part of the amount only where the terminal said that it can (DE 60.6)."""
-    asked, given = payment.request.amount, fact.amount
-    assert asked is not None, "a payment without an amount was routed"
-    if given is None or given.currency != asked.currency or not 0 < given.minor <= asked.minor:
-        return (_unknown(payment, "other-amount", fact.at),)
-    if payment.request.partial_approval_accepted and not payment.reverse_requested:
-        return (_approve(payment, fact, given, rules),)
-    answer = make_decline(Reason.PARTIAL_APPROVAL_REFUSED, at=fact.at, rrn=payment.rrn)
-    return (OutcomeUnknown(rrn=payment.rrn, cause="partial-approval", answer=answer),)
+def _is_bare_adjustment(facts: Facts) -> bool:
+    """An adjustment that quotes nothing cannot be compared with anything: a person must look."""
+    request = facts.request
+    return request.transaction is TransactionType.ADJUSTMENT_ADVICE and request.original is None
 
 
-def _decline_by_issuer(payment: Payment, fact: IssuerAnswered) -> PaymentDeclined:
-    answer = Answer(
-        response_code=fact.response_code,
-        at=fact.at,
-        rrn=payment.rrn,
-        reason=Reason.ISSUER_DECLINED.value,
-    )
-    return PaymentDeclined(rrn=payment.rrn, answer=answer)
+def _find_extra(facts: Facts) -> Money | None:
+    """
+    Take DE 4 of an adjustment as the new total: only what it adds is debited.
+
+    Were it taken as an addition, a terminal that means the total would debit twice
+    (docs/adr/0015-what-an-adjustment-debits.md).
+    """
+    original, amount = facts.original, facts.request.amount
+    if original is None or amount is None:
+        return None
+    extra = amount.minor - original.approved_minor - adjusted_minor(original)
+    return Money(extra, amount.currency) if extra > 0 else None
 
 
-def _unknown(payment: Payment, cause: str, at: int, detail: str = "") -> OutcomeUnknown:
-    """Intend the reversal; the terminal is told 98, or that it took the payment back itself."""
-    reason = Reason.ALREADY_REVERSED if payment.reverse_requested else Reason.UPSTREAM_UNKNOWN
-    answer = make_decline(reason, at=at, rrn=payment.rrn, detail=detail or cause)
-    return OutcomeUnknown(rrn=payment.rrn, cause=cause, answer=answer)
+def _find_doubt(facts: Facts, amount: Money | None) -> str:
+    """Say why nobody can be asked for the money of an advice; empty if somebody can."""
+    merchant = facts.merchant
+    if merchant is None:
+        return Reason.MERCHANT_NOT_FOUND.value
+    if missing := merchant.missing_fields():
+        return f"{Reason.MERCHANT_CONFIG_INCOMPLETE.value}: {','.join(missing)}"
+    if amount is None or amount.minor <= 0:
+        return "it adds nothing to what was debited"
+    return ""
 
 
-def _approve(
-    payment: Payment, fact: IssuerAnswered, amount: Money | None, rules: DecisionRules
-) -> PaymentApproved | OutcomeUnknown:
-    """Approve, unless the terminal has taken the payment back in the meantime."""
-    if payment.reverse_requested:
-        return _unknown(payment, "reversal-requested", fact.at)
-    request, terms = payment.request, payment.terms
+def _accept_advice(
+    fact: PaymentRequested,
+    facts: Facts,
+    way: Chosen,
+    stan: str,
+    *,
+    cause: str,
+    amount: Money | None,
+) -> AdviceAccepted:
+    """Approve without the issuer; it is told until it answers."""
+    assert facts.merchant is not None
     assert amount is not None
-    assert terms is not None, "an answer to a payment that was never routed"
-    settlement_date, warning = resolve_settlement_date(fact.settlement_date, fact.at, rules)
-    answer = Answer(
-        response_code=fact.response_code,
-        at=fact.at,
-        rrn=payment.rrn,
-        authorization_id=fact.authorization_id,
-        settlement_date=settlement_date[5:7] + settlement_date[8:10],
-        amount=None if amount == request.amount else amount,
+    request = fact.request
+    terms = make_terms(facts.merchant, way.issuer, way.route)
+    day = settlement_day(fact.at, facts.rules).isoformat()
+    return AdviceAccepted(
+        rrn=fact.rrn,
+        cause=cause,
+        answer=_make_acceptance(fact, facts.rules),
+        terms=terms,
+        upstream_stan=stan,
+        transmission_time=format_transmission_time(fact.at),
+        line=make_line(request, terms, amount, day),
+        original_rrn=facts.original.rrn if facts.original else "",
+        sent_amount=None if amount == request.amount else amount,
     )
-    line = SettlementLine(
+
+
+def _make_acceptance(fact: PaymentRequested, rules: DecisionRules) -> Answer:
+    """Approve with the authorization that the terminal quotes, else one of our own."""
+    quoted = fact.request.original
+    day = settlement_day(fact.at, rules)
+    return Answer(
+        response_code=ACCEPTED,
+        at=fact.at,
+        rrn=fact.rrn,
+        authorization_id=(quoted.authorization_id if quoted else "") or fact.rrn[-6:],
+        settlement_date=f"{day.month:02d}{day.day:02d}",
+    )
+
+
+def _accept_doubtful(fact: PaymentRequested, facts: Facts, doubt: str) -> tuple[PaymentEvent, ...]:
+    """Accept what nobody can be told of; a person must find out whose money it is."""
+    request = fact.request
+    accepted = AdviceAccepted(
+        rrn=fact.rrn,
+        cause=_CAUSES[request.transaction],
+        answer=_make_acceptance(fact, facts.rules),
+        original_rrn=facts.original.rrn if facts.original else "",
+    )
+    case = CaseOpened(
+        case_id=f"advice-unroutable-{fact.rrn}",
+        kind="advice-unroutable",
+        at=fact.at,
+        rrn=fact.rrn,
         acquirer=request.acquirer,
         merchant_id=request.merchant_id,
-        terminal_id=request.terminal_id,
-        batch=request.batch,
-        settlement_date=settlement_date,
-        currency=amount.currency,
-        gross_minor=amount.minor,
-        fee_minor=compute_fee(amount.minor, terms.fee_plan),
-        agent_id=terms.agent_id,
+        detail=doubt,
     )
-    return PaymentApproved(rrn=payment.rrn, answer=answer, line=line, warning=warning)
-
-
-NEVER_SENT: Final = "window-missed"
-
-
-def decide_issuer_timeout(payment: Payment, fact: IssuerTimedOut) -> tuple[PaymentEvent, ...]:
-    """Silence after a send means reversal; a debit that was certainly never sent is declined."""
-    if fact.cause == NEVER_SENT:
-        answer = make_decline(Reason.SEND_WINDOW_MISSED, at=fact.at, rrn=payment.rrn)
-        return (PaymentDeclined(rrn=payment.rrn, answer=answer),)
-    return (_unknown(payment, fact.cause, fact.at),)
+    return (accepted, case)

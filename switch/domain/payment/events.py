@@ -7,8 +7,8 @@ goes on with the decisions. A tag, once written, never changes its meaning.
 
 import msgspec
 
-from switch.domain.fees import FeePlan
 from switch.domain.money import Money
+from switch.domain.payment.payment import Payment, RouteTerms, SettlementLine
 from switch.domain.payment.requests import Answer, PaymentRequest
 
 
@@ -24,24 +24,18 @@ class Event(
 
 
 class PaymentRequested(Event, frozen=True, kw_only=True, tag="payment-requested.v1"):
-    """Fact: a new payment was asked for; `links_up` names the issuer links then in service."""
+    """
+    Fact: a new payment was asked for; `links_up` names the issuer links then in service.
+
+    `recalled` is the original that it quotes, where that had to be read back from the journal.
+    """
 
     rrn: str
     request: PaymentRequest
     at: int
     links_up: tuple[str, ...] = ()
     registry_confirmed: bool = True
-
-
-class RouteTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What the registry said when the payment was routed, as far as later steps need it."""
-
-    issuer_id: str
-    link: str
-    merchant_type: str
-    fee_plan: FeePlan
-    agent_id: str = ""
-    store_id: str = ""
+    recalled: Payment | None = None
 
 
 class PaymentRouted(Event, frozen=True, kw_only=True, tag="payment-routed.v1"):
@@ -49,12 +43,36 @@ class PaymentRouted(Event, frozen=True, kw_only=True, tag="payment-routed.v1"):
     Decision: the debit may be sent over `link`, once, within the send window.
 
     `upstream_stan` is DE 11 and `transmission_time` DE 7 (MMDDhhmmss, UTC) towards the issuer.
+    `original_rrn` names the payment that this one changes; it is held from here on. `warning` says
+    what is odd about a request that was let through.
     """
 
     rrn: str
     terms: RouteTerms
     upstream_stan: str
     transmission_time: str
+    original_rrn: str = ""
+    warning: str = ""
+
+
+class AdviceAccepted(Event, frozen=True, kw_only=True, tag="advice-accepted.v1"):
+    """
+    Decision: approved without the issuer, who is told until it answers.
+
+    `cause`: `offline`, `adjustment` or `completion-advice` (the terminal reports what it did), or
+    `stand-in` (the issuer could not be asked). `sent_amount` is what the issuer is asked for where
+    that is not the amount of the request. Without `terms` nobody can be told: a case says why.
+    """
+
+    rrn: str
+    cause: str
+    answer: Answer
+    terms: RouteTerms | None = None
+    upstream_stan: str = ""
+    transmission_time: str = ""
+    line: SettlementLine | None = None
+    original_rrn: str = ""
+    sent_amount: Money | None = None
 
 
 class PaymentDeclined(Event, frozen=True, kw_only=True, tag="payment-declined.v1"):
@@ -74,6 +92,7 @@ class IssuerAnswered(Event, frozen=True, kw_only=True, tag="issuer-answered.v1")
     settlement_date: str = ""  # MMDD, as the issuer wrote it
     amount: Money | None = None
     fault: str = ""  # why the answer cannot be trusted, empty if it can
+    balance: str = ""  # DE 54 of an inquiry's answer
 
 
 class IssuerTimedOut(Event, frozen=True, kw_only=True, tag="issuer-timed-out.v1"):
@@ -97,36 +116,12 @@ class LateAnswerReceived(Event, frozen=True, kw_only=True, tag="late-answer-rece
     at: int
 
 
-class SettlementLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """
-    The settlement effect of one event in minor units; a reversal's line has negative amounts.
-
-    `net_minor = gross_minor - fee_minor`; `settlement_date` is MMDD resolved to a full date
-    (YYYY-MM-DD).
-    """
-
-    acquirer: str
-    merchant_id: str
-    settlement_date: str
-    currency: str
-    gross_minor: int
-    fee_minor: int
-    terminal_id: str = ""
-    batch: str = ""
-    agent_id: str = ""
-
-    @property
-    def net_minor(self) -> int:
-        """What the merchant is owed for this line."""
-        return self.gross_minor - self.fee_minor
-
-
 class PaymentApproved(Event, frozen=True, kw_only=True, tag="payment-approved.v1"):
-    """Decision: the issuer debited; the terminal may be told so once this is durable."""
+    """Decision: the issuer agreed; the terminal may be told so once this is durable."""
 
     rrn: str
     answer: Answer
-    line: SettlementLine
+    line: SettlementLine | None = None  # a hold or an inquiry settles nothing
     warning: str = ""  # what is odd about the issuer's answer, though it is an approval
 
 
@@ -142,6 +137,42 @@ class OutcomeUnknown(Event, frozen=True, kw_only=True, tag="outcome-unknown.v1")
     rrn: str
     cause: str
     answer: Answer
+
+
+class OutcomeAwaited(Event, frozen=True, kw_only=True, tag="outcome-awaited.v1"):
+    """
+    Decision: nobody knows whether the refund was booked, so it is repeated until answered.
+
+    Never reversed: that would take the money back. `cause` as that of OutcomeUnknown.
+    """
+
+    rrn: str
+    cause: str
+    answer: Answer
+
+
+class RepeatAttempted(Event, frozen=True, kw_only=True, tag="repeat-attempted.v1"):
+    """Decision: an advice or a repeated refund is sent, for the `attempt`-th time (from 1)."""
+
+    rrn: str
+    attempt: int
+    at: int
+
+
+class AdviceConfirmed(Event, frozen=True, kw_only=True, tag="advice-confirmed.v1"):
+    """Decision: the issuer has taken the advice."""
+
+    rrn: str
+    at: int
+
+
+class ReturnOrdered(Event, frozen=True, kw_only=True, tag="return-ordered.v1"):
+    """Decision: an operator takes an approved payment back; its issuer is told until it answers."""
+
+    rrn: str
+    case_id: str
+    by: str
+    at: int
 
 
 class ReversalRequested(Event, frozen=True, kw_only=True, tag="reversal-requested.v1"):
@@ -207,6 +238,9 @@ class CaseOpened(Event, frozen=True, kw_only=True, tag="case-opened.v1"):
     at: int
     rrn: str = ""
     detail: str = ""
+    acquirer: str = ""
+    merchant_id: str = ""
+    terminal_id: str = ""
 
 
 class DuplicateConflicted(Event, frozen=True, kw_only=True, tag="duplicate-conflicted.v1"):
@@ -235,6 +269,11 @@ class RequestRefused(Event, frozen=True, kw_only=True, tag="request-refused.v1")
 PaymentEvent = (
     PaymentRequested
     | PaymentRouted
+    | AdviceAccepted
+    | OutcomeAwaited
+    | RepeatAttempted
+    | AdviceConfirmed
+    | ReturnOrdered
     | PaymentDeclined
     | IssuerAnswered
     | IssuerTimedOut

@@ -3,9 +3,10 @@
 import enum
 from typing import NamedTuple, Protocol
 
+from switch.domain.payment.payment import Payment, Phase
 from switch.domain.payment.requests import Answer, PaymentRequest
-from switch.domain.payment.state import Payment, Phase
 from switch.domain.reasons import Reason
+from switch.domain.transactions import TransactionType
 
 
 class RepeatMemory(Protocol):
@@ -58,6 +59,8 @@ def check_key(request: PaymentRequest, memory: RepeatMemory, at: int) -> KeyChec
         return KeyCheck(Verdict.CONFLICT, known, reason=Reason.ALREADY_REVERSED)
     if known.answer is None:
         return KeyCheck(Verdict.JOIN, known)
+    if known.transaction is TransactionType.BALANCE_INQUIRY:
+        return FRESH  # it moves nothing and its answer is of that moment: it is asked again
     if (
         known.phase is Phase.APPROVED
         and request.terminal_id

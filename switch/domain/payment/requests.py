@@ -49,6 +49,8 @@ class PaymentRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     reversal_reason: str = ""  # DE 39 of an 0400: why the terminal takes the payment back
     original: OriginalReference | None = None
     partial_approval_accepted: bool = False
+    transaction_code: str = ""  # DE 60.1, where the dialect has one
+    key_version: int = 0  # of the working keys that its MAC was proven with; 0: the registry's
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -68,6 +70,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     settlement_date: str = ""  # MMDD
     detail: str = ""
     amount: Money | None = None  # what was approved, where it differs from what was asked
+    balance: str = ""  # DE 54 of a balance inquiry
 
     @property
     def is_approval(self) -> bool:

@@ -3,28 +3,24 @@
 from typing import Final
 
 from switch.domain.identifiers import make_idempotency_key
-from switch.domain.payment.decide import make_decline
+from switch.domain.payment.cases import open_case
 from switch.domain.payment.events import (
-    CaseOpened,
     LateAnswerReceived,
     PaymentEvent,
     PaymentReversed,
     ReversalAccepted,
     ReversalAnswered,
     ReversalRequested,
-    SettlementLine,
     TombstoneSet,
 )
+from switch.domain.payment.originals import standing_of
+from switch.domain.payment.outcomes import make_decline
+from switch.domain.payment.payment import Payment, Phase, SettlementLine
 from switch.domain.payment.requests import Answer, PaymentRequest
 from switch.domain.payment.rules import DecisionRules, settlement_day
-from switch.domain.payment.state import (
-    CONTRADICTION,
-    FINAL_REVERSAL_CODES,
-    TRY_LATER_CODES,
-    Payment,
-    Phase,
-)
+from switch.domain.payment.state import CONTRADICTION, FINAL_REVERSAL_CODES, TRY_LATER_CODES
 from switch.domain.reasons import Reason
+from switch.domain.transactions import TransactionType, WhenUnknown
 
 ACCEPTED: Final = "00"
 _BATCH_MAX: Final = 999_999
@@ -76,10 +72,21 @@ def _day_of_year(mmdd: str) -> int:
 
 def fits_original(request: PaymentRequest, original: Payment) -> bool:
     """Compare amount, card and type of an 0400 with the payment that it quotes."""
-    theirs, ours = request.card, original.request.card
+    asked = original.request
+    theirs, ours = request.card, asked.card
     same_card = theirs is None or ours is None or theirs.token == ours.token
-    same_amount = request.amount is None or request.amount == original.request.amount
-    return same_card and same_amount and request.transaction is original.request.transaction
+    same_amount = request.amount is None or request.amount == asked.amount
+    return same_card and same_amount and _type_of(request) == _type_of(asked, request)
+
+
+def _type_of(request: PaymentRequest, as_told_by: PaymentRequest | None = None) -> tuple[str, ...]:
+    """Name the type by what `as_told_by` says of it: a dialect without DE 60.1 says less."""
+    told = as_told_by or request
+    return (
+        request.processing_code if told.processing_code else "",
+        (request.pos_condition_code or "00") if told.processing_code else "",
+        request.transaction_code if told.transaction_code else "",
+    )
 
 
 def decide_reversal(
@@ -105,16 +112,39 @@ def decide_reversal(
     if not fits_original(request, original):
         answer = make_decline(Reason.REVERSAL_MISMATCH, at=fact.at, rrn=original.rrn)
         refusal = ReversalAccepted(reversal_key=request.idempotency_key, answer=answer)
-        case = CaseOpened(
-            case_id=f"reversal-mismatch-{original.rrn}",
-            kind="reversal-mismatch",
-            at=fact.at,
-            rrn=original.rrn,
-            detail="an 0400 quotes this payment with another amount, card or type",
-        )
-        return (case, refusal)
+        told = "an 0400 quotes this payment with another amount, card or type"
+        return (open_case(original, "reversal-mismatch", fact.at, told), refusal)
+    if (told := _find_obstacle(original)) and not original.reverse_requested:
+        case = open_case(original, "reversal-obstructed", fact.at, told)
+        return (case, _accept(fact, original.rrn, rules, upstream=False))
     upstream = original.phase in {Phase.APPROVED, Phase.ROUTED} and not original.reverse_requested
-    return (_accept(fact, original.rrn, rules, upstream=upstream),)
+    accepted = _accept(fact, original.rrn, rules, upstream=upstream and _moves_money(original))
+    if upstream and original.advice_open and not original.repeat_attempt_count:
+        line = mirror_line(original.line, fact.at, rules)  # its issuer was never told of it
+        return (PaymentReversed(rrn=original.rrn, at=fact.at, line=line), accepted)
+    return (accepted,)
+
+
+def _moves_money(payment: Payment) -> bool:
+    """A balance inquiry has nothing to take back."""
+    return payment.traits.when_unknown is not WhenUnknown.END
+
+
+def _find_obstacle(original: Payment) -> str:
+    """
+    Say why an 0400 cannot be carried out although it is answered 00; empty if it can.
+
+    Its terminal takes the payment for reversed while something else was done to it: a person must
+    see to it. Reversing a refund would take the money that was given back.
+    """
+    if original.transaction is TransactionType.REFUND and original.phase in _GIVEN_BACK:
+        return "a refund is never reversed: that would take the money again"
+    if original.phase is not Phase.APPROVED or not original.touches:
+        return ""
+    return f"the payment is {standing_of(original).value}: nothing was sent to the issuer"
+
+
+_GIVEN_BACK: Final = frozenset({Phase.APPROVED, Phase.REPEATING, Phase.ROUTED})
 
 
 def _accept(
@@ -168,7 +198,8 @@ def decide_reversal_answer(
     if not is_final_reversal_code(fact.response_code):
         if len(codes) - len(final) < rules.reversal_answers_bad_count_max:
             return ()
-        return (_case(payment, fact, "reversal-poisoned", "the issuer keeps answering nonsense"),)
+        told = _told("the issuer keeps answering nonsense", fact)
+        return (open_case(payment, "reversal-poisoned", fact.at, told),)
     is_first_of_unanswered = not payment.debit_answered and not payment.confirm_after_attempt
     if is_first_of_unanswered or awaits_confirmation(payment):
         return ()
@@ -176,7 +207,11 @@ def decide_reversal_answer(
         line = mirror_line(payment.line, fact.at, rules)
         return (PaymentReversed(rrn=payment.rrn, at=fact.at, line=line),)
     detail = "the issuer says that it knows no debit; reconciliation must confirm it"
-    return (_case(payment, fact, "reversal-not-found", detail),)
+    return (open_case(payment, "reversal-not-found", fact.at, _told(detail, fact)),)
+
+
+def _told(detail: str, fact: ReversalAnswered) -> str:
+    return f"{detail} (last answer {fact.response_code})"
 
 
 def is_final_reversal_code(code: str) -> bool:
@@ -193,16 +228,6 @@ def awaits_confirmation(payment: Payment) -> bool:
     return 0 < payment.confirm_after_attempt == payment.reversal_attempt_count
 
 
-def _case(payment: Payment, fact: ReversalAnswered, kind: str, detail: str) -> CaseOpened:
-    return CaseOpened(
-        case_id=f"{kind}-{payment.rrn}",
-        kind=kind,
-        at=fact.at,
-        rrn=payment.rrn,
-        detail=f"{detail} (last answer {fact.response_code})",
-    )
-
-
 def decide_late_answer(
     payment: Payment, fact: LateAnswerReceived, *, is_approval: bool
 ) -> tuple[PaymentEvent, ...]:
@@ -213,11 +238,5 @@ def decide_late_answer(
     if not contradicts:
         return ()
     return (
-        CaseOpened(
-            case_id=f"{CONTRADICTION}-{payment.rrn}",
-            kind=CONTRADICTION,
-            at=fact.at,
-            rrn=payment.rrn,
-            detail=f"the issuer now says {fact.response_code}",
-        ),
+        open_case(payment, CONTRADICTION, fact.at, f"the issuer now says {fact.response_code}"),
     )

@@ -17,6 +17,11 @@ class DecisionRules(msgspec.Struct, frozen=True, kw_only=True):
     tombstone_ms: int = 48 * 3_600_000
     reversal_answer_ms: int = 7 * 24 * 3_600_000  # how long the answer to an 0400 is stored
     reversal_answers_bad_count_max: int = 5  # answers that say nothing, before a person must look
+    pre_authorization_days: int = 30  # how long a hold may be completed (docs/rules.md 2)
+    refund_days: int = 180  # how long a payment may be refunded
+    payment_memory_ms: int = 7 * 24 * 3_600_000  # after its batch was closed, or without a batch
+    batch_count_max: int = 20_000  # payments of one batch; then its terminal must settle
+    batch_days_max: int = 30  # days that a batch may stay open; then its terminal must settle
 
 
 class LocalTime(NamedTuple):

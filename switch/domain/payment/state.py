@@ -1,15 +1,18 @@
-"""The state of one payment and the fold that leads to it: `evolve(state, event) -> state`."""
+"""The fold of one payment: `evolve(state, event) -> state`."""
 
-import enum
+from collections.abc import Callable
+from typing import Any, Final
 
-import msgspec
 from msgspec.structs import replace
 
 from switch.domain.payment.events import (
+    AdviceAccepted,
+    AdviceConfirmed,
     CaseOpened,
     IssuerAnswered,
     IssuerTimedOut,
     LateAnswerReceived,
+    OutcomeAwaited,
     OutcomeUnknown,
     PaymentApproved,
     PaymentDeclined,
@@ -17,154 +20,111 @@ from switch.domain.payment.events import (
     PaymentRequested,
     PaymentReversed,
     PaymentRouted,
+    RepeatAttempted,
+    ReturnOrdered,
     ReversalAccepted,
     ReversalAnswered,
     ReversalAttempted,
-    RouteTerms,
-    SettlementLine,
 )
-from switch.domain.payment.requests import Answer, PaymentRequest
-from switch.domain.transactions import MoneyState
+from switch.domain.payment.payment import Payment, Phase
 
-
-class Phase(enum.Enum):
-    """Where a payment stands; the value is what people and the API see."""
-
-    REQUESTED = "requested"  # only between two events of one record
-    ROUTED = "routed"
-    APPROVED = "approved"
-    DECLINED = "declined"
-    REVERSING = "reversing"
-    REVERSED = "reversed"
-    CASE = "case"  # a person must look; nothing more is sent
-
-
-class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """
-    One payment as its journal records left it.
-
-    `answer` is what its terminal is told; `line` its settlement effect, if it was approved.
-    `debit_answered`: the issuer answered the debit, at whatever time. `reverse_requested`: its
-    terminal took it back. `reversal_codes`: the issuer's answers to the reversals so far.
-    `confirm_after_attempt`: how many reversals had gone out when the issuer first answered one of
-    a debit that it had not answered; one more must follow. 0: none need. `debit_contradicted`: a
-    second answer to the debit opened a case.
-    """
-
-    rrn: str
-    request: PaymentRequest
-    phase: Phase = Phase.REQUESTED
-    terms: RouteTerms | None = None
-    upstream_stan: str = ""
-    transmission_time: str = ""
-    answer: Answer | None = None
-    line: SettlementLine | None = None
-    debit_answered: bool = False
-    reverse_requested: bool = False
-    reversal_attempt_count: int = 0
-    reversal_times: tuple[str, ...] = ()  # DE 7 of the last attempts
-    reversal_codes: tuple[str, ...] = ()
-    confirm_after_attempt: int = 0
-    debit_contradicted: bool = False
-
-    @property
-    def money_state(self) -> MoneyState:
-        """Where the cardholder's money is, as far as this journal knows."""
-        return _MONEY_STATES[self.phase]
-
-
-_MONEY_STATES = {
-    Phase.REQUESTED: MoneyState.NOT_DEBITED,
-    Phase.ROUTED: MoneyState.UNKNOWN,
-    Phase.APPROVED: MoneyState.DEBITED,
-    Phase.DECLINED: MoneyState.NOT_DEBITED,
-    Phase.REVERSING: MoneyState.RETURNING,
-    Phase.REVERSED: MoneyState.RETURNED,
-    Phase.CASE: MoneyState.UNKNOWN,
-}
-assert set(_MONEY_STATES) == set(Phase), "a phase without a money state"
-
-# What the fold of one payment takes; the other events concern keys, tombstones or the audit only.
-FOLDED_EVENTS = (
-    PaymentRouted,
-    PaymentApproved,
-    PaymentDeclined,
-    OutcomeUnknown,
-    IssuerAnswered,
-    LateAnswerReceived,
-    ReversalAccepted,
-    ReversalAttempted,
-    ReversalAnswered,
-    PaymentReversed,
-    CaseOpened,
-    IssuerTimedOut,
+CASES_THAT_STOP: Final = frozenset(
+    {
+        "reversal-not-found",
+        "reversal-poisoned",
+        "repeat-poisoned",
+        "advice-refused",
+        "advice-unroutable",
+    }
 )
-
-CASES_THAT_STOP = frozenset({"reversal-not-found", "reversal-poisoned"})
-CONTRADICTION = "late-answer-contradicts"
-REVERSAL_TIMES_COUNT_MAX = 8  # attempts whose late answers are told from the last one's
-FINAL_REVERSAL_CODES = frozenset({"00", "25"})  # what an issuer must say to end a reversal
+CONTRADICTION: Final = "late-answer-contradicts"
+REVERSAL_TIMES_COUNT_MAX: Final = 8  # attempts whose late answers are told from the last one's
+FINAL_REVERSAL_CODES: Final = frozenset({"00", "25"})  # what an issuer must say to end a reversal
 # "try again": in progress, too late, cut-over, inoperative, no route, malfunction, no answer
-TRY_LATER_CODES = frozenset({"09", "68", "90", "91", "92", "96", "98"})
+TRY_LATER_CODES: Final = frozenset({"09", "68", "90", "91", "92", "96", "98"})
 
 
 def open_payment(event: PaymentRequested) -> Payment:
     """Begin the fold: the state after the first event of every payment."""
-    return Payment(rrn=event.rrn, request=event.request)
+    return Payment(rrn=event.rrn, request=event.request, opened_at=event.at)
 
 
-def evolve(payment: Payment, event: PaymentEvent) -> Payment:  # noqa: C901 - one case an event
-    """Return the payment after `event`; events that do not concern its state leave it as it is."""
-    match event:
-        case PaymentRouted():
-            return replace(
-                payment,
-                phase=Phase.ROUTED,
-                terms=event.terms,
-                upstream_stan=event.upstream_stan,
-                transmission_time=event.transmission_time,
-            )
-        case PaymentApproved(answer=answer, line=line):
-            return replace(payment, phase=Phase.APPROVED, answer=answer, line=line)
-        case PaymentDeclined(answer=answer):
-            return replace(payment, phase=Phase.DECLINED, answer=answer)
-        case OutcomeUnknown(answer=answer):
-            return replace(payment, phase=Phase.REVERSING, answer=answer)
-        case IssuerAnswered() | LateAnswerReceived():
-            return replace(payment, debit_answered=True)
-        case ReversalAccepted():
-            return _evolve_reversal_accepted(payment, event)
-        case ReversalAttempted(attempt=attempt, transmission_time=time):
-            times = (*payment.reversal_times, time)[-REVERSAL_TIMES_COUNT_MAX:]
-            return replace(payment, reversal_attempt_count=attempt, reversal_times=times)
-        case ReversalAnswered(response_code=code):
-            return _evolve_reversal_answered(payment, code)
-        case PaymentReversed():
-            return replace(payment, phase=Phase.REVERSED)
-        case CaseOpened(kind=kind):
-            return _evolve_case(payment, kind)
-        case IssuerTimedOut():
-            return payment
-        case _:
-            raise AssertionError(f"{type(event).__name__} does not belong to one payment")
+def evolve(payment: Payment, event: PaymentEvent) -> Payment:
+    """Return the payment after `event`; raises KeyError for an event that is not of one payment."""
+    return _FOLDS[type(event)](payment, event)
 
 
-def _evolve_case(payment: Payment, kind: str) -> Payment:
-    if kind in CASES_THAT_STOP:
-        return replace(payment, phase=Phase.CASE)
-    return replace(payment, debit_contradicted=True) if kind == CONTRADICTION else payment
+def _route(payment: Payment, event: PaymentRouted) -> Payment:
+    return replace(
+        payment,
+        phase=Phase.ROUTED,
+        terms=event.terms,
+        upstream_stan=event.upstream_stan,
+        transmission_time=event.transmission_time,
+        original_rrn=event.original_rrn,
+    )
 
 
-def _evolve_reversal_accepted(payment: Payment, event: ReversalAccepted) -> Payment:
+def _accept_advice(payment: Payment, event: AdviceAccepted) -> Payment:
+    return replace(
+        payment,
+        phase=Phase.APPROVED,
+        terms=event.terms,
+        upstream_stan=event.upstream_stan,
+        transmission_time=event.transmission_time,
+        answer=event.answer,
+        line=event.line,
+        original_rrn=event.original_rrn,
+        sent_amount=event.sent_amount,
+        advice_open=event.terms is not None,
+    )
+
+
+def _approve(payment: Payment, event: PaymentApproved) -> Payment:
+    return replace(payment, phase=Phase.APPROVED, answer=event.answer, line=event.line)
+
+
+def _decline(payment: Payment, event: PaymentDeclined) -> Payment:
+    return replace(payment, phase=Phase.DECLINED, answer=event.answer)
+
+
+def _reverse(payment: Payment, event: OutcomeUnknown) -> Payment:
+    return replace(payment, phase=Phase.REVERSING, answer=event.answer)
+
+
+def _await(payment: Payment, event: OutcomeAwaited) -> Payment:
+    return replace(payment, phase=Phase.REPEATING, answer=event.answer)
+
+
+def _note_answer(payment: Payment, event: IssuerAnswered | LateAnswerReceived) -> Payment:
+    """Keep that there was one; answers to repeats that settle nothing are counted."""
+    if not (payment.advice_open or payment.phase is Phase.REPEATING):
+        return replace(payment, debit_answered=True)
+    if isinstance(event, IssuerAnswered) and event.response_code in TRY_LATER_CODES:
+        return payment
+    return replace(payment, debit_answered=True, bad_answer_count=payment.bad_answer_count + 1)
+
+
+def _accept_reversal(payment: Payment, event: ReversalAccepted) -> Payment:
     """An approved payment starts going back; a running one waits for its issuer's word."""
     if not event.upstream:
         return payment
     phase = Phase.REVERSING if payment.phase is Phase.APPROVED else payment.phase
-    return replace(payment, phase=phase, reverse_requested=True)
+    return replace(payment, phase=phase, reverse_requested=True, advice_open=False)
 
 
-def _evolve_reversal_answered(payment: Payment, code: str) -> Payment:
+def _order_return(payment: Payment, event: ReturnOrdered) -> Payment:  # noqa: ARG001 - a fold's shape
+    return replace(payment, phase=Phase.REVERSING, reverse_requested=True, advice_open=False)
+
+
+def _attempt_reversal(payment: Payment, event: ReversalAttempted) -> Payment:
+    times = (*payment.reversal_times, event.transmission_time)[-REVERSAL_TIMES_COUNT_MAX:]
+    return replace(payment, reversal_attempt_count=event.attempt, reversal_times=times)
+
+
+def _note_reversal_answer(payment: Payment, event: ReversalAnswered) -> Payment:
     """Keep what was said; the first that is final, to a debit without an answer, wants another."""
+    code = event.response_code
     if code in TRY_LATER_CODES:
         return payment
     confirm_after = payment.confirm_after_attempt
@@ -175,3 +135,48 @@ def _evolve_reversal_answered(payment: Payment, code: str) -> Payment:
         reversal_codes=(*payment.reversal_codes, code),
         confirm_after_attempt=confirm_after,
     )
+
+
+def _end_reversed(payment: Payment, event: PaymentReversed) -> Payment:  # noqa: ARG001 - a fold's shape
+    return replace(payment, phase=Phase.REVERSED, advice_open=False)
+
+
+def _attempt_repeat(payment: Payment, event: RepeatAttempted) -> Payment:
+    return replace(payment, repeat_attempt_count=event.attempt)
+
+
+def _confirm_advice(payment: Payment, event: AdviceConfirmed) -> Payment:  # noqa: ARG001 - a fold's shape
+    return replace(payment, advice_open=False)
+
+
+def _open_case(payment: Payment, event: CaseOpened) -> Payment:
+    if event.kind in CASES_THAT_STOP:
+        return replace(payment, phase=Phase.CASE, advice_open=False)
+    return replace(payment, debit_contradicted=True) if event.kind == CONTRADICTION else payment
+
+
+def _leave(payment: Payment, event: IssuerTimedOut) -> Payment:  # noqa: ARG001 - a fold's shape
+    return payment
+
+
+# What the fold of one payment takes; the other events concern keys, tombstones or the audit only.
+_FOLDS: Final[dict[type, Callable[[Payment, Any], Payment]]] = {
+    PaymentRouted: _route,
+    AdviceAccepted: _accept_advice,
+    PaymentApproved: _approve,
+    PaymentDeclined: _decline,
+    OutcomeUnknown: _reverse,
+    OutcomeAwaited: _await,
+    IssuerAnswered: _note_answer,
+    LateAnswerReceived: _note_answer,
+    IssuerTimedOut: _leave,
+    RepeatAttempted: _attempt_repeat,
+    AdviceConfirmed: _confirm_advice,
+    ReturnOrdered: _order_return,
+    ReversalAccepted: _accept_reversal,
+    ReversalAttempted: _attempt_reversal,
+    ReversalAnswered: _note_reversal_answer,
+    PaymentReversed: _end_reversed,
+    CaseOpened: _open_case,
+}
+FOLDED_EVENTS: Final = tuple(_FOLDS)

@@ -1,6 +1,7 @@
 from projections.audit.payments import MONEY_STATES, PaymentRow, apply, open_row
 from switch.domain.payment.events import PaymentRequested
-from switch.domain.payment.state import FOLDED_EVENTS, Payment, evolve, open_payment
+from switch.domain.payment.payment import Payment
+from switch.domain.payment.state import FOLDED_EVENTS, evolve, open_payment
 from switch.eventlog.journal_reader import JournalReader
 
 

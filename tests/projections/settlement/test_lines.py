@@ -7,12 +7,8 @@ from hypothesis import strategies as st
 from projections.position import Place
 from projections.settlement import lines
 from projections.settlement.lines import PostingsUnbalanced, apply, make_entries
-from switch.domain.payment.events import (
-    IssuerTimedOut,
-    PaymentApproved,
-    PaymentReversed,
-    SettlementLine,
-)
+from switch.domain.payment.events import IssuerTimedOut, PaymentApproved, PaymentReversed
+from switch.domain.payment.payment import SettlementLine
 from switch.domain.payment.requests import Answer
 
 SALE = SettlementLine(

@@ -1,6 +1,6 @@
 import pytest
 
-from switch.handlers.lanes import LaneSettings, ReversalLane, repeat_delay_ms
+from switch.handlers.lanes import ForwardingLane, LaneSettings, repeat_delay_ms
 
 SETTINGS = LaneSettings(
     first_repeat_ms=1_000, repeat_max_ms=8_000, in_flight_count_max=2, issuer_delay_max_ms=60_000
@@ -16,7 +16,7 @@ def test_the_wait_doubles_up_to_its_cap(attempt, delay_ms):
 
 
 def test_a_reversal_is_taken_once_when_due():
-    lane = ReversalLane(SETTINGS)
+    lane = ForwardingLane(SETTINGS)
     lane.put("a", 100)
     assert list(lane.take_due(99)) == []
     assert list(lane.take_due(100)) == ["a"]
@@ -24,7 +24,7 @@ def test_a_reversal_is_taken_once_when_due():
 
 
 def test_the_same_reversal_asked_for_twice_is_in_the_lane_once():
-    lane = ReversalLane(SETTINGS)
+    lane = ForwardingLane(SETTINGS)
     lane.put("a", 100)
     lane.put("a", 50)
     assert len(lane) == 1
@@ -33,7 +33,7 @@ def test_the_same_reversal_asked_for_twice_is_in_the_lane_once():
 
 
 def test_without_an_answer_it_comes_back_after_its_delay():
-    lane = ReversalLane(SETTINGS)
+    lane = ForwardingLane(SETTINGS)
     lane.put("a", 0)
     assert list(lane.take_due(0)) == ["a"]
     lane.sent("a", 1, 0)
@@ -43,7 +43,7 @@ def test_without_an_answer_it_comes_back_after_its_delay():
 
 
 def test_no_more_are_under_way_than_the_bound_allows():
-    lane = ReversalLane(SETTINGS)
+    lane = ForwardingLane(SETTINGS)
     for rrn in "abc":
         lane.put(rrn, 0)
     assert list(lane.take_due(0)) == ["a", "b"]
@@ -52,7 +52,7 @@ def test_no_more_are_under_way_than_the_bound_allows():
 
 
 def test_one_that_is_answered_leaves_the_lane_for_the_others():
-    lane = ReversalLane(SETTINGS)
+    lane = ForwardingLane(SETTINGS)
     lane.put("poisoned", 0)
     lane.put("good", 0)
     list(lane.take_due(0))
@@ -63,7 +63,7 @@ def test_one_that_is_answered_leaves_the_lane_for_the_others():
 
 
 def test_one_that_wants_another_sending_later_waits_for_its_time():
-    lane = ReversalLane(SETTINGS)
+    lane = ForwardingLane(SETTINGS)
     lane.put("a", 0)
     list(lane.take_due(0))
     lane.put("a", 60_000)
@@ -72,7 +72,7 @@ def test_one_that_wants_another_sending_later_waits_for_its_time():
 
 
 def test_one_that_is_due_can_be_postponed():
-    lane = ReversalLane(SETTINGS)
+    lane = ForwardingLane(SETTINGS)
     lane.put("a", 0)
     lane.postpone("a", 60_000)
     assert list(lane.take_due(59_999)) == []

@@ -7,7 +7,8 @@ from switch.domain.card import Card
 from switch.domain.fees import FeePlan
 from switch.domain.money import Money
 from switch.domain.payment.checks import DayTotals, Facts
-from switch.domain.payment.events import PaymentRequested, PaymentRouted, RouteTerms
+from switch.domain.payment.events import PaymentRequested, PaymentRouted
+from switch.domain.payment.payment import RouteTerms
 from switch.domain.payment.requests import PaymentRequest
 from switch.domain.payment.state import evolve, open_payment
 from switch.domain.registry.entities import (

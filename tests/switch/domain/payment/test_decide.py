@@ -6,12 +6,7 @@ from msgspec.structs import replace
 from switch.domain.fees import FeePlan
 from switch.domain.money import Money
 from switch.domain.payment.checks import DayTotals
-from switch.domain.payment.decide import (
-    NEVER_SENT,
-    decide_issuer_answer,
-    decide_issuer_timeout,
-    decide_payment,
-)
+from switch.domain.payment.decide import decide_payment
 from switch.domain.payment.events import (
     IssuerAnswered,
     IssuerTimedOut,
@@ -21,6 +16,7 @@ from switch.domain.payment.events import (
     PaymentRequested,
     PaymentRouted,
 )
+from switch.domain.payment.outcomes import NEVER_SENT, decide_issuer_answer, decide_issuer_timeout
 from switch.domain.payment.rules import DecisionRules
 from switch.domain.reasons import Reason
 from switch.domain.registry.entities import Issuer, Route

@@ -8,8 +8,8 @@ from switch.domain.payment.events import (
     PaymentDeclined,
     PaymentEvent,
     PaymentRequested,
-    SettlementLine,
 )
+from switch.domain.payment.payment import SettlementLine
 from switch.domain.payment.requests import Answer
 
 EVENTS = typing.get_args(PaymentEvent)

@@ -3,9 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
+from switch.domain.payment.payment import Phase
 from switch.domain.payment.repeats import Verdict, check_key
 from switch.domain.payment.requests import Answer
-from switch.domain.payment.state import Phase
 from switch.domain.reasons import Reason
 
 ANSWER = Answer(response_code="00", at=1, rrn="010000000007")

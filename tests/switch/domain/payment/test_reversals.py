@@ -10,9 +10,9 @@ from switch.domain.payment.events import (
     ReversalAccepted,
     ReversalAnswered,
     ReversalRequested,
-    SettlementLine,
     TombstoneSet,
 )
+from switch.domain.payment.payment import Phase, SettlementLine
 from switch.domain.payment.requests import OriginalReference
 from switch.domain.payment.reversals import (
     awaits_confirmation,
@@ -25,7 +25,7 @@ from switch.domain.payment.reversals import (
     original_keys,
 )
 from switch.domain.payment.rules import DecisionRules
-from switch.domain.payment.state import Phase, evolve
+from switch.domain.payment.state import evolve
 from switch.domain.transactions import TransactionType
 
 RULES = DecisionRules()

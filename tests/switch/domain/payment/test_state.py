@@ -16,11 +16,11 @@ from switch.domain.payment.events import (
     ReversalAccepted,
     ReversalAnswered,
     ReversalAttempted,
-    SettlementLine,
     TombstoneSet,
 )
+from switch.domain.payment.payment import Phase, SettlementLine
 from switch.domain.payment.requests import Answer
-from switch.domain.payment.state import FOLDED_EVENTS, Phase, evolve
+from switch.domain.payment.state import FOLDED_EVENTS, evolve
 from switch.domain.transactions import MoneyState
 
 RRN = "010000000007"

@@ -1,0 +1,295 @@
+"""
+The payment that a void, refund, completion or adjustment concerns (docs/rules.md 5).
+
+It is held from the decision about it until the outcome of that one is known; so no two of them can
+both have it.
+"""
+
+import enum
+from typing import Final, NamedTuple
+
+from msgspec.structs import replace
+
+from switch.domain.fees import compute_fee
+from switch.domain.money import Money
+from switch.domain.payment.payment import Payment, Phase, SettlementLine, Touch
+from switch.domain.payment.requests import PaymentRequest
+from switch.domain.payment.rules import DecisionRules
+from switch.domain.reasons import Reason
+from switch.domain.transactions import TRAITS, TransactionType
+
+TOUCHES_COUNT_MAX: Final = 100  # of one original; the next is refused
+COMPLETION_MAX_PERCENT: Final = 115
+_DAY_MS: Final = 86_400_000
+_VOIDS: Final = frozenset(
+    {
+        TransactionType.SALE_VOID,
+        TransactionType.PRE_AUTHORIZATION_VOID,
+        TransactionType.COMPLETION_VOID,
+    }
+)
+_COMPLETIONS: Final = frozenset({TransactionType.COMPLETION, TransactionType.COMPLETION_ADVICE})
+
+
+class Standing(enum.Enum):
+    """What an approved payment is now, as those that touch it left it."""
+
+    NORMAL = "normal"
+    HELD = "held"  # a void, refund or completion of it is running
+    VOIDED = "voided"
+    ADJUSTED = "adjusted"
+    PARTLY_REFUNDED = "partly-refunded"
+    REFUNDED = "refunded"
+    PRE_AUTHORIZATION_OPEN = "pre-authorization-open"
+    COMPLETED = "completed"
+    REVERSED = "reversed"
+    NOT_APPROVED = "not-approved"
+
+
+def standing_of(payment: Payment) -> Standing:
+    """Say how an original stands."""
+    if payment.reverse_requested or payment.phase in {Phase.REVERSING, Phase.REVERSED}:
+        return Standing.REVERSED
+    if payment.phase is not Phase.APPROVED:
+        return Standing.NOT_APPROVED
+    if any(not touch.is_done for touch in payment.touches):
+        return Standing.HELD
+    kinds = {touch.transaction for touch in payment.touches}
+    if kinds & _VOIDS:
+        return Standing.VOIDED
+    if kinds & _COMPLETIONS:
+        return Standing.COMPLETED
+    if refunded := refunded_minor(payment):
+        is_all = refunded >= payment.approved_minor
+        return Standing.REFUNDED if is_all else Standing.PARTLY_REFUNDED
+    if TransactionType.ADJUSTMENT_ADVICE in kinds:
+        return Standing.ADJUSTED
+    if payment.transaction is TransactionType.PRE_AUTHORIZATION:
+        return Standing.PRE_AUTHORIZATION_OPEN
+    return Standing.NORMAL
+
+
+def refunded_minor(payment: Payment, *, with_held: bool = False) -> int:
+    """Add up what was refunded of a payment, and with `with_held` what may still be."""
+    return sum(
+        touch.minor
+        for touch in payment.touches
+        if touch.transaction is TransactionType.REFUND and (touch.is_done or with_held)
+    )
+
+
+def adjusted_minor(payment: Payment) -> int:
+    """Add up what adjustments have added to a payment."""
+    adjustment = TransactionType.ADJUSTMENT_ADVICE
+    return sum(touch.minor for touch in payment.touches if touch.transaction is adjustment)
+
+
+class Objection(NamedTuple):
+    """Why a payment cannot be changed as asked."""
+
+    reason: Reason
+    detail: str = ""
+
+
+def check_original(
+    request: PaymentRequest, original: Payment | None, at: int, rules: DecisionRules
+) -> Objection | None:
+    """Say what is wrong with the original of a request that needs one; None if nothing is."""
+    kinds = TRAITS[request.transaction].originals
+    if original is None or not _is_same_shop(request, original):
+        return Objection(Reason.ORIGINAL_NOT_FOUND)
+    if original.transaction not in kinds:
+        return Objection(Reason.ORIGINAL_NOT_FOUND, f"it is a {original.transaction.value}")
+    if _has_other_card(request, original):
+        return Objection(Reason.ORIGINAL_CARD_MISMATCH)
+    return (
+        _check_standing(request, original)
+        or _check_age(request, original, at, rules)
+        or _check_amount(request, original)
+    )
+
+
+def _is_same_shop(request: PaymentRequest, original: Payment) -> bool:
+    """Only the merchant itself may change its payments, and what it quotes must agree."""
+    asked, quoted = original.request, request.original
+    if (asked.acquirer, asked.merchant_id) != (request.acquirer, request.merchant_id):
+        return False
+    if quoted is None:
+        return False
+    stan = quoted.stan.strip("0")
+    return not stan or int(quoted.stan) == int(asked.stan or "0") or asked.terminal_id == ""
+
+
+def _has_other_card(request: PaymentRequest, original: Payment) -> bool:
+    theirs, ours = request.card, original.request.card
+    return theirs is not None and ours is not None and theirs.token != ours.token
+
+
+def _check_standing(request: PaymentRequest, original: Payment) -> Objection | None:
+    standing = standing_of(original)
+    if standing is Standing.HELD and not _is_refund_beside_refunds(request, original):
+        return Objection(Reason.ORIGINAL_HELD)
+    wanted = _WANTED_STANDINGS.get(request.transaction, _NORMAL)
+    if standing not in wanted:
+        return Objection(Reason.ORIGINAL_NOT_OPEN, standing.value)
+    if len(original.touches) >= TOUCHES_COUNT_MAX:
+        return Objection(Reason.ORIGINAL_NOT_OPEN, f"changed {TOUCHES_COUNT_MAX} times")
+    return None
+
+
+def _is_refund_beside_refunds(request: PaymentRequest, original: Payment) -> bool:
+    """Refunds may run side by side: each holds its own part."""
+    refund = TransactionType.REFUND
+    touches = original.touches
+    return request.transaction is refund and all(t.transaction is refund for t in touches)
+
+
+_NORMAL: Final = frozenset({Standing.NORMAL})
+_OPEN_HOLD: Final = frozenset({Standing.PRE_AUTHORIZATION_OPEN})
+_WANTED_STANDINGS: Final = {
+    TransactionType.REFUND: frozenset(
+        {
+            Standing.NORMAL,
+            Standing.ADJUSTED,
+            Standing.PARTLY_REFUNDED,
+            Standing.REFUNDED,
+            Standing.HELD,
+        }
+    ),
+    TransactionType.ADJUSTMENT_ADVICE: frozenset({Standing.NORMAL, Standing.ADJUSTED}),
+    TransactionType.PRE_AUTHORIZATION_VOID: _OPEN_HOLD,
+    TransactionType.COMPLETION: _OPEN_HOLD,
+    TransactionType.COMPLETION_ADVICE: _OPEN_HOLD,
+}
+
+
+def _check_age(
+    request: PaymentRequest, original: Payment, at: int, rules: DecisionRules
+) -> Objection | None:
+    """Voids belong to the batch of their original; holds and refunds have their days."""
+    age_ms = at - original.opened_at
+    transaction = request.transaction
+    if transaction in {TransactionType.SALE_VOID, TransactionType.COMPLETION_VOID}:
+        if original.request.batch != request.batch:
+            return Objection(Reason.ORIGINAL_OF_OTHER_BATCH, f"batch {original.request.batch}")
+        if original.request.terminal_id != request.terminal_id:
+            return Objection(Reason.ORIGINAL_OF_OTHER_BATCH, "another terminal's")
+        return None
+    if transaction is TransactionType.REFUND and age_ms > rules.refund_days * _DAY_MS:
+        return Objection(Reason.ORIGINAL_TOO_OLD, f"over {rules.refund_days} days")
+    if (
+        TransactionType.PRE_AUTHORIZATION in TRAITS[transaction].originals
+        and age_ms > rules.pre_authorization_days * _DAY_MS
+    ):
+        return Objection(Reason.ORIGINAL_TOO_OLD, f"over {rules.pre_authorization_days} days")
+    return None
+
+
+def _check_amount(request: PaymentRequest, original: Payment) -> Objection | None:
+    asked, had = request.amount, original.amount
+    if asked is None or had is None or asked.currency != had.currency:
+        return Objection(Reason.ORIGINAL_AMOUNT_MISMATCH)
+    minor = original.approved_minor
+    if request.transaction in _VOIDS:
+        return None if asked.minor == minor else Objection(Reason.ORIGINAL_AMOUNT_MISMATCH)
+    if request.transaction is TransactionType.REFUND:
+        rest = minor - refunded_minor(original, with_held=True)
+        told = f"rest {Money(rest, had.currency)}"
+        return Objection(Reason.REFUND_OVER_REST, told) if asked.minor > rest else None
+    if request.transaction in _COMPLETIONS and asked.minor * 100 > minor * COMPLETION_MAX_PERCENT:
+        limit = Money(minor * COMPLETION_MAX_PERCENT // 100, had.currency)
+        return Objection(Reason.COMPLETION_OVER_LIMIT, f"limit {limit}")
+    return None
+
+
+# -- what touches an original --------------------------------------------------------------------
+
+
+def touch_of(payment: Payment) -> Touch | None:
+    """
+    Say what a payment does to its original: holds it, has changed it, or (None) leaves it alone.
+
+    A completion that was voided no longer takes its pre-authorization; while its void runs, it
+    holds it.
+    """
+    if not payment.original_rrn:
+        return None
+    if payment.phase is Phase.APPROVED:
+        standing = standing_of(payment)
+        if standing is Standing.VOIDED:
+            return None
+        is_done = standing is not Standing.HELD
+    elif payment.phase in _HOLDING:
+        is_done = False
+    else:
+        return None
+    amount = payment.amount
+    return Touch(
+        rrn=payment.rrn,
+        transaction=payment.transaction,
+        minor=amount.minor if amount else 0,
+        is_done=is_done,
+    )
+
+
+_HOLDING: Final = frozenset({Phase.ROUTED, Phase.REVERSING, Phase.REPEATING, Phase.CASE})
+
+
+def with_touch(original: Payment, rrn: str, touch: Touch | None) -> Payment:
+    """Return the original with what `rrn` now does to it."""
+    others = tuple(one for one in original.touches if one.rrn != rrn)
+    return replace(original, touches=others if touch is None else (*others, touch))
+
+
+# -- settlement -----------------------------------------------------------------------------------
+
+
+def give_back_line(
+    payment: Payment, original: Payment, settlement_date: str
+) -> SettlementLine | None:
+    """
+    Write the line of an approved void or refund; a hold that is given up settles nothing.
+
+    A void mirrors its original. Of a refund the fee is what is left of the original's fee, less the
+    fee of what then remains: so refunds in parts give back exactly the fee (docs/rules.md 8).
+    """
+    taken = original.line
+    if taken is None:
+        return None
+    if payment.transaction in _VOIDS:
+        gross, fee = taken.gross_minor, taken.fee_minor
+    else:
+        assert payment.amount is not None
+        gross = payment.amount.minor
+        fee = _fee_returned(original, taken, gross)
+    request = payment.request
+    return SettlementLine(
+        acquirer=taken.acquirer,
+        merchant_id=taken.merchant_id,
+        terminal_id=request.terminal_id,
+        batch=request.batch,
+        settlement_date=settlement_date,
+        currency=taken.currency,
+        gross_minor=-gross,
+        fee_minor=-fee,
+        agent_id=taken.agent_id,
+    )
+
+
+def _fee_returned(original: Payment, taken: SettlementLine, refunded: int) -> int:
+    assert original.terms is not None, "a payment that was never routed has no line"
+    plan = original.terms.fee_plan
+    if not plan.is_returned_on_refund:
+        return 0
+    before = taken.gross_minor - refunded_minor(original)
+    return _fee_of_rest(before, taken, original) - _fee_of_rest(before - refunded, taken, original)
+
+
+def _fee_of_rest(rest: int, taken: SettlementLine, original: Payment) -> int:
+    """Give the fee that a merchant keeps paying while `rest` of a payment stands."""
+    assert original.terms is not None
+    if rest <= 0:
+        return 0
+    if rest >= taken.gross_minor:
+        return taken.fee_minor
+    return min(compute_fee(rest, original.terms.fee_plan), taken.fee_minor)

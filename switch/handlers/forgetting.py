@@ -1,0 +1,81 @@
+"""When a partition may forget what it remembers (docs/rules.md 2)."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from switch.handlers.folded import Folded
+
+_HOUR_MS: Final = 3_600_000
+_DAY_MS: Final = 86_400_000
+
+
+class Reminders(Folded):
+    """
+    RRNs by the hour at which they are to be looked at again.
+
+    An hour, not a moment: what falls due together is kept together, so that a day of payments is a
+    few lists. Times are those of records, so two folds of one journal forget alike; a clock that
+    jumps makes something be remembered longer, never shorter than its own record says.
+    """
+
+    def __init__(self) -> None:
+        self._hours: dict[int, list[str]] = {}
+        self._next_hour = 0  # nothing falls due before
+
+    def __len__(self) -> int:
+        """Count the RRNs that wait."""
+        return sum(map(len, self._hours.values()))
+
+    def add(self, due_at: int, rrn: str) -> None:
+        """Look at one payment once `due_at` (epoch ms) has passed."""
+        self._list_of(due_at).append(rrn)
+
+    def add_all(self, due_at: int, rrns: list[str]) -> None:
+        """Look at many payments once `due_at` (epoch ms) has passed."""
+        self._list_of(due_at).extend(rrns)
+
+    def take_due(self, at: int) -> Iterator[str]:
+        """Yield, and drop, what has fallen due at `at`; cheap when nothing has."""
+        hour = at // _HOUR_MS
+        if hour < self._next_hour or not self._hours:
+            return
+        for due in sorted(due for due in self._hours if due <= hour):
+            yield from self._hours.pop(due)
+        self._next_hour = min(self._hours, default=hour + 1)
+
+    def _list_of(self, due_at: int) -> list[str]:
+        hour = due_at // _HOUR_MS + 1  # the whole hour must have passed
+        rrns = self._hours.get(hour)
+        if rrns is None:
+            rrns = self._hours[hour] = []
+            self._next_hour = min(self._next_hour, hour) if self._next_hour else hour
+        return rrns
+
+
+class SpentOriginals(Folded):
+    """
+    RRNs of payments that were approved and have nothing left: reversed, voided, fully refunded.
+
+    Forgotten as payments, they could be read back from the journal as approved; this says no. One
+    number each, dropped when the payment is too old to be changed anyway.
+    """
+
+    def __init__(self, days: int) -> None:
+        self._days = days
+        self._by_day: dict[int, set[int]] = {}
+
+    def __len__(self) -> int:
+        """Count the RRNs."""
+        return sum(map(len, self._by_day.values()))
+
+    def add(self, rrn: str, opened_at: int, at: int) -> None:
+        """Note that nothing of a payment is left; forget those that are too old."""
+        self._by_day.setdefault(opened_at // _DAY_MS, set()).add(int(rrn))
+        oldest = at // _DAY_MS - self._days - 1
+        for day in [day for day in self._by_day if day < oldest]:
+            del self._by_day[day]
+
+    def __contains__(self, rrn: str) -> bool:
+        """Say whether nothing of this payment is left."""
+        number = int(rrn)
+        return any(number in rrns for rrns in self._by_day.values())

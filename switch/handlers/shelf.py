@@ -1,0 +1,275 @@
+"""The payments that a partition remembers, found by RRN, key, trace number, card; and forgotten."""
+
+from typing import Final, TypeVar
+
+from switch.domain.card import Card
+from switch.domain.identifiers import make_idempotency_key
+from switch.domain.payment.checks import BatchSize
+from switch.domain.payment.originals import Standing, standing_of
+from switch.domain.payment.payment import Payment, Phase
+from switch.domain.payment.requests import PaymentRequest
+from switch.domain.payment.reversals import (
+    fits_original,
+    is_neighbouring_batch,
+    original_keys,
+)
+from switch.domain.payment.rules import DecisionRules, format_local_time
+from switch.domain.transactions import TRAITS, TransactionType
+from switch.handlers.folded import Folded
+from switch.handlers.forgetting import Reminders, SpentOriginals
+
+_DAY_MS: Final = 86_400_000
+_BATCH_DIGITS: Final = 6
+_PRE_AUTHORIZATION: Final = TransactionType.PRE_AUTHORIZATION
+_PARTLY_LEFT: Final = frozenset({Standing.HELD, Standing.PARTLY_REFUNDED, Standing.ADJUSTED})
+_ALL_LEFT: Final = frozenset({Standing.NORMAL, Standing.PRE_AUTHORIZATION_OPEN})
+
+_Key = TypeVar("_Key")
+Terminal = tuple[str, str, str]
+Alike = tuple[Terminal, str, int]
+
+
+class Shelf(Folded):
+    """Payments and their indexes; what is forgotten when is docs/rules.md 2."""
+
+    def __init__(self, rules: DecisionRules) -> None:
+        self._rules = rules
+        self._payments: dict[str, Payment] = {}
+        self._rrn_by_key: dict[str, str] = {}
+        self._rrn_by_stan: dict[tuple[str, str, str, str], str] = {}
+        self._rrn_by_card: dict[tuple[str, str], str] = {}  # merchant and token, the latest
+        self._latest_rrn: dict[Terminal, str] = {}
+        self._alike: dict[Alike, str] = {}  # the last debit with a card and an amount
+        self._holds: dict[tuple[str, str, str, str], list[str]] = {}  # pre-authorizations by code
+        self._batches: dict[tuple[str, str, str, str], list[str]] = {}
+        self._reminders = Reminders()
+        self._spent = SpentOriginals(rules.refund_days)
+
+    # -- reading
+
+    def __len__(self) -> int:
+        """Count the payments remembered."""
+        return len(self._payments)
+
+    def find(self, rrn: str) -> Payment | None:
+        """Return a payment by its RRN."""
+        return self._payments.get(rrn)
+
+    def find_by_key(self, idempotency_key: str) -> Payment | None:
+        """Return the payment that was asked for under this key."""
+        rrn = self._rrn_by_key.get(idempotency_key)
+        return None if rrn is None else self._payments[rrn]
+
+    def find_card(self, merchant_id: str, token: str) -> Card | None:
+        """Return a card that this merchant was paid with before."""
+        rrn = self._rrn_by_card.get((merchant_id, token))
+        return None if rrn is None else self._payments[rrn].request.card
+
+    def is_latest_of_terminal(self, payment: Payment) -> bool:
+        """Say whether no later payment of the same terminal was asked for."""
+        return self._latest_rrn.get(_terminal_of(payment.request)) == payment.rrn
+
+    def is_spent(self, rrn: str) -> bool:
+        """Say whether a payment that is no longer remembered has nothing left to be changed."""
+        return rrn in self._spent
+
+    def find_alike(self, request: PaymentRequest) -> Payment | None:
+        """Return the terminal's last debit with the same card and amount."""
+        if request.card is None or request.amount is None:
+            return None
+        rrn = self._alike.get(_alike_of(request, request.card))
+        return None if rrn is None else self._payments[rrn]
+
+    def find_reversed(self, request: PaymentRequest) -> Payment | None:
+        """
+        Find what an 0400 takes back: by RRN (a partner's), by key, else in a neighbouring batch.
+
+        There STAN, card and amount must be the same: a trace number alone comes round again.
+        """
+        quoted = request.original
+        if not request.terminal_id:
+            payment = self._payments.get(quoted.rrn) if quoted else None
+            is_theirs = payment is not None and _shop_of(payment.request) == _shop_of(request)
+            return payment if is_theirs else None
+        for key in original_keys(request):
+            if (by_key := self.find_by_key(key)) is not None:
+                return by_key
+        stan = (quoted.stan if quoted else "") or request.stan
+        rrn = self._rrn_by_stan.get((*_terminal_of(request), stan))
+        candidate = None if rrn is None else self._payments[rrn]
+        if (
+            candidate is None
+            or request.card is None
+            or not is_neighbouring_batch(request.batch, candidate.request.batch)
+            or not fits_original(request, candidate)
+        ):
+            return None
+        return candidate
+
+    def find_referred(self, request: PaymentRequest) -> Payment | None:
+        """
+        Find the payment that a void, refund, completion or adjustment wants to change.
+
+        By its RRN if one is quoted; a hold by card, authorization and day; else by trace number.
+        """
+        quoted = request.original
+        if quoted is None:
+            return None
+        if quoted.rrn:
+            return self._payments.get(quoted.rrn)
+        if _PRE_AUTHORIZATION in TRAITS[request.transaction].originals:
+            return self._find_hold(request, quoted.authorization_id, quoted.date)
+        return self.find_by_key(
+            make_idempotency_key(
+                acquirer=request.acquirer,
+                merchant_id=request.merchant_id,
+                terminal_id=request.terminal_id,
+                batch=quoted.batch or quoted.date or request.batch,
+                stan=quoted.stan,
+                message_class="payment",
+            )
+        )
+
+    def _find_hold(self, request: PaymentRequest, code: str, mmdd: str) -> Payment | None:
+        if request.card is None:
+            return None
+        rrns = self._holds.get((*_shop_of(request), request.card.token, code), ())
+        for rrn in reversed(rrns):  # the latest first: codes come round
+            payment = self._payments[rrn]
+            day = (
+                payment.request.local_date
+                or format_local_time(payment.opened_at, self._rules).local_date
+            )
+            if not mmdd.strip("0") or mmdd == day:
+                return payment
+        return None
+
+    # -- changing
+
+    def put(self, payment: Payment, recalled: Payment | None) -> None:
+        """Take a new payment in, with the original that was read back for it."""
+        if recalled is not None and recalled.rrn not in self._payments:
+            self._payments[recalled.rrn] = recalled
+            self._remind(recalled)
+        request, rrn = payment.request, payment.rrn
+        terminal = _terminal_of(request)
+        self._payments[rrn] = payment
+        self._rrn_by_key[request.idempotency_key] = rrn
+        self._rrn_by_stan[*terminal, request.stan] = rrn
+        self._latest_rrn[terminal] = rrn
+        card = request.card
+        if card is not None:
+            self._rrn_by_card[request.merchant_id, card.token] = rrn
+            if request.amount is not None and TRAITS[request.transaction].takes_limits:
+                self._alike[_alike_of(request, card)] = rrn
+        if len(request.batch) == _BATCH_DIGITS:
+            batch = self._batches.get((*terminal, request.batch))
+            if batch is None:
+                batch = self._batches[*terminal, request.batch] = []
+            batch.append(rrn)
+        else:
+            self._reminders.add(payment.opened_at + self._rules.payment_memory_ms, rrn)
+
+    def replace(self, payment: Payment) -> None:
+        """Take the new state of a payment."""
+        self._payments[payment.rrn] = payment
+        if payment.transaction is _PRE_AUTHORIZATION:
+            self.index_hold(payment)
+
+    def index_hold(self, payment: Payment) -> None:
+        """Let an approved pre-authorization be found by card and authorization."""
+        answer, card = payment.answer, payment.request.card
+        if payment.transaction is not _PRE_AUTHORIZATION or card is None or answer is None:
+            return
+        if payment.phase is Phase.APPROVED:
+            place = (*_shop_of(payment.request), card.token, answer.authorization_id)
+            rrns = self._holds.setdefault(place, [])
+            if payment.rrn not in rrns:
+                rrns.append(payment.rrn)
+
+    # -- batches
+
+    def rrns_of_batch(self, terminal: Terminal, batch: str) -> list[str]:
+        """Return the RRNs of a batch that is remembered."""
+        return self._batches.get((*terminal, batch), [])
+
+    def measure_batch(self, request: PaymentRequest) -> BatchSize | None:
+        """Return how large the request's batch is; None if it is empty, or there is none."""
+        rrns = self._batches.get((*_terminal_of(request), request.batch))
+        return BatchSize(len(rrns), self._payments[rrns[0]].opened_at) if rrns else None
+
+    def close_batch(self, terminal: Terminal, batch: str, at: int) -> None:
+        """Let the payments of a closed batch be forgotten in their time."""
+        rrns = self._batches.pop((*terminal, batch), None)
+        if rrns:
+            self._reminders.add_all(at + self._rules.payment_memory_ms, rrns)
+
+    # -- forgetting
+
+    def forget_due(self, at: int) -> None:
+        """Forget what is over; what is still open, or can still be changed, stays."""
+        for rrn in self._reminders.take_due(at):
+            payment = self._payments.get(rrn)
+            if payment is not None:
+                self._forget(payment, at)
+
+    def _remind(self, payment: Payment) -> None:
+        self._reminders.add(payment.opened_at + self._rules.payment_memory_ms, payment.rrn)
+
+    def _forget(self, payment: Payment, at: int) -> None:
+        standing = standing_of(payment)
+        if payment.is_open or payment.phase is Phase.CASE or self._is_needed(payment, standing, at):
+            self._reminders.add(at + _DAY_MS, payment.rrn)
+            return
+        was_approved = payment.line is not None or payment.approved_minor
+        if was_approved and standing not in _ALL_LEFT:
+            self._spent.add(payment.rrn, payment.opened_at, at)
+        self._drop(payment)
+
+    def _is_needed(self, payment: Payment, standing: Standing, at: int) -> bool:
+        """Open holds live for their days, payments that are partly left for those of a refund."""
+        age_days = (at - payment.opened_at) // _DAY_MS
+        if standing is Standing.PRE_AUTHORIZATION_OPEN:
+            return age_days <= self._rules.pre_authorization_days
+        return standing in _PARTLY_LEFT and age_days <= self._rules.refund_days
+
+    def _drop(self, payment: Payment) -> None:
+        request, rrn = payment.request, payment.rrn
+        terminal = _terminal_of(request)
+        del self._payments[rrn]
+        _drop_if(self._rrn_by_key, request.idempotency_key, rrn)
+        _drop_if(self._rrn_by_stan, (*terminal, request.stan), rrn)
+        _drop_if(self._latest_rrn, terminal, rrn)
+        card = request.card
+        if card is None:
+            return
+        _drop_if(self._rrn_by_card, (request.merchant_id, card.token), rrn)
+        if request.amount is not None:
+            _drop_if(self._alike, _alike_of(request, card), rrn)
+        if payment.transaction is _PRE_AUTHORIZATION and payment.answer is not None:
+            code = payment.answer.authorization_id
+            place = (*_shop_of(request), card.token, code)
+            rrns = [other for other in self._holds.get(place, ()) if other != rrn]
+            if rrns:
+                self._holds[place] = rrns
+            else:
+                self._holds.pop(place, None)
+
+
+def _drop_if(index: dict[_Key, str], key: _Key, rrn: str) -> None:
+    """Drop an index entry if it still leads to this payment."""
+    if index.get(key) == rrn:
+        del index[key]
+
+
+def _terminal_of(request: PaymentRequest) -> Terminal:
+    return (request.acquirer, request.merchant_id, request.terminal_id)
+
+
+def _shop_of(request: PaymentRequest) -> tuple[str, str]:
+    return (request.acquirer, request.merchant_id)
+
+
+def _alike_of(request: PaymentRequest, card: Card) -> Alike:
+    assert request.amount is not None
+    return (_terminal_of(request), card.token, request.amount.minor)
