@@ -10,7 +10,7 @@ class Provocation(NamedTuple):
     One refusal: `switch pos` with these arguments is answered with this reason.
 
     `detail` is what completes the reason's text, as far as it is the same each time. `before` is
-    what must have been approved before, once a day or once for a new data folder.
+    what must have been approved shortly before.
     """
 
     reason: Reason
@@ -169,6 +169,12 @@ PROVOCATIONS: Final = (
         "sale --amount 1.00 --terminal 00000021",
         detail="limit 1",
         before=("sale --amount 1.00 --terminal 00000021",),
+    ),
+    Provocation(
+        Reason.SUSPECTED_DUPLICATE,
+        "the same card paid the same amount a moment ago; this shop waits a minute",
+        "sale --amount 2.00 --terminal 00000053",
+        before=("sale --amount 2.00 --terminal 00000053",),
     ),
     Provocation(
         Reason.ISSUER_UNKNOWN,

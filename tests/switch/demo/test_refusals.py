@@ -21,7 +21,8 @@ FREE_PORTS = {
     "SWITCH__HTTP__ADDRESS": "127.0.0.1:0",
     "SWITCH__ISSUER_SIMULATOR__ADDRESS": "127.0.0.1:0",
 }
-# what no single sale in the demo world can meet: overload, repeats, reversals, faults, old requests
+# what no sale in the demo world can meet: overload, repeats, reversals, faults, old requests, and
+# whatever is said about the original of something else
 NOT_HERE = {
     Reason.GATEWAY_BUSY,
     Reason.LOG_UNAVAILABLE,
@@ -37,6 +38,20 @@ NOT_HERE = {
     Reason.PARTIAL_APPROVAL_REFUSED,
     Reason.REVERSED_BY_TERMINAL,
     Reason.INTERNAL_FAULT,
+    Reason.BATCH_FULL,
+    Reason.PIN_UNUSABLE,
+    Reason.REFUND_UNKNOWN,
+    Reason.INQUIRY_UNANSWERED,
+    Reason.ORIGINAL_NOT_FOUND,
+    Reason.ORIGINAL_UNREADABLE,
+    Reason.ORIGINAL_CARD_MISMATCH,
+    Reason.ORIGINAL_HELD,
+    Reason.ORIGINAL_NOT_OPEN,
+    Reason.ORIGINAL_OF_OTHER_BATCH,
+    Reason.ORIGINAL_TOO_OLD,
+    Reason.ORIGINAL_AMOUNT_MISMATCH,
+    Reason.REFUND_OVER_REST,
+    Reason.COMPLETION_OVER_LIMIT,
 }
 
 
