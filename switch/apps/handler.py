@@ -13,6 +13,7 @@ import msgspec
 from switch.adapters.clock import read_boot_ms, read_clock
 from switch.adapters.owned_journal import OwnedJournal, claim_journal
 from switch.adapters.telemetry import Logger, Metrics, Telemetry
+from switch.apps.recall import Claims, recall_payment
 from switch.apps.registry_follower import RegistryFollower
 from switch.apps.reply_writer import ReplyWriter
 from switch.codec import load_dialect
@@ -20,6 +21,7 @@ from switch.domain.clock import Now
 from switch.domain.upstream import UpstreamAnswer, UpstreamRequest
 from switch.eventlog.inbound import Reply, decode_request
 from switch.eventlog.journal import InboundParked, JournalRecord, UnknownEvent
+from switch.eventlog.journal_reader import is_claim
 from switch.eventlog.port import (
     AppendRefused,
     AppendUnknown,
@@ -30,7 +32,7 @@ from switch.eventlog.port import (
     PositionOutOfRange,
     StoredRecord,
 )
-from switch.handlers.actions import AppendRecord, SendReply, SendUpstream
+from switch.handlers.actions import AppendRecord, ReadOriginal, SendReply, SendUpstream
 from switch.handlers.book import PartitionBook
 from switch.handlers.partition import Partition
 from switch.handlers.settings import PartitionSettings
@@ -73,6 +75,8 @@ class OwnedPartition:
         index: int,
         partition: Partition,
         journal: OwnedJournal[JournalRecord],
+        journal_log: PartitionLog,
+        claims: Claims,
         links: Links,
         send_reply: Callable[[Reply], None],
         metrics: Metrics,
@@ -83,6 +87,9 @@ class OwnedPartition:
         self.partition = partition
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._journal = journal
+        self._journal_log = journal_log
+        self._claims = claims
+        self._recalls: set[asyncio.Task[None]] = set()
         self._links = links
         self._send_reply = send_reply
         self._acked_count = 0
@@ -110,6 +117,8 @@ class OwnedPartition:
     def give_up(self) -> None:
         """Act on nothing any more: its owner has let it go."""
         self.lost.cancel()
+        for task in self._recalls:
+            task.cancel()
 
     def feed(self, take: Callable[[], None]) -> None:
         """Give the machine an input and do what it asks for; a fault in it stops the partition."""
@@ -134,10 +143,29 @@ class OwnedPartition:
                     self._send_upstream(action)
                 elif isinstance(action, SendReply):
                     self._send_reply(action.reply)
+                elif isinstance(action, ReadOriginal):
+                    self._begin_recall(action.rrn)
         if partition.unacknowledged_count > UNACKNOWLEDGED_COUNT_MAX:
             self._room.clear()
         elif not self._room.is_set():
             self._room.set()
+
+    def _begin_recall(self, rrn: str) -> None:
+        """Read an original beside everything else; the machine bounds how many at a time."""
+        task = self._loop.create_task(self._recall(rrn), name=f"recall-{rrn}")
+        self._recalls.add(task)
+        task.add_done_callback(self._recalls.discard)
+
+    async def _recall(self, rrn: str) -> None:
+        """Read, then let the machine go on, whatever was found."""
+        recalled = await recall_payment(
+            self._journal_log, self._claims, rrn, self._journal.next_offset
+        )
+        if recalled.fault:
+            self._log.warning("original not read", partition=self.index, reason=recalled.fault)
+        payment, fault = recalled
+        now = read_clock()
+        self.feed(lambda: self.partition.on_original(rrn, payment, fault, now))
 
     async def wait_for_room(self) -> None:
         """Wait while too many records are on their way; the inbound log holds the rest."""
@@ -350,11 +378,18 @@ class HandlerRole:
     async def _claim(self, index: int, journal_log: PartitionLog) -> OwnedPartition:
         claim_id = secrets.token_hex(8)
         book = PartitionBook(index, self._settings.partition_count, self._settings.rules)
+        claims = Claims()
+
+        def fold(offset: int, record: JournalRecord) -> None:
+            if is_claim(record):
+                claims.note(offset, record.claim_id)
+            book.apply(record)
+
         journal = await claim_journal(
             journal_log,
             owner=self._owner,
             claim_id=claim_id,
-            on_record=lambda _offset, record: book.apply(record),
+            on_record=fold,
             append_deadline_ms=self._append_deadline_ms,
         )
         await self._registry.wait_for(book.registry_position)
@@ -374,6 +409,8 @@ class HandlerRole:
             index=index,
             partition=partition,
             journal=journal,
+            journal_log=journal_log,
+            claims=claims,
             links=self._links,
             send_reply=self._replies.send,
             metrics=self._metrics,

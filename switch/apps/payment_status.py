@@ -37,11 +37,13 @@ _SHOWN: Final = {
     Phase.APPROVED.value: "approved",
     Phase.ROUTED.value: "unknown",
     Phase.REQUESTED.value: "unknown",
+    Phase.REPEATING.value: "unknown",
     Phase.CASE.value: "unknown",
     Phase.REVERSING.value: "declined",
     Phase.REVERSED.value: "declined",
     Phase.DECLINED.value: "declined",
 }
+_TAKEN_BACK: Final = frozenset({Phase.REVERSING.value, Phase.REVERSED.value})
 assert set(_SHOWN) == {phase.value for phase in Phase}
 
 
@@ -134,7 +136,7 @@ class AuditStatus:
 def make_found(row: PaymentRow) -> FoundPayment:
     """Describe a payment as it stands now, in the words of the catalogue."""
     status = _SHOWN[row.state]
-    if row.response_code in APPROVED_CODES and row.money_state != MoneyState.DEBITED.value:
+    if row.response_code in APPROVED_CODES and row.state in _TAKEN_BACK:
         status = "reversed"  # it was approved, and its terminal took it back
     is_explained = row.reason and row.reason != Reason.ISSUER_DECLINED.value
     told = decline_of(Reason(row.reason)) if is_explained else issuer_code(row.response_code)
