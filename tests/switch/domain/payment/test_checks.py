@@ -5,7 +5,8 @@ from msgspec.structs import replace
 
 from switch.domain.card import Card
 from switch.domain.money import Money
-from switch.domain.payment.checks import DayTotals, first_refusal
+from switch.domain.payment.checks import BatchSize, DayTotals, first_refusal
+from switch.domain.payment.payment import Payment, Phase
 from switch.domain.reasons import Reason
 from switch.domain.registry.entities import Agent, AgentStatus, MerchantStatus, TerminalStatus
 from switch.domain.transactions import TransactionType
@@ -18,7 +19,7 @@ def _faulty(facts):
     return facts._replace(
         request=replace(
             facts.request,
-            transaction=TransactionType.REFUND,
+            transaction=TransactionType.UNKNOWN,
             pos_entry_mode="051",
             merchant_type="7995",
             amount=Money(20_000, "840"),
@@ -36,6 +37,8 @@ def _faulty(facts):
         agents=(SUSPENDED,),
         totals=DayTotals(49_999, 10),
         registry_confirmed=False,
+        batch=BatchSize(facts.rules.batch_count_max, facts.at - 31 * 86_400_000),
+        earlier=Payment(rrn="010000000003", request=facts.request, phase=Phase.ROUTED),
     )
 
 
@@ -63,6 +66,8 @@ STEPS = [
     (Reason.TERMINAL_INACTIVE, _mend("terminal", status=TerminalStatus.ACTIVATED)),
     (Reason.SIGN_ON_REQUIRED, _mend("terminal", signed_on=True)),
     (Reason.BATCH_MISMATCH, _mend("request", batch="000001")),
+    (Reason.BATCH_FULL, lambda f, _g: f._replace(batch=f.batch._replace(payment_count=1))),
+    (Reason.BATCH_FULL, lambda f, g: f._replace(batch=BatchSize(1, g.at))),
     (Reason.MERCHANT_FROZEN, _mend("merchant", status=MerchantStatus.APPROVED)),
     (Reason.MERCHANT_NOT_ACTIVE, _mend("merchant", status=MerchantStatus.ACTIVATED)),
     (Reason.AGENT_NOT_ACTIVE, lambda f, g: f._replace(agents=g.agents)),
@@ -83,6 +88,7 @@ STEPS = [
     (Reason.AMOUNT_OVER_LIMIT, _mend("request", amount=Money(100, "156"))),
     (Reason.DAILY_AMOUNT_OVER_LIMIT, lambda f, _g: f._replace(totals=DayTotals(100, 10))),
     (Reason.DAILY_COUNT_OVER_LIMIT, lambda f, _g: f._replace(totals=DayTotals(100, 1))),
+    (Reason.SUSPECTED_DUPLICATE, lambda f, _g: f._replace(earlier=None)),
     (Reason.REQUEST_STALE, lambda f, g: f._replace(at=g.at - 10)),
     (Reason.REGISTRY_NOT_CONFIRMED, lambda f, _g: f._replace(registry_confirmed=True)),
 ]

@@ -26,7 +26,6 @@ from switch.domain.payment.reversals import (
 )
 from switch.domain.payment.rules import DecisionRules
 from switch.domain.payment.state import evolve
-from switch.domain.transactions import TransactionType
 
 RULES = DecisionRules()
 AT = 1_700_000_000_000
@@ -134,7 +133,7 @@ OTHER_CARD = Card(
         {"amount": Money(101, "156")},
         {"amount": Money(100, "840")},
         {"card": OTHER_CARD},
-        {"transaction": TransactionType.SALE_VOID},
+        {"processing_code": "200000"},
     ],
 )
 def test_what_does_not_fit_is_25_and_a_case(reversal, routed, change):

@@ -109,7 +109,7 @@ def test_attempts_and_answers_of_reversals_are_counted(routed):
 
 def test_an_event_of_no_payment_is_a_bug(routed):
     event = TombstoneSet(idempotency_key="k", terminal_id="t", stan="s", until=1)
-    with pytest.raises(AssertionError):
+    with pytest.raises(KeyError):
         evolve(routed, event)
 
 
