@@ -18,7 +18,7 @@ from switch.domain.payment.originals import touch_of, with_touch
 from switch.domain.payment.payment import Payment
 from switch.domain.payment.requests import Answer, PaymentRequest
 from switch.domain.payment.rules import DecisionRules
-from switch.domain.payment.state import FOLDED_EVENTS, evolve, open_payment
+from switch.domain.payment.state import FOLDS, open_payment
 from switch.domain.terminal.state import TerminalState
 from switch.eventlog.journal import JournalEvent, JournalRecord
 from switch.handlers.folded import Folded
@@ -168,11 +168,11 @@ class PartitionBook(Folded):
         """Fold an event that may concern one payment, and what follows from it."""
         if isinstance(event, ReversalAccepted) and request is not None:
             self._keep_reversal(event, request.fingerprint)
-        rrn: str = getattr(event, "rrn", "")
-        before = self._shelf.find(rrn)
-        if before is None or not isinstance(event, FOLDED_EVENTS):
+        fold = FOLDS.get(type(event))
+        before = self._shelf.find(getattr(event, "rrn", "")) if fold else None
+        if fold is None or before is None:
             return
-        after = evolve(before, event)  # type: ignore[arg-type]
+        after = fold(before, event)
         self._shelf.replace(after)
         if isinstance(event, _ROUTING_EVENTS):
             if after.upstream_stan:

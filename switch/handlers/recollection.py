@@ -4,7 +4,7 @@ from typing import Final
 
 from switch.domain.payment.events import PaymentRequested
 from switch.domain.payment.payment import Payment, Phase
-from switch.domain.payment.state import FOLDED_EVENTS, evolve, open_payment
+from switch.domain.payment.state import FOLDS, open_payment
 from switch.eventlog.journal import JournalRecord
 
 SETTLED_WITHIN_MS: Final = 15 * 60_000  # a payment has its answer long before
@@ -39,12 +39,9 @@ class Recollection:
             if isinstance(event, PaymentRequested):
                 if event.rrn == self._rrn:
                     self._folded = open_payment(event)
-            elif (
-                self._folded is not None
-                and isinstance(event, FOLDED_EVENTS)
-                and event.rrn == self._rrn
-            ):
-                self._folded = evolve(self._folded, event)
+            elif self._folded is not None and getattr(event, "rrn", "") == self._rrn:
+                fold = FOLDS.get(type(event))
+                self._folded = fold(self._folded, event) if fold else self._folded
         return self._conclude()
 
     def _conclude(self) -> bool:

@@ -1,6 +1,6 @@
 """The fold of one payment: `evolve(state, event) -> state`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -51,7 +51,7 @@ def open_payment(event: PaymentRequested) -> Payment:
 
 def evolve(payment: Payment, event: PaymentEvent) -> Payment:
     """Return the payment after `event`; raises KeyError for an event that is not of one payment."""
-    return _FOLDS[type(event)](payment, event)
+    return FOLDS[type(event)](payment, event)
 
 
 def _route(payment: Payment, event: PaymentRouted) -> Payment:
@@ -160,7 +160,7 @@ def _leave(payment: Payment, event: IssuerTimedOut) -> Payment:  # noqa: ARG001 
 
 
 # What the fold of one payment takes; the other events concern keys, tombstones or the audit only.
-_FOLDS: Final[dict[type, Callable[[Payment, Any], Payment]]] = {
+FOLDS: Final[Mapping[type, Callable[[Payment, Any], Payment]]] = {
     PaymentRouted: _route,
     AdviceAccepted: _accept_advice,
     PaymentApproved: _approve,
@@ -179,4 +179,3 @@ _FOLDS: Final[dict[type, Callable[[Payment, Any], Payment]]] = {
     PaymentReversed: _end_reversed,
     CaseOpened: _open_case,
 }
-FOLDED_EVENTS: Final = tuple(_FOLDS)

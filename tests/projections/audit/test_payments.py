@@ -1,7 +1,7 @@
 from projections.audit.payments import MONEY_STATES, PaymentRow, apply, open_row
 from switch.domain.payment.events import PaymentRequested
 from switch.domain.payment.payment import Payment
-from switch.domain.payment.state import FOLDED_EVENTS, evolve, open_payment
+from switch.domain.payment.state import FOLDS, evolve, open_payment
 from switch.eventlog.journal_reader import JournalReader
 
 
@@ -16,7 +16,7 @@ def fold_both(log):
             if isinstance(event, PaymentRequested):
                 rows[event.rrn] = open_row(event, 0)
                 payments[event.rrn] = open_payment(event)
-            elif isinstance(event, FOLDED_EVENTS) and getattr(event, "rrn", ""):
+            elif type(event) in FOLDS and getattr(event, "rrn", ""):
                 at = getattr(event, "at", record.at)
                 rows[event.rrn] = apply(rows[event.rrn], event, at)
                 payments[event.rrn] = evolve(payments[event.rrn], event)

@@ -20,7 +20,7 @@ from switch.domain.payment.events import (
 )
 from switch.domain.payment.payment import Phase, SettlementLine
 from switch.domain.payment.requests import Answer
-from switch.domain.payment.state import FOLDED_EVENTS, evolve
+from switch.domain.payment.state import FOLDS, evolve
 from switch.domain.transactions import MoneyState
 
 RRN = "010000000007"
@@ -122,7 +122,7 @@ def test_every_kind_of_event_is_folded_or_known_not_to_be():
         events.DuplicateConflicted,
         events.RequestRefused,
     }
-    assert kinds == set(FOLDED_EVENTS) | elsewhere
+    assert kinds == set(FOLDS) | elsewhere
 
 
 def test_the_fee_plan_of_the_route_is_kept(routed):
