@@ -21,6 +21,8 @@ class TransactionType(enum.Enum):
     ADJUSTMENT_ADVICE = "adjustment-advice"
     UNKNOWN = "unknown"
 
+    __hash__ = object.__hash__  # by identity, in C: looked up several times a payment
+
 
 class WhenUnknown(enum.Enum):
     """What is done about a request that its issuer does not answer (docs/rules.md 4)."""

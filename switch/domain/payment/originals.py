@@ -116,8 +116,9 @@ def _is_same_shop(request: PaymentRequest, original: Payment) -> bool:
         return False
     if quoted is None:
         return False
-    stan = quoted.stan.strip("0")
-    return not stan or int(quoted.stan) == int(asked.stan or "0") or asked.terminal_id == ""
+    is_same_batch = not quoted.batch.strip("0") or quoted.batch == asked.batch
+    is_same_stan = not quoted.stan.strip("0") or quoted.stan == asked.stan
+    return is_same_batch and is_same_stan
 
 
 def _has_other_card(request: PaymentRequest, original: Payment) -> bool:

@@ -29,6 +29,8 @@ class Phase(enum.Enum):
     REPEATING = "repeating"  # a refund without an answer: repeated until it has one
     CASE = "case"  # a person must look; nothing more is sent
 
+    __hash__ = object.__hash__  # by identity, in C: looked up several times a payment
+
 
 class RouteTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What the registry said when the payment was routed, as far as later steps need it."""
@@ -142,7 +144,8 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     @property
     def is_forwarding(self) -> bool:
         """Whether its issuer must still be told something, however often it takes."""
-        return self.advice_open or self.phase in {Phase.REVERSING, Phase.REPEATING}
+        phase = self.phase
+        return self.advice_open or phase is Phase.REVERSING or phase is Phase.REPEATING
 
     @property
     def is_open(self) -> bool:
