@@ -2,75 +2,45 @@
 The demo issuer's mind: what it does with each message, and the line it writes about it.
 
 Pure: messages in, a ledger line and answers out. It books every debit that it is told to, however
-often: it is the witness of what the switch sent. The last two digits of the amount choose how it
-behaves (docs/demo-world.md).
+often: it is the witness of what the switch sent. Repeats of advices and refunds are answered as the
+first. Amounts choose how it behaves (switch/demo/issuer_behaviours.py, docs/demo-world.md).
 """
 
-import datetime as dt
 import enum
-from collections import OrderedDict
 from typing import Final
 
 import msgspec
 
 from switch.codec import Message, Value
-from switch.codec.mti import response_mti
+from switch.demo.issuer_accounts import Account, Answered, IssuerAccounts
+from switch.demo.issuer_answers import APPROVED, authorization_id, build_answer, write_balance
+from switch.demo.issuer_behaviours import (
+    ADVICE,
+    REQUEST,
+    REVERSAL,
+    VOID,
+    AmountRule,
+    Behaviour,
+    find_rule,
+)
+from switch.demo.issuer_line import LedgerLine as LedgerLine  # noqa: PLC0414 - readers find it here
+from switch.demo.issuer_originals import (
+    NOT_FOUND,
+    refuse_completion,
+    refuse_credit,
+    refuse_void,
+)
+from switch.demo.issuer_pin import PinCheck
 from switch.domain.card import mask_pan
 
-REMEMBERED_COUNT_MAX: Final = 1_000_000  # RRNs; about 150 bytes each
-SILENT_REVERSALS_AMOUNT_MINOR: Final = 6_666
-SILENT_REVERSALS_COUNT: Final = 3
+REMEMBERED_COUNT_MAX: Final = 1_000_000  # RRNs; about 600 bytes each
 OTHER_AMOUNT_EXTRA_MINOR: Final = 100
-APPROVED: Final = "00"
-NOT_FOUND: Final = "25"
 FORMAT_ERROR: Final = "30"
+DUPLICATE: Final = "94"
 SIGN_ON: Final = "001"
-_ECHOED_NAMES: Final = (
-    "processing_code",
-    "amount_transaction",
-    "transmission_time",
-    "stan",
-    "local_time",
-    "local_date",
-    "acquirer_id",
-    "rrn",
-    "terminal_id",
-    "merchant_id",
-    "currency",
-    "network_code",
-)
-_EPOCH: Final = dt.date(1970, 1, 1)
-_DAY_MS: Final = 86_400_000
-_CLEARING_DAY_AHEAD_MS: Final = 9 * 3_600_000
-_DECLINED_ENDINGS: Final = {51: "51", 55: "55", 61: "61", 91: "91", 96: "96"}
-_OTHER_AMOUNT_ENDING: Final = 93
-_TWICE_ENDING: Final = 94
-_LATE_ENDING: Final = 97
-_SILENT_ENDING: Final = 98
-
-
-class LedgerLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """
-    One message as the issuer took it.
-
-    `op`: debit, credit, inquiry, authorization, advice, reversal, network, unreadable. `outcome` of
-    a debit: approved, late (booked, answered after the time-out), silent (booked, never answered),
-    declined; of a reversal: reversed, already, ignored (as if it never came), not-booked (known,
-    but nothing stands), unknown. `at` is epoch milliseconds.
-    """
-
-    op: str
-    outcome: str
-    at: int
-    rrn: str = ""
-    stan: str = ""
-    amount_minor: int = 0
-    currency: str = ""
-    response_code: str = ""
-    terminal_id: str = ""
-    merchant_id: str = ""
-    masked_pan: str = ""
-    mti: str = ""
+_CREDIT_CODE: Final = "20"
+_INQUIRY_CODE: Final = "31"
+_PRE_AUTHORIZATION_CONDITION: Final = "06"
 
 
 class Timing(enum.Enum):
@@ -94,142 +64,200 @@ class Verdict(msgspec.Struct, frozen=True):
     answers: tuple[IssuerAnswer, ...]
 
 
-class _Booking:
-    """What the issuer knows of one RRN."""
-
-    __slots__ = ("ignored_count", "is_returned", "stands")
-
-    def __init__(self) -> None:
-        self.stands = False
-        self.is_returned = False
-        self.ignored_count = 0
-
-
 class IssuerBook:
-    """The bookings by RRN, and the decisions that rest on them."""
+    """The decisions of an issuer; what they rest on is in its accounts."""
 
-    def __init__(self, *, remembered_count_max: int = REMEMBERED_COUNT_MAX) -> None:
-        self._remembered_count_max = remembered_count_max
-        self._bookings: OrderedDict[str, _Booking] = OrderedDict()
+    def __init__(
+        self,
+        *,
+        remembered_count_max: int = REMEMBERED_COUNT_MAX,
+        pin_check: PinCheck | None = None,
+    ) -> None:
+        """Begin with an empty ledger; without `pin_check` any PIN is right."""
+        self._accounts = IssuerAccounts(remembered_count_max=remembered_count_max)
+        self._pin_check = pin_check
 
     def recall(self, line: LedgerLine) -> None:
         """Fold one line of an earlier run, in the order of the ledger."""
-        if line.op in {"debit", "authorization"}:
-            booking = self._open(line.rrn)
-            booking.stands = booking.stands or line.outcome != "declined"
-        elif line.op == "reversal":
-            if line.outcome == "ignored":
-                self._open(line.rrn).ignored_count += 1
-            elif line.outcome == "reversed":
-                booking = self._open(line.rrn)
-                booking.stands, booking.is_returned = False, True
+        self._accounts.apply(line)
 
     def receive(self, message: Message, at_ms: int) -> Verdict:
         """Take one message from the switch."""
         message_class, function = message.mti[1], message.mti[2]
         if function not in "02":
-            return Verdict(_line(message, at_ms, "unreadable", "not-a-request", ""), ())
+            return Verdict(_line(message, at_ms, "unreadable", "not-a-request"), ())
         if message_class == "8":
-            return _say(message, at_ms, "network", "signed-on" if _is_sign_on(message) else "echo")
+            outcome = "signed-on" if message.fields.get("network_code") == SIGN_ON else "echo"
+            return self._say(message, at_ms, "network", outcome, APPROVED)
         if message_class == "4":
             return self._reverse(message, at_ms)
         if message_class in "12":
-            return self._pay(message, at_ms, _operation_of(message))
-        return _say(message, at_ms, "unreadable", "not-supported", FORMAT_ERROR)
+            return self._pay(message, at_ms)
+        return self._say(message, at_ms, "unreadable", "not-supported", FORMAT_ERROR)
 
-    def _pay(self, message: Message, at_ms: int, op: str) -> Verdict:
+    # -- payments
+
+    def _pay(self, message: Message, at_ms: int) -> Verdict:
+        op, kind = _read_kind(message)
+        account = self._accounts.find(_text(message, "rrn"))
+        rule = find_rule(kind, _amount_of(message))
+        if kind is ADVICE and account is not None:
+            first = account.answered
+            if first is not None and first.stan == _text(message, "stan"):
+                return self._repeat(message, at_ms, op, first, rule)
+        if _is_ignored(rule, account):
+            return Verdict(self._book(_line(message, at_ms, op, "ignored")), ())
+        original_rrn = self._find_original(message)
+        if account is not None and _is_other(account, op, original_rrn):
+            return self._say(message, at_ms, op, "declined", DUPLICATE)
+        refusal = self._refuse(message, op, original_rrn, rule)
+        if refusal:
+            line = _line(
+                message, at_ms, op, "declined", response_code=refusal, original_rrn=original_rrn
+            )
+            answer = build_answer(message, at_ms, refusal)
+            return Verdict(self._book(line), (IssuerAnswer(answer),))
+        behaviour = rule.behaviour if rule is not None else None
+        if behaviour is Behaviour.SILENT:
+            line = _line(message, at_ms, op, "silent", original_rrn=original_rrn)
+            return Verdict(self._book(line), ())
+        outcome = "late" if behaviour is Behaviour.LATE else "approved"
+        line = _line(message, at_ms, op, outcome, response_code=APPROVED, original_rrn=original_rrn)
+        answer = build_answer(message, at_ms, APPROVED, self._approval(message, op, rule))
+        timing = Timing.LATE if behaviour is Behaviour.LATE else Timing.SOON
+        return Verdict(self._book(line), (IssuerAnswer(answer, timing),) * _answer_count(rule))
+
+    def _repeat(
+        self, message: Message, at_ms: int, op: str, first: Answered, rule: AmountRule | None
+    ) -> Verdict:
+        """Answer an advice or refund as it was answered first, whatever became of that answer."""
+        code = first.response_code
+        extra = self._approval(message, op, rule) if code == APPROVED else None
+        line = self._book(_line(message, at_ms, op, "already", response_code=code))
+        answer = IssuerAnswer(build_answer(message, first.at, code, extra))
+        return Verdict(line, (answer,) * (_answer_count(rule) if code == APPROVED else 1))
+
+    def _approval(self, message: Message, op: str, rule: AmountRule | None) -> dict[str, Value]:
+        extra: dict[str, Value] = {"authorization_id": authorization_id(_text(message, "rrn"))}
+        if op == "inquiry":
+            spent_minor = self._accounts.spent_minor(
+                _masked_pan_of(message), _text(message, "currency")
+            )
+            extra["additional_amounts"] = write_balance(message, spent_minor)
+        if rule is not None and rule.behaviour is Behaviour.OTHER_AMOUNT:
+            extra["amount_transaction"] = f"{_amount_of(message) + OTHER_AMOUNT_EXTRA_MINOR:012d}"
+        return extra
+
+    def _refuse(self, message: Message, op: str, original_rrn: str, rule: AmountRule | None) -> str:
+        """Say why not, as DE 39; empty: approved."""
+        if self._pin_check is not None and (refusal := self._pin_check.refuse(message.fields)):
+            return refusal
+        if rule is not None and rule.behaviour is Behaviour.DECLINE:
+            return rule.response_code
         amount_minor = _amount_of(message)
-        ending = amount_minor % 100
-        if op in {"debit", "authorization"}:
-            booking = self._open(str(message.fields.get("rrn", "")))
-            booking.stands = booking.stands or ending not in _DECLINED_ENDINGS
-        if ending in _DECLINED_ENDINGS:
-            return _say(message, at_ms, op, "declined", _DECLINED_ENDINGS[ending])
-        if ending == _SILENT_ENDING:
-            return Verdict(_line(message, at_ms, op, "silent", ""), ())
-        extra: dict[str, Value] = {"authorization_id": _authorization_id(message)}
-        if ending == _OTHER_AMOUNT_ENDING:
-            extra["amount_transaction"] = f"{amount_minor + OTHER_AMOUNT_EXTRA_MINOR:012d}"
-        answer = _answer(message, at_ms, APPROVED, extra)
-        if ending == _LATE_ENDING:
-            line = _line(message, at_ms, op, "late", APPROVED)
-            return Verdict(line, (IssuerAnswer(answer, Timing.LATE),))
-        line = _line(message, at_ms, op, "approved", APPROVED)
-        once = IssuerAnswer(answer)
-        return Verdict(line, (once, once) if ending == _TWICE_ENDING else (once,))
+        original = self._accounts.find(original_rrn)
+        if op == "void":
+            holds = message.mti[1] == "1"
+            return refuse_void(original, amount_minor, "authorization" if holds else "debit")
+        if op == "credit":
+            return refuse_credit(original, amount_minor)
+        if op == "debit" and _is_completion(message):
+            return refuse_completion(original, amount_minor)
+        return ""
+
+    def _find_original(self, message: Message) -> str:
+        """Return the RRN of what DE 90 quotes, empty if nothing or nothing known is quoted."""
+        quoted = _text(message, "original_data_elements")
+        if not quoted:
+            return ""
+        return self._accounts.find_rrn(_text(message, "merchant_id"), quoted[4:10], quoted[10:20])
+
+    # -- reversals
 
     def _reverse(self, message: Message, at_ms: int) -> Verdict:
-        rrn = str(message.fields.get("rrn", ""))
-        booking = self._bookings.get(rrn)
-        if _amount_of(message) == SILENT_REVERSALS_AMOUNT_MINOR and (
-            booking is None or booking.ignored_count < SILENT_REVERSALS_COUNT
-        ):
-            self._open(rrn).ignored_count += 1
-            return Verdict(_line(message, at_ms, "reversal", "ignored", ""), ())
-        if booking is None:
-            return _say(message, at_ms, "reversal", "unknown", NOT_FOUND)
-        if booking.stands:
-            booking.stands, booking.is_returned = False, True
-            return _say(message, at_ms, "reversal", "reversed")
-        return _say(message, at_ms, "reversal", "already" if booking.is_returned else "not-booked")
+        account = self._accounts.find(_text(message, "rrn"))
+        if _is_ignored(find_rule(REVERSAL, _amount_of(message)), account):
+            return Verdict(self._book(_line(message, at_ms, "reversal", "ignored")), ())
+        if account is None or not account.is_known:
+            return self._say(message, at_ms, "reversal", "unknown", NOT_FOUND)
+        if account.standing_minor:
+            return self._say(message, at_ms, "reversal", "reversed", APPROVED)
+        outcome = "already" if account.is_returned else "not-booked"
+        return self._say(message, at_ms, "reversal", outcome, APPROVED)
 
-    def _open(self, rrn: str) -> _Booking:
-        booking = self._bookings.get(rrn)
-        if booking is None:
-            if len(self._bookings) >= self._remembered_count_max:
-                self._bookings.popitem(last=False)
-            booking = self._bookings[rrn] = _Booking()
-        return booking
+    def _say(
+        self, message: Message, at_ms: int, op: str, outcome: str, response_code: str
+    ) -> Verdict:
+        line = self._book(_line(message, at_ms, op, outcome, response_code=response_code))
+        return Verdict(line, (IssuerAnswer(build_answer(message, at_ms, response_code)),))
+
+    def _book(self, line: LedgerLine) -> LedgerLine:
+        """Let the accounts follow the line, as they will when it is read again."""
+        moved = self._accounts.apply(line)
+        if not any(moved):
+            return line
+        return msgspec.structs.replace(
+            line, moved_minor=moved.money_minor, held_minor=moved.held_minor
+        )
 
 
-def _operation_of(message: Message) -> str:
-    if message.mti[2] == "2":
-        return "advice"
+def _read_kind(message: Message) -> tuple[str, str]:
+    """Say what a 01xx or 02xx does with money, and which column of amounts it obeys."""
+    is_advice = message.mti[2] == "2"
+    code = _text(message, "processing_code")[:2]
+    if code == _CREDIT_CODE:
+        return ("credit", ADVICE) if is_advice else ("void", VOID)
     if message.mti[1] == "1":
-        return "authorization"
-    kind = str(message.fields.get("processing_code", ""))[:2]
-    return {"20": "credit", "31": "inquiry"}.get(kind, "debit")
+        return "authorization", ADVICE if is_advice else REQUEST
+    if is_advice:
+        return "debit", ADVICE
+    return "inquiry" if code == _INQUIRY_CODE else "debit", REQUEST
 
 
-def _is_sign_on(message: Message) -> bool:
-    return message.fields.get("network_code") == SIGN_ON
+def _is_other(account: Account, op: str, original_rrn: str) -> bool:
+    """Tell whether an RRN comes again for something else than before."""
+    if account.op and account.op != op:
+        return True
+    return account.original_rrn is not None and account.original_rrn != original_rrn
+
+
+def _is_completion(message: Message) -> bool:
+    return message.fields.get("pos_condition_code") == _PRE_AUTHORIZATION_CONDITION
+
+
+def _is_ignored(rule: AmountRule | None, account: Account | None) -> bool:
+    if rule is None or rule.behaviour is not Behaviour.IGNORE:
+        return False
+    return account is None or account.ignored_count < rule.ignored_count
+
+
+def _answer_count(rule: AmountRule | None) -> int:
+    return 2 if rule is not None and rule.behaviour is Behaviour.TWICE else 1
+
+
+def _text(message: Message, name: str) -> str:
+    return str(message.fields.get(name, ""))
 
 
 def _amount_of(message: Message) -> int:
     return int(str(message.fields.get("amount_transaction", "0")))
 
 
-def _authorization_id(message: Message) -> str:
-    """Give DE 38 six digits that differ from payment to payment; equal on a second answer."""
-    return str(message.fields.get("rrn", ""))[-6:].rjust(6, "0")
+def _masked_pan_of(message: Message) -> str:
+    pan = message.fields.get("pan")
+    return mask_pan(str(pan)) if pan else ""
 
 
-def _say(
-    message: Message, at_ms: int, op: str, outcome: str, response_code: str = APPROVED
-) -> Verdict:
-    line = _line(message, at_ms, op, outcome, response_code)
-    return Verdict(line, (IssuerAnswer(_answer(message, at_ms, response_code, {})),))
-
-
-def _answer(message: Message, at_ms: int, response_code: str, extra: dict[str, Value]) -> Message:
-    asked = message.fields
-    fields: dict[str, Value] = {name: asked[name] for name in _ECHOED_NAMES if name in asked}
-    fields["response_code"] = response_code
-    if message.mti[1] != "8":
-        fields["settlement_date"] = _settlement_date(at_ms)
-    fields.update(extra)
-    return Message(response_mti(message.mti), fields)
-
-
-def _settlement_date(at_ms: int) -> str:
-    """Write DE 15: the clearing day in China, which ends at 23:00 there (UTC+8)."""
-    day = _EPOCH + dt.timedelta(days=(at_ms + _CLEARING_DAY_AHEAD_MS) // _DAY_MS)
-    return f"{day.month:02d}{day.day:02d}"
-
-
-def _line(message: Message, at_ms: int, op: str, outcome: str, response_code: str) -> LedgerLine:
+def _line(
+    message: Message,
+    at_ms: int,
+    op: str,
+    outcome: str,
+    *,
+    response_code: str = "",
+    original_rrn: str = "",
+) -> LedgerLine:
     fields = message.fields
-    pan = fields.get("pan")
     return LedgerLine(
         op=op,
         outcome=outcome,
@@ -241,6 +269,9 @@ def _line(message: Message, at_ms: int, op: str, outcome: str, response_code: st
         response_code=response_code,
         terminal_id=str(fields.get("terminal_id", "")),
         merchant_id=str(fields.get("merchant_id", "")),
-        masked_pan=mask_pan(str(pan)) if pan else "",
+        masked_pan=_masked_pan_of(message),
         mti=message.mti,
+        transmission_time=str(fields.get("transmission_time", "")),
+        original=str(fields.get("original_data_elements", "")),
+        original_rrn=original_rrn,
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from switch.demo.issuer_book import LedgerLine
+from switch.demo.issuer_line import LedgerLine
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(LedgerLine).decode

@@ -12,8 +12,10 @@ import msgspec
 
 from switch.codec import CodecError, load_dialect
 from switch.codec.framing import FrameError, Framer, frame_bytes
-from switch.demo.issuer_book import IssuerBook, LedgerLine, Timing
+from switch.demo.issuer_book import IssuerBook, Timing
 from switch.demo.issuer_ledger import IssuerLedger, read_ledger
+from switch.demo.issuer_line import LedgerLine
+from switch.demo.issuer_pin import PinCheck, make_demo_pin_check
 
 DIALECT: Final = "iso1987-ascii"
 DELAYED_COUNT_MAX: Final = 100_000  # answers held back; the next are never given
@@ -29,9 +31,11 @@ class IssuerPace(msgspec.Struct, frozen=True, kw_only=True):
 class IssuerSimulator:
     """One issuer with its ledger, for any number of connections."""
 
-    def __init__(self, ledger_path: Path, pace: IssuerPace) -> None:
+    def __init__(
+        self, ledger_path: Path, pace: IssuerPace, pin_check: PinCheck | None = None
+    ) -> None:
         """
-        Open the ledger and recall what it tells.
+        Open the ledger and recall what it tells; without `pin_check` any PIN is right.
 
         Raises:
             OSError: the ledger cannot be used.
@@ -40,7 +44,7 @@ class IssuerSimulator:
         self.pace = pace  # may be replaced at any time
         self.dialect = load_dialect(DIALECT)
         self._ledger = IssuerLedger(ledger_path)
-        self._book = IssuerBook()
+        self._book = IssuerBook(pin_check=pin_check)
         for line in read_ledger(ledger_path):
             self._book.recall(line)
         self._server: asyncio.Server | None = None
@@ -172,14 +176,16 @@ class _Connection(asyncio.Protocol):
 
 
 async def start_issuer(
-    host: str, port: int, ledger_path: Path, pace: IssuerPace
+    host: str, port: int, ledger_path: Path, pace: IssuerPace, *, checks_pin: bool = True
 ) -> IssuerSimulator:
     """
     Start the demo issuer in this event loop, with what its ledger remembers.
 
+    `checks_pin`: a PIN that is sent must be that of the demo (switch/demo/issuer_pin.py).
+
     Raises:
         OSError: the address or the ledger cannot be used.
     """
-    simulator = IssuerSimulator(ledger_path, pace)
+    simulator = IssuerSimulator(ledger_path, pace, make_demo_pin_check() if checks_pin else None)
     await simulator.listen(host, port)
     return simulator

@@ -6,6 +6,7 @@ import pytest
 
 from switch.codec import Message
 from switch.demo.issuer_book import IssuerBook, LedgerLine, Timing
+from switch.demo.issuer_pin import PinCheck
 
 PAN = "6200000000000005"
 NOON = 1_700_020_800_000  # 2023-11-15 12:00 in China
@@ -159,8 +160,10 @@ def test_sign_on_and_echo_are_accepted(code: str, outcome: str) -> None:
     ("asked", "op"),
     [
         (message("0100"), "authorization"),
-        (message("0220"), "advice"),
-        (message("0200", processing_code="200000"), "credit"),
+        (message("0120"), "authorization"),
+        (message("0220", processing_code="200000"), "credit"),
+        (message("0200", processing_code="200000"), "void"),
+        (message("0100", processing_code="200000"), "void"),
         (message("0200", processing_code="310000"), "inquiry"),
         (message("0500"), "unreadable"),
         (message("0210"), "unreadable"),
@@ -187,3 +190,26 @@ def test_a_line_of_the_ledger_has_what_an_auditor_looks_for() -> None:
         100,
         NOON,
     )
+
+
+def test_a_wrong_pin_is_declined_before_anything_else() -> None:
+    zpk = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
+    book = IssuerBook(pin_check=PinCheck(zpk))
+    for block, minor, code in ((bytes(8), 1200, "55"), (bytes(7), 1251, "30")):
+        line = book.receive(message("0200", minor, pin_block=block), NOON).line
+        assert (line.outcome, line.response_code) == ("declined", code)
+    assert book.receive(message("0200"), NOON).line.outcome == "approved"
+
+
+def test_an_inquiry_tells_the_balance_after_what_was_taken_and_held() -> None:
+    book = IssuerBook()
+    book.receive(message("0200", 1234, "a"), NOON)
+    book.receive(message("0100", 100, "b"), NOON)
+    inquiry = message("0200", 0, "c", processing_code="310000")
+    [answer] = book.receive(inquiry, NOON).answers
+    assert answer.message.fields["additional_amounts"] == "0002156C000000998666"
+    book.receive(message("0420", 1234, "a"), NOON)
+    verdict = book.receive(inquiry, NOON)
+    [answer] = verdict.answers
+    assert answer.message.fields["additional_amounts"] == "0002156C000000999900"
+    assert (verdict.line.op, verdict.line.moved_minor) == ("inquiry", 0)
