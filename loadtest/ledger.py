@@ -38,6 +38,8 @@ class IssuerAccount:
 
 _BOOKED_OUTCOMES = frozenset({"approved", "late", "silent"})  # answered in time, too late, never
 _RETURNED_OUTCOMES = frozenset({"reversed", "already"})  # by this reversal, by an earlier one
+# an advice that the issuer passed over, or answered as its first attempt: it did nothing
+_IDLE_OUTCOMES = frozenset({"ignored", "already"})
 
 
 def took_money(line: LedgerLine) -> bool:
@@ -66,13 +68,13 @@ def read_ledger(path: Path) -> list[LedgerLine]:
 
 
 def accounts_by_rrn(lines: Iterable[LedgerLine]) -> dict[str, IssuerAccount]:
-    """Group debits and reversals by RRN, in the order of the ledger."""
+    """Group debits that were decided, and reversals, by RRN, in the order of the ledger."""
     accounts: dict[str, IssuerAccount] = {}
     for index, line in enumerate(lines):
         account = accounts.get(line.rrn)
         if account is None:
             account = accounts[line.rrn] = IssuerAccount()
-        if line.op == "debit":
+        if line.op == "debit" and line.outcome not in _IDLE_OUTCOMES:
             account.debits.append((index, line))
         elif line.op == "reversal":
             account.reversals.append((index, line))

@@ -37,6 +37,12 @@ def test_a_debit_stands_until_a_reversal_after_it(lines, stands):
     assert (accounts_by_rrn(lines)["1"].standing is not None) is stands
 
 
+@pytest.mark.parametrize("outcome", ["ignored", "already"])
+def test_an_advice_told_again_is_no_second_debit(outcome):
+    account = accounts_by_rrn([line("debit", outcome), line("debit", "approved")])["1"]
+    assert [each.outcome for _, each in account.debits] == ["approved"]
+
+
 def test_other_operations_belong_to_no_account():
     account = accounts_by_rrn([line("sign-on", "approved")])["1"]
     assert (account.debits, account.reversals) == ([], [])

@@ -1,11 +1,13 @@
 """The issuer link, fed by hand: time is a number, the issuer is bytes."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from switch.codec import CodecError, Message, load_dialect
 from switch.codec.framing import Framer, frame_bytes
+from switch.codec.mti import response_mti
 from switch.domain.clock import Now
 from switch.domain.upstream import MatchKey, UpstreamRequest
 from switch.issuers.connection import LinkState
@@ -83,8 +85,12 @@ def debit(number: int = 1, mti: str = "0200") -> UpstreamRequest:
 
 def answer_bytes(request: UpstreamRequest, **changes: str) -> bytes:
     fields = {**request.fields, "response_code": "00", **changes}
-    mti = "0430" if request.mti[1] == "4" else "0210"
+    mti = response_mti(request.mti)
     return frame_bytes("binary-2", DIALECT.encode(Message(mti, dict(fields))))
+
+
+def with_fields(request: UpstreamRequest, **more: str) -> UpstreamRequest:
+    return msgspec.structs.replace(request, fields={**request.fields, **more})
 
 
 def test_a_link_comes_up_by_connecting_and_signing_on() -> None:
@@ -124,6 +130,120 @@ def test_a_request_carries_the_card_and_the_answer_event_does_not() -> None:
     [event] = link.data_received(answer_bytes(debit(), pan=PAN, track2=f"{PAN}=3012"), at(11))
     assert isinstance(event, Answered)
     assert PAN not in repr(event)
+
+
+@pytest.mark.parametrize(
+    ("mti", "answer_mti"),
+    [
+        ("0100", "0110"),
+        ("0200", "0210"),
+        ("0220", "0230"),
+        ("0221", "0230"),
+        ("0420", "0430"),
+        ("0421", "0430"),
+    ],
+)
+def test_every_kind_of_request_passes_with_what_it_quotes_and_is_answered(
+    mti: str, answer_mti: str
+) -> None:
+    link = link_up()
+    original = f"02000000091115120000{'1'.rjust(11, '0')}{'0' * 11}"
+    request = with_fields(
+        debit(mti=mti),
+        pos_condition_code="06",
+        original_data_elements=original,
+        authorization_id="A1B2C3",
+    )
+    wire = link.send(request, at(10))
+    assert wire is not None
+    sent = read(wire)
+    assert sent.mti == mti
+    assert sent.fields["original_data_elements"] == original
+    assert sent.fields["authorization_id"] == "A1B2C3"
+    balance = "0002156C000000998766"
+    [event] = link.data_received(answer_bytes(request, additional_amounts=balance), at(11))
+    assert isinstance(event, Answered)
+    assert (event.answer.match, event.answer.mti) == (request.match, answer_mti)
+    assert event.answer.fields["additional_amounts"] == balance
+    assert event.answer.fields["authorization_id"] == "A1B2C3"
+
+
+def test_a_pin_block_goes_out_and_never_comes_back() -> None:
+    link = link_up()
+    block = bytes.fromhex("1774D84E2E217BD6")
+    request = msgspec.structs.replace(
+        with_fields(debit(), security_control="2600000000000000"), secrets={"pin_block": block}
+    )
+    wire = link.send(request, at(10))
+    assert wire is not None
+    sent = read(wire)
+    assert (sent.fields["pin_block"], sent.fields["security_control"]) == (
+        block,
+        "2600000000000000",
+    )
+    told: dict[str, str | bytes] = {**request.fields, "response_code": "00", "pin_block": block}
+    [event] = link.data_received(
+        frame_bytes("binary-2", DIALECT.encode(Message("0210", told))), at(11)
+    )
+    assert isinstance(event, Answered)
+    assert "pin_block" not in event.answer.fields
+
+
+def test_a_pin_block_of_another_length_is_not_sent() -> None:
+    link = link_up()
+    request = msgspec.structs.replace(debit(), secrets={"pin_block": bytes(7)})
+    with pytest.raises(CodecError):
+        link.send(request, at(10))
+    assert link.in_flight_count == 0
+
+
+def test_a_repeat_waits_anew_and_any_attempt_s_answer_is_its_answer() -> None:
+    link = link_up()
+    first, repeat = debit(mti="0220"), debit(mti="0221")
+    assert first.match == repeat.match
+    link.send(first, at(10))
+    link.timer(at(10 + LIMITS.answer_wait_ms))
+    assert link.in_flight_count == 0
+    link.send(repeat, at(50_000))
+    assert link.in_flight_count == 1
+    wire = answer_bytes(first)
+    events = link.data_received(wire + wire, at(50_001))
+    assert [type(event) for event in events] == [Answered, LateAnswer]
+    assert link.in_flight_count == 0
+
+
+def test_a_repeat_before_the_first_time_out_is_one_request_with_a_later_deadline() -> None:
+    link = link_up()
+    link.send(debit(mti="0220"), at(10))
+    link.send(debit(2), at(15))
+    link.send(debit(mti="0221"), at(20))
+    assert link.in_flight_count == 2
+    link.timer(at(15 + LIMITS.answer_wait_ms))
+    assert link.in_flight_count == 1
+    [event] = link.data_received(answer_bytes(debit(mti="0221")), at(16 + LIMITS.answer_wait_ms))
+    assert isinstance(event, Answered)
+
+
+def test_a_repeat_over_the_next_connection_is_answered_by_an_answer_to_either() -> None:
+    link = link_up()
+    link.send(debit(mti="0220"), at(10))
+    link.connection_lost(at(100))
+    link.timer(at(200))
+    [sign_on] = link.connected(at(201))
+    link.data_received(answer_network(sign_on), at(202))
+    link.send(debit(mti="0221"), at(203))
+    answers = link.data_received(
+        answer_bytes(debit(mti="0221")) + answer_bytes(debit(mti="0220")), at(204)
+    )
+    assert [type(event) for event in answers] == [Answered, LateAnswer]
+
+
+def test_a_repeat_of_what_was_answered_is_answered_again() -> None:
+    link = link_up()
+    for moment, mti in ((10, "0220"), (20, "0221")):  # the first said: try again later
+        link.send(debit(mti=mti), at(moment))
+        [event] = link.data_received(answer_bytes(debit(mti=mti)), at(moment + 1))
+        assert isinstance(event, Answered)
 
 
 def test_a_second_answer_is_late() -> None:

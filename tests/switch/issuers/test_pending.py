@@ -35,6 +35,16 @@ def test_a_repeat_begins_the_wait_anew() -> None:
     assert pending.settle(key(1)) is Match.FIRST
 
 
+def test_a_repeat_waits_at_the_end_of_the_row() -> None:
+    pending = PendingRequests(wait_ms=100, late_count_max=2)
+    for number, boot_ms in ((1, 0), (2, 10), (1, 20)):
+        pending.add(key(number), boot_ms)
+    assert (len(pending), pending.next_deadline()) == (2, 110)
+    pending.expire(110)
+    assert pending.settle(key(2)) is Match.LATE
+    assert pending.settle(key(1)) is Match.FIRST
+
+
 def test_the_memory_of_late_requests_is_bounded() -> None:
     pending = PendingRequests(wait_ms=100, late_count_max=2)
     for number in range(4):
