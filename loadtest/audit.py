@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from loadtest.ledger import IssuerAccount, LedgerLine, accounts_by_rrn, took_money
+from loadtest.ledger import IssuerAccount, LedgerLine, accounts_by_rrn
 from loadtest.told import Told
 from loadtest.trail import Journal, Place, Trail
 
@@ -120,9 +120,11 @@ def _check_keys(journal: Journal, accounts: dict[str, IssuerAccount]) -> Iterato
 def _check_accounts(journal: Journal, accounts: dict[str, IssuerAccount]) -> Iterator[Violation]:
     """Invariants 3 and 4: each debit has its cause before it and its end after it."""
     for rrn, account in accounts.items():
+        trail = journal.trails.get(rrn) or Trail(rrn)
+        if (given := account.standing_return) and not _is_accounted_for(trail):
+            yield _of_trail(trail, 3, "return-unaccounted-for", _show(*given))
         if not account.debits:
             continue
-        trail = journal.trails.get(rrn) or Trail(rrn)
         index, first = account.debits[0]
         shown = _show(index, first)
         if trail.routed is None or trail.routed.at > first.at:
@@ -142,7 +144,7 @@ def _check_accounts(journal: Journal, accounts: dict[str, IssuerAccount]) -> Ite
                 evidence=(shown, f"asked for {trail.amount_minor}: {trail.requested}"),
             )
         standing = account.standing
-        if standing and not (trail.approved and not trail.reversed) and not trail.cases:
+        if standing and not _is_accounted_for(trail):
             yield Violation(
                 invariant=3,
                 kind="debit-unaccounted-for",
@@ -158,11 +160,15 @@ def _check_accounts(journal: Journal, accounts: dict[str, IssuerAccount]) -> Ite
             )
 
 
+def _is_accounted_for(trail: Trail) -> bool:
+    return bool(trail.approved and not trail.reversed) or bool(trail.cases)
+
+
 def _check_trails(journal: Journal, accounts: dict[str, IssuerAccount]) -> Iterator[Violation]:
     """Invariants 3, 7 and 8: what the journal says happened, did, and everything has an end."""
     for trail in journal.trails.values():
         account = accounts.get(trail.rrn, _NOTHING)
-        if trail.approved and not any(took_money(line) for _, line in account.debits):
+        if trail.approved and not account.was_booked:
             yield _of_trail(trail, 3, "approval-without-debit", "the issuer booked no debit")
         if account.reversals and not (trail.unknown or trail.returning):
             yield _of_trail(trail, 3, "reversal-without-intent", _show(*account.reversals[0]))

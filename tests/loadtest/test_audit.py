@@ -45,6 +45,7 @@ REVERSED_UNBOOKED = {"type": "payment-reversed.v1", "rrn": RRN}
 CASE = {"type": "case-opened.v1", "rrn": RRN, "kind": "unmatched-reversal"}
 DEBIT = LedgerLine(op="debit", rrn=RRN, stan="7", amount_minor=500, outcome="approved", at=2000)
 SILENT_DEBIT = msgspec.structs.replace(DEBIT, outcome="silent")
+VOID = LedgerLine(op="void", rrn=RRN, stan="7", amount_minor=500, outcome="approved", at=2000)
 REVERSAL = LedgerLine(op="reversal", rrn=RRN, amount_minor=500, outcome="reversed", at=3000)
 SALE = Told(
     kind="sale",
@@ -89,6 +90,8 @@ REVERSAL_TOLD = changed(SALE, kind="reversal", authorization_id="")
     [
         ((), (), ()),
         (SOLD, (DEBIT,), (SALE,)),
+        (SOLD, (VOID,), ()),
+        ((*TIMED_OUT, (REVERSED_UNBOOKED,)), (VOID, REVERSAL), ()),
         (SOLD, (DEBIT,), (SALE, changed(SALE, kind="repeat", mac_valid=True))),
         (
             SOLD,
@@ -133,6 +136,8 @@ def test_a_sound_story_is_not_blamed(decisions, ledger, told):
         (SOLD, (DEBIT, changed(DEBIT, outcome="declined")), (), 1, "debited-twice"),
         (SOLD, (), (SALE,), 3, "approval-without-debit"),
         (SOLD, (changed(DEBIT, outcome="declined"),), (), 3, "approval-without-debit"),
+        (SOLD, (changed(VOID, outcome="declined"),), (), 3, "approval-without-debit"),
+        ((*TIMED_OUT, (REVERSED_UNBOOKED,)), (VOID,), (), 3, "return-unaccounted-for"),
         (SOLD, (changed(DEBIT, amount_minor=501),), (), 3, "debit-of-another-amount"),
         (SOLD, (changed(DEBIT, at=1000),), (), 4, "debit-without-route"),
         (SOLD, (DEBIT, REVERSAL), (), 3, "reversal-without-intent"),
