@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from switch.apps.demo import DEMO_EXPIRATION_DATE, DEMO_PAN, DemoTerminal, DemoWorld
 from switch.demo.tour_terminal import TourTerminal
-from switch.terminal.messages import SaleOrder
+from switch.terminal.orders import SaleOrder
 from switch.terminal.state import PosState
 
 FindAddress = Callable[[str], tuple[str, int]]

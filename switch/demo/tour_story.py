@@ -13,7 +13,7 @@ from switch.demo.tour_ledger import NO_DEBIT, ONE_DEBIT, RETURNED, find_stranger
 from switch.demo.tour_report import StepReport
 from switch.demo.tour_stage import RETURN_S, StepNotes, TourStage
 from switch.demo.tour_terminal import TourTerminal
-from switch.terminal.messages import SaleOrder
+from switch.terminal.orders import SaleOrder
 from switch.terminal.outcome import OutcomeKind, PosOutcome
 from switch.terminal.receipt import explain
 

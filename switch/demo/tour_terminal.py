@@ -9,7 +9,7 @@ import msgspec
 
 from switch.domain.clock import Now
 from switch.terminal.actions import Finish, PosAction, SendFrame
-from switch.terminal.messages import SaleOrder
+from switch.terminal.orders import SaleOrder
 from switch.terminal.outcome import PosOutcome
 from switch.terminal.pos import Pos, PosLimits
 from switch.terminal.state import PosState

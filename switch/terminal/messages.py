@@ -1,52 +1,26 @@
-"""What a POS says and hears: sales, repeats, reversals, and the answers to them."""
+"""The bytes of what a POS says and hears: frames with their MACs, answers taken apart."""
 
-import datetime as dt
 from typing import Final
 
 import msgspec
 
-from switch.codec import Message, Value
+from switch.codec import CodecError, Dialect, Message, Value
 from switch.codec.framing import frame_bytes
 from switch.codec.mti import response_mti
 from switch.codec.tpdu import split_transport
-from switch.domain.card import bin_of
 from switch.domain.clock import Now
 from switch.security.mac import MacKey
+from switch.terminal.operations import UNPROVEN_CLASSES
+from switch.terminal.outcome import Balance
 from switch.terminal.profile import PROFILES, PosProfile
+from switch.terminal.requests import REVERSAL_MTI, ManagementMessage, RequestWriter
 from switch.terminal.state import PosState, SentPayment
 
-SALE_CODE: Final = "22"  # DE 60.1
-REVERSAL_MTI: Final = "0400"
 APPROVED_CODES: Final = frozenset({"00", "10", "11", "A2", "A4", "A5", "A6"})
 # What a switch answers without a MAC, because it could not know the terminal's key or message
 # (docs/rules.md 6); nothing was debited then.
 UNPROVEN_CODES: Final = frozenset({"30", "97", "A0"})
 _REASON_AT: Final = 3  # DE 63: card organisation, then the reason
-_NETWORK_CODE: Final = "000"
-_READ_CAPABILITY: Final = "5"
-_IC_CONDITION: Final = "0"
-_LOCAL_ZONE: Final = dt.timezone(dt.timedelta(hours=8))
-_NO_INSTITUTION: Final = "0" * 11
-_NOT_IN_REVERSAL: Final = frozenset(
-    {"expiration_date", "local_time", "local_date", "transmission_time"}
-)
-
-
-class SaleOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """What the cashier keyed in; `expiration_date` is YYMM."""
-
-    amount_minor: int
-    pan: str
-    expiration_date: str = ""
-    currency: str = "156"
-    pos_entry_mode: str = "012"
-    pos_condition_code: str = "00"
-
-    def __repr__(self) -> str:
-        """Hide the card."""
-        return f"SaleOrder({self.amount_minor!r}, BIN {bin_of(self.pan)}, <hidden>)"
-
-    __str__ = __repr__
 
 
 class AnswerRead(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +31,7 @@ class AnswerRead(msgspec.Struct, frozen=True, kw_only=True):
     carried one at all.
     """
 
-    mti: str
+    message: Message
     stan: str
     terminal_id: str
     response_code: str
@@ -66,6 +40,7 @@ class AnswerRead(msgspec.Struct, frozen=True, kw_only=True):
     rrn: str = ""
     authorization_id: str = ""
     settlement_date: str = ""
+    local_date: str = ""
     amount_minor: int | None = None
     card_organisation: str = ""
     reason: str = ""
@@ -74,9 +49,9 @@ class AnswerRead(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PosVoice:
-    """Builds and reads the frames of one terminal; keeps its MAC key ready."""
+    """Writes and reads the frames of one terminal; keeps its MAC key ready."""
 
-    __slots__ = ("_batch", "_batch_value", "_dialect", "_mac_key", "_profile", "_state")
+    __slots__ = ("_dialect", "_mac_key", "_profile", "_state", "_writer")
 
     def __init__(self, state: PosState) -> None:
         """
@@ -89,60 +64,37 @@ class PosVoice:
         self._state = state
         self._profile: PosProfile = PROFILES[state.profile]
         self._dialect = self._profile.dialect
-        self._mac_key = MacKey(state.mac_algorithm, state.mak) if state.mak else None
-        self._batch = ""
-        self._batch_value = ""
+        self._writer = RequestWriter(state)
+        self._mac_key: MacKey | None = None
+        self.take_key(state.mak)
 
-    def make_sale(self, order: SaleOrder, stan: str, now: Now) -> SentPayment:
-        """
-        Put a sale together; the reversal that it may come to owe is part of it (reason 98).
+    @property
+    def writer(self) -> RequestWriter:
+        """What puts the messages together that this voice says."""
+        return self._writer
 
-        It is to be saved before `frame_payment` of it is sent.
+    def take_key(self, mak: bytes) -> None:
         """
-        state = self._state
-        fields = {
-            "pan": order.pan,
-            "processing_code": "000000",
-            "amount_transaction": f"{order.amount_minor:012d}",
-            "stan": stan,
-            "pos_entry_mode": order.pos_entry_mode,
-            "pos_condition_code": order.pos_condition_code,
-            "terminal_id": state.terminal_id,
-            "merchant_id": state.merchant_id,
-            "currency": order.currency,
-        }
-        if order.expiration_date:
-            fields["expiration_date"] = order.expiration_date
-        if state.merchant_type:
-            fields["merchant_type"] = state.merchant_type
-        if self._profile.has_batch:
-            fields["batch_data"] = self._batch_data()
-        else:
-            fields.update(_dates(now))
-        return SentPayment(mti="0200", fields=fields, owed_reason="98")
+        Prove messages with this key from now on; empty: with none.
+
+        Raises:
+            ValueError: it does not fit the terminal's algorithm; the key in use stays.
+        """
+        self._mac_key = MacKey(self._state.mac_algorithm, mak) if mak else None
 
     def frame_payment(self, payment: SentPayment, *, as_repeat: bool = False) -> bytes:
         """Write the frame of a payment: the same bytes each time, or marked as a repeat (0201)."""
         mti = payment.mti[:3] + "1" if as_repeat else payment.mti
-        return self._frame(mti, dict(payment.fields))
+        fields: dict[str, Value] = {**payment.fields, **payment.binary}
+        return self._frame(mti, fields, has_mac=True)
 
     def frame_reversal(self, payment: SentPayment, now: Now) -> bytes:
         """Write the frame of the reversal that a payment owes."""
-        fields: dict[str, Value] = {
-            name: value for name, value in payment.fields.items() if name not in _NOT_IN_REVERSAL
-        }
-        fields["response_code"] = payment.owed_reason
-        if not self._profile.has_batch:
-            original = payment.fields
-            fields.update(_dates(now))
-            # the day is part of the key where there is no batch: a repeat must keep the first's
-            fields["local_date"] = original["local_date"]
-            fields["stan"] = payment.reversal_stan
-            fields["original_data_elements"] = (
-                f"{payment.mti}{original['stan']}{original['transmission_time']}"
-                f"{_NO_INSTITUTION}{_NO_INSTITUTION}"
-            )
-        return self._frame(REVERSAL_MTI, fields)
+        return self._frame(REVERSAL_MTI, self._writer.make_reversal(payment, now), has_mac=True)
+
+    def frame_management(self, message: ManagementMessage) -> bytes:
+        """Write the frame of a message about the terminal itself."""
+        return self._frame(message.mti, {**message.fields}, has_mac=message.has_mac)
 
     def read_answer(self, frame: bytes) -> AnswerRead:
         """
@@ -159,7 +111,7 @@ class PosVoice:
         message = self._dialect.decode(frame)
         fields = message.fields
         mac = fields.get("mac")
-        if self._mac_key is None:
+        if self._mac_key is None or (mac is None and message.mti[1] in UNPROVEN_CLASSES):
             is_proven = True
         else:
             mab = frame[: -self._dialect.mac_length]
@@ -168,7 +120,7 @@ class PosVoice:
         reason, _, detail = remark[_REASON_AT:].partition(": ")
         amount = fields.get("amount_transaction")
         return AnswerRead(
-            mti=message.mti,
+            message=message,
             stan=str(fields.get("stan", "")),
             terminal_id=str(fields.get("terminal_id", "")),
             response_code=str(fields.get("response_code", "")),
@@ -177,6 +129,7 @@ class PosVoice:
             rrn=str(fields.get("rrn", "")),
             authorization_id=str(fields.get("authorization_id", "")).strip(),
             settlement_date=str(fields.get("settlement_date", "")),
+            local_date=str(fields.get("local_date", "")),
             amount_minor=int(str(amount)) if amount else None,
             card_organisation=remark[:_REASON_AT].strip(),
             reason=reason.strip(),
@@ -184,9 +137,9 @@ class PosVoice:
             processing_requirement=requirement,
         )
 
-    def _frame(self, mti: str, fields: dict[str, Value]) -> bytes:
+    def _frame(self, mti: str, fields: dict[str, Value], *, has_mac: bool) -> bytes:
         dialect = self._dialect
-        if self._mac_key is not None:
+        if self._mac_key is not None and has_mac:
             fields["mac"] = bytes(8)
             wire = dialect.encode(Message(mti, fields))
             mab = wire[: -dialect.mac_length]
@@ -198,32 +151,29 @@ class PosVoice:
             wire = self._state.tpdu + self._state.header + wire
         return frame_bytes(self._profile.prefix, wire)
 
-    def _batch_data(self) -> str:
-        if self._batch != self._state.batch:
-            self._batch = self._state.batch
-            self._batch_value = self._dialect.join(
-                "batch_data",
-                {
-                    "transaction_code": SALE_CODE,
-                    "batch": self._state.batch,
-                    "network_code": _NETWORK_CODE,
-                    "read_capability": _READ_CAPABILITY,
-                    "ic_condition": _IC_CONDITION,
-                },
-            )
-        return self._batch_value
-
 
 def is_answer_to(answer: AnswerRead, mti: str, stan: str, terminal_id: str) -> bool:
     """Tell whether an answer is the one to this message; others are passed over."""
-    return (answer.mti, answer.stan, answer.terminal_id) == (response_mti(mti), stan, terminal_id)
+    return (answer.message.mti, answer.stan, answer.terminal_id) == (
+        response_mti(mti),
+        stan,
+        terminal_id,
+    )
 
 
-def _dates(now: Now) -> dict[str, str]:
-    moment = dt.datetime.fromtimestamp(now.wall_ms // 1000, dt.UTC)
-    local = moment.astimezone(_LOCAL_ZONE)
-    return {
-        "transmission_time": moment.strftime("%m%d%H%M%S"),
-        "local_time": local.strftime("%H%M%S"),
-        "local_date": local.strftime("%m%d"),
-    }
+def read_balances(answer: AnswerRead, dialect: Dialect) -> tuple[Balance, ...]:
+    """Read DE 54; what cannot be read is not shown."""
+    text = str(answer.message.fields.get("additional_amounts", ""))
+    try:
+        groups = dialect.split_groups("additional_amounts", text) if text else []
+        return tuple(
+            Balance(
+                account_type=group["account_type"],
+                amount_type=group["amount_type"],
+                minor=int(group["amount"]) * (-1 if group["sign"] == "D" else 1),
+                currency=group["amount_currency"],
+            )
+            for group in groups
+        )
+    except (CodecError, ValueError):
+        return ()

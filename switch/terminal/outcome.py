@@ -4,13 +4,8 @@ import enum
 
 import msgspec
 
-
-class Operation(enum.Enum):
-    """What the cashier asked the terminal for."""
-
-    SALE = "sale"
-    REPEAT = "repeat"  # the last payment's message again
-    REVERSAL = "reversal"  # take the last payment back
+from switch.terminal.batch import BatchTotals
+from switch.terminal.operations import Operation
 
 
 class OutcomeKind(enum.Enum):
@@ -23,7 +18,28 @@ class OutcomeKind(enum.Enum):
     REVERSAL_REFUSED = "reversal-refused"  # the reversal does not fit what the switch knows
     UNANSWERED = "unanswered"  # the cashier gave up waiting; the reversal is owed
     NOT_SENT = "not-sent"  # no connection: the message never left the terminal
-    BLOCKED = "blocked"  # an earlier reversal is still owed, so nothing new was begun
+    BLOCKED = "blocked"  # something earlier is still owed, so nothing new was begun
+    REPEAT_OWED = "repeat-owed"  # a refund or an advice without an answer: sent again next time
+    UNBALANCED = "unbalanced"  # the batch is closed, and the switch counts otherwise
+    KEYS_WRONG = "keys-wrong"  # a working key does not have its check value: not signed on
+
+
+class Balance(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account holds, as its issuer says; `minor` is negative if it is overdrawn."""
+
+    account_type: str
+    amount_type: str  # 01 ledger balance, 02 available
+    minor: int
+    currency: str
+
+
+class Settlement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What both sides counted in the batch that was closed."""
+
+    totals: BatchTotals
+    switch_totals: BatchTotals | None = None  # None: its answer did not say
+    is_balanced: bool = False
+    uploaded_count: int = 0
 
 
 class PosOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -54,4 +70,10 @@ class PosOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_proven: bool = True  # False: the answer carried no MAC (it could not)
     trouble: str = ""
     owes_reversal: bool = False  # the terminal will send one before it begins anything new
+    owes_repeat: bool = False  # so with the message of this payment
+    about: Operation | None = None  # what is repeated or reversed
+    original_rrn: str = ""  # the earlier payment that it concerns
+    balances: tuple[Balance, ...] = ()
+    settlement: Settlement | None = None
+    cleared: str = ""  # how something ended that was owed before
     must_sign_on: bool = False

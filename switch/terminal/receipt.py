@@ -1,6 +1,7 @@
 """The receipt: what happened, whether money moved, who must act, what to do next; zh and en."""
 
 import datetime as dt
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -14,16 +15,30 @@ from switch.domain.declines import (
 )
 from switch.domain.money import CURRENCY_EXPONENTS, CURRENCY_NAMES, format_minor
 from switch.domain.reasons import Reason
-from switch.domain.transactions import Actor, MoneyState
-from switch.terminal.outcome import Operation, OutcomeKind, PosOutcome
+from switch.domain.transactions import MoneyState
+from switch.terminal.batch import BatchTotals
+from switch.terminal.operations import Operation
+from switch.terminal.outcome import OutcomeKind, PosOutcome
+from switch.terminal.receipt_words import (
+    APPROVED,
+    APPROVED_BY_OPERATION,
+    BY_KIND,
+    FIRST_STANDS,
+    GIVING_BACK,
+    MANAGEMENT,
+    NOTHING_MOVED,
+    OPERATION_WORDS,
+    OUTCOME_OPEN,
+    SETTLE_AGAIN,
+    STAYS_AS_IT_WAS,
+    TAKEN_BACK,
+    VOID_TAKEN_BACK,
+    Explanation,
+)
 
+_BATCH_CURRENCY: Final = "156"
 _LOCAL_ZONE: Final = dt.timezone(dt.timedelta(hours=8))
 _REASONS: Final = {reason.value: reason for reason in Reason}
-_OPERATIONS: Final = {
-    Operation.SALE: Words(zh="消费", en="Sale"),
-    Operation.REPEAT: Words(zh="重发上一笔", en="Repeat of the last payment"),
-    Operation.REVERSAL: Words(zh="冲正上一笔", en="Reversal of the last payment"),
-}
 _SIGN_ON_FIRST: Final = Words(zh="请先签到", en="Sign on before the next payment")
 _UNPROVEN: Final = Words(
     zh="应答无 MAC:尚未用到终端密钥即已拒绝",
@@ -31,126 +46,47 @@ _UNPROVEN: Final = Words(
 )
 
 
-class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """The four things that a receipt must tell."""
-
-    happened: Words
-    money_state: MoneyState
-    actor: Actor
-    next_step: Words
-
-
-_BY_KIND: Final = {
-    OutcomeKind.REVERSED: Explanation(
-        happened=Words(
-            zh="没有收到可用的应答,交易已冲正", en="No usable answer; the payment was taken back"
-        ),
-        money_state=MoneyState.RETURNING,
-        actor=Actor.MERCHANT,
-        next_step=Words(
-            zh="请勿交付商品;可重新发起交易",
-            en="Do not hand over the goods; a new payment may be started",
-        ),
-    ),
-    OutcomeKind.REVERSAL_OWED: Explanation(
-        happened=Words(
-            zh="没有收到可用的应答,冲正尚未确认",
-            en="No usable answer, and the reversal is not confirmed yet",
-        ),
-        money_state=MoneyState.UNKNOWN,
-        actor=Actor.MERCHANT,
-        next_step=Words(
-            zh="请勿重复刷卡;终端将在下一笔交易前自动再次冲正",
-            en="Do not charge the card again; the terminal reverses it before its next payment",
-        ),
-    ),
-    OutcomeKind.REVERSAL_REFUSED: Explanation(
-        happened=Words(zh="冲正与原交易不符,未执行", en="The reversal does not fit the payment"),
-        money_state=MoneyState.UNKNOWN,
-        actor=Actor.ACQUIRER,
-        next_step=Words(
-            zh="请持本凭条联系收单机构核实原交易",
-            en="Ask the acquirer about the original payment, with this receipt",
-        ),
-    ),
-    OutcomeKind.NOT_SENT: Explanation(
-        happened=Words(zh="无法连接交换平台,交易未发出", en="No connection; nothing was sent"),
-        money_state=MoneyState.NOT_DEBITED,
-        actor=Actor.MERCHANT,
-        next_step=Words(zh="检查网络后重新发起交易", en="Check the network, then try again"),
-    ),
-    OutcomeKind.BLOCKED: Explanation(
-        happened=Words(
-            zh="上一笔交易的冲正尚未得到确认,本笔未发起",
-            en="An earlier payment's reversal is not confirmed; this payment was not begun",
-        ),
-        money_state=MoneyState.NOT_DEBITED,
-        actor=Actor.MERCHANT,
-        next_step=Words(
-            zh="稍后重试;持续出现请联系收单机构",
-            en="Try again later; if it goes on, call the acquirer",
-        ),
-    ),
-}
-_APPROVED: Final = Explanation(
-    happened=Words(zh="交易成功", en="Approved"),
-    money_state=MoneyState.DEBITED,
-    actor=Actor.NOBODY,
-    next_step=Words(zh="请交付商品或服务", en="Hand over the goods"),
-)
-_TAKEN_BACK: Final = Explanation(
-    happened=Words(zh="冲正已受理", en="The reversal was accepted"),
-    money_state=MoneyState.RETURNING,
-    actor=Actor.SWITCH,
-    next_step=Words(
-        zh="无需操作;如已扣款将自动退回", en="Nothing to do; what was debited will be returned"
-    ),
-)
-_OUTCOME_OPEN: Final = Explanation(
-    happened=Words(zh="未等到应答,结果未知", en="No answer was waited for; the outcome is unknown"),
-    money_state=MoneyState.UNKNOWN,
-    actor=Actor.MERCHANT,
-    next_step=Words(
-        zh="请勿重复刷卡;重发同一笔(--repeat)或冲正(reverse)",
-        en="Do not charge the card again; send the same again (--repeat) or reverse it",
-    ),
-)
-_FIRST_STANDS: Final = Words(
-    zh="重发未得到可用应答;以首次结果为准", en="The repeat brought nothing; the first result stands"
-)
-
-
 def explain(outcome: PosOutcome) -> Explanation:
-    """Say what an outcome means; total over every kind."""
+    """Say what an outcome means; total over every kind of every operation."""
     kind = outcome.kind
+    about = outcome.about or outcome.operation
     if kind is OutcomeKind.APPROVED:
-        return _explain_approval(outcome)
+        return _explain_approval(outcome, about)
     if kind is OutcomeKind.DECLINED:
-        return _explain_decline(outcome)
+        return _explain_decline(outcome, about)
     if kind is OutcomeKind.UNANSWERED:
-        if outcome.owes_reversal:
-            return _OUTCOME_OPEN
-        return msgspec.structs.replace(
-            _OUTCOME_OPEN, happened=_FIRST_STANDS, next_step=_FIRST_STANDS
-        )
+        return _explain_silence(outcome, about)
+    if kind is OutcomeKind.REVERSED and about in GIVING_BACK:
+        return VOID_TAKEN_BACK
     if kind is OutcomeKind.REVERSED and outcome.operation is Operation.REVERSAL:
-        return _TAKEN_BACK
-    return _BY_KIND[kind]
+        return TAKEN_BACK
+    return BY_KIND[kind]
 
 
-def _explain_approval(outcome: PosOutcome) -> Explanation:
+def _explain_approval(outcome: PosOutcome, about: Operation) -> Explanation:
     if outcome.approved_minor is None:
-        return _APPROVED
+        return APPROVED_BY_OPERATION.get(about, APPROVED)
     approved = _show_amount(outcome.approved_minor, outcome.currency)
     return msgspec.structs.replace(
-        _APPROVED,
+        APPROVED,
         happened=Words(zh=f"部分承兑 {approved}", en=f"Approved for {approved} only"),
         next_step=Words(zh="请另行收取差额", en="Collect the rest by other means"),
     )
 
 
-def _explain_decline(outcome: PosOutcome) -> Explanation:
+def _explain_silence(outcome: PosOutcome, about: Operation) -> Explanation:
+    if about is Operation.SETTLEMENT:
+        return msgspec.structs.replace(NOTHING_MOVED, next_step=SETTLE_AGAIN)
+    if about in MANAGEMENT or about is Operation.BALANCE:
+        return NOTHING_MOVED
+    if outcome.owes_reversal or outcome.owes_repeat:
+        return OUTCOME_OPEN
+    return msgspec.structs.replace(OUTCOME_OPEN, happened=FIRST_STANDS, next_step=FIRST_STANDS)
+
+
+def _explain_decline(outcome: PosOutcome, about: Operation) -> Explanation:
     """Use the switch's own reason where it gave one, else what the code means everywhere."""
+    money = STAYS_AS_IT_WAS if about in GIVING_BACK else None
     reason = _REASONS.get(outcome.reason)
     if reason is None or reason is Reason.ISSUER_DECLINED:
         code = issuer_code(outcome.response_code)
@@ -159,6 +95,7 @@ def _explain_decline(outcome: PosOutcome) -> Explanation:
             money_state=code.money_state,
             actor=code.actor,
             next_step=Words(zh=code.next_zh, en=code.next_en),
+            money=money if code.money_state is MoneyState.NOT_DEBITED else None,
         )
     decline = decline_of(reason)
     return Explanation(
@@ -166,15 +103,16 @@ def _explain_decline(outcome: PosOutcome) -> Explanation:
         money_state=decline.money_state,
         actor=decline.actor,
         next_step=Words(zh=decline.next_zh, en=decline.next_en),
+        money=money if decline.money_state is MoneyState.NOT_DEBITED else None,
     )
 
 
 def render_receipt(outcome: PosOutcome) -> str:
     """Write the receipt, one fact a line, Chinese before English."""
     explanation = explain(outcome)
-    operation = _OPERATIONS[outcome.operation]
+    operation = OPERATION_WORDS[outcome.operation]
     local = dt.datetime.fromtimestamp(outcome.at / 1000, _LOCAL_ZONE)
-    money, actor = money_words(explanation.money_state), actor_words(explanation.actor)
+    actor = actor_words(explanation.actor)
     rows = [
         ("商户 Merchant", outcome.merchant_id),
         ("终端 Terminal", outcome.terminal_id),
@@ -185,14 +123,18 @@ def render_receipt(outcome: PosOutcome) -> str:
         ("卡号 Card", outcome.masked_pan),
         ("金额 Amount", _show_amount(outcome.amount_minor, outcome.currency)),
         ("参考号 RRN", outcome.rrn),
+        ("原参考号 Original", outcome.original_rrn),
         ("授权码 Approval", outcome.authorization_id),
         ("清算日 Settlement", outcome.settlement_date),
+        *_list_balances(outcome),
+        *_list_totals(outcome),
         ("结果 Result", _show_words(explanation.happened)),
         ("应答码 Code", outcome.response_code),
         ("原因 Reason", outcome.reason),
         ("说明 Detail", outcome.detail),
         ("经过 Trouble", outcome.trouble),
-        ("资金 Money", _show_words(money)),
+        ("先前 Before", outcome.cleared),
+        ("资金 Money", _show_money(outcome, explanation)),
         ("谁处理 Who acts", _show_words(actor)),
         ("下一步 Next", _show_words(explanation.next_step)),
     ]
@@ -201,6 +143,35 @@ def render_receipt(outcome: PosOutcome) -> str:
     if not outcome.is_proven:
         rows.append(("注意 Note", _show_words(_UNPROVEN)))
     return "\n".join(f"{_pad(label)}{value}" for label, value in rows if value)
+
+
+def _show_money(outcome: PosOutcome, explanation: Explanation) -> str:
+    if outcome.operation in MANAGEMENT:
+        return ""
+    return _show_words(explanation.money or money_words(explanation.money_state))
+
+
+def _list_balances(outcome: PosOutcome) -> Iterator[tuple[str, str]]:
+    for balance in outcome.balances:
+        yield "余额 Balance", _show_amount(balance.minor, balance.currency)
+
+
+def _list_totals(outcome: PosOutcome) -> Iterator[tuple[str, str]]:
+    settlement = outcome.settlement
+    if settlement is None:
+        return
+    yield "本机 Terminal", _show_totals(settlement.totals)
+    if settlement.switch_totals is not None:
+        yield "平台 Switch", _show_totals(settlement.switch_totals)
+    if settlement.uploaded_count:
+        yield "上送 Uploaded", str(settlement.uploaded_count)
+
+
+def _show_totals(totals: BatchTotals) -> str:
+    return (
+        f"借记 debit {totals.debit_count} = {_show_amount(totals.debit_minor, _BATCH_CURRENCY)},"
+        f" 贷记 credit {totals.credit_count} = {_show_amount(totals.credit_minor, _BATCH_CURRENCY)}"
+    )
 
 
 _LABEL_COLUMNS: Final = 20

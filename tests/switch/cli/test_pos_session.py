@@ -8,7 +8,7 @@ from switch.adapters.clock import read_clock
 from switch.cli.failure import CommandFailure
 from switch.cli.pos_session import PosFile, PosSession
 from switch.security.sealing import Sealer
-from switch.terminal.messages import SaleOrder
+from switch.terminal.orders import SaleOrder
 from switch.terminal.outcome import OutcomeKind
 from switch.terminal.pos import Pos, PosLimits
 from switch.terminal.state import PosState

@@ -15,7 +15,8 @@ from switch.demo.tour_screen import (
     show_step,
     split_receipt_line,
 )
-from switch.terminal.outcome import Operation, OutcomeKind, PosOutcome
+from switch.terminal.operations import Operation
+from switch.terminal.outcome import OutcomeKind, PosOutcome
 from switch.terminal.receipt import render_receipt
 
 OUTCOME = PosOutcome(

@@ -2,7 +2,7 @@ from switch.demo.issuer_book import LedgerLine
 from switch.demo.tour_ledger import NO_DEBIT, ONE_DEBIT
 from switch.demo.tour_stage import StepNotes
 from switch.domain.payment.events import IssuerTimedOut
-from switch.terminal.messages import SaleOrder
+from switch.terminal.orders import SaleOrder
 
 RRN = "010000000001"
 ORDER = SaleOrder(amount_minor=1234, pan="6200000000000005", expiration_date="3012")

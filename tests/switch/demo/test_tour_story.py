@@ -4,7 +4,7 @@ import pytest
 
 from switch.demo.issuer_book import LedgerLine
 from switch.demo.tour_story import FIRST_MINOR, OTHER_MINOR, Story
-from switch.terminal.messages import SaleOrder
+from switch.terminal.orders import SaleOrder
 
 RRN = "010000000001"
 

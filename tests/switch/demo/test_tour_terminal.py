@@ -3,7 +3,7 @@ import socket
 import pytest
 
 from switch.demo.tour_terminal import TourTerminal
-from switch.terminal.messages import SaleOrder
+from switch.terminal.orders import SaleOrder
 from switch.terminal.outcome import OutcomeKind
 
 ORDER = SaleOrder(amount_minor=1234, pan="6200000000000005", expiration_date="3012")

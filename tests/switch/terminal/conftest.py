@@ -11,12 +11,14 @@ from switch.codec.tpdu import Transport, answer_transport, split_transport
 from switch.domain.clock import Now
 from switch.security.mac import MacKey
 from switch.terminal.actions import Finish, SaveState, SendFrame
-from switch.terminal.messages import SaleOrder
+from switch.terminal.operations import Operation
+from switch.terminal.orders import PaymentOrder, SaleOrder
 from switch.terminal.outcome import PosOutcome
 from switch.terminal.pos import Pos, PosLimits
 from switch.terminal.state import PosState
 
 WALL_MS = 1_700_000_000_000
+PAN = "6200000000000005"
 MAK = bytes.fromhex("1C" * 8)
 
 
@@ -35,7 +37,7 @@ class Line:
         self.dialect = load_dialect(profile)
         self.key = MacKey("unionpay-ecb", MAK) if has_mac else None
         self.pos = Pos(self.state, PosLimits(answer_wait_ms=1_000, **limits))
-        self.order = SaleOrder(amount_minor=100, pan="6200000000000005", expiration_date="3012")
+        self.order = SaleOrder(amount_minor=100, pan=PAN, expiration_date="3012")
 
     @staticmethod
     def at(boot_ms: int) -> Now:
@@ -44,6 +46,15 @@ class Line:
     def sale(self, boot_ms: int = 0) -> bytes:
         """Begin a sale; return the frame that was sent after the state was saved."""
         return self.sent(self.pos.start_sale(self.order, self.at(boot_ms)))
+
+    def pay(self, operation: Operation, boot_ms: int = 0, **order: Any) -> bytes:
+        """Begin any payment; return its frame."""
+        ordered = PaymentOrder(**{"operation": operation, "pan": PAN, "amount_minor": 100, **order})
+        return self.sent(self.pos.start_payment(ordered, self.at(boot_ms)))
+
+    def approve(self, frame: bytes, boot_ms: int = 5, **changes: Any) -> PosOutcome:
+        """Answer yes; return how the operation ended."""
+        return self.ended(self.pos.data_received(self.answer(frame, **changes), self.at(boot_ms)))
 
     def sent(self, actions: list[Any]) -> bytes:
         assert [type(action) for action in actions] in ([SaveState, SendFrame], [SendFrame])
@@ -67,11 +78,13 @@ class Line:
         transport = self._split(payload)
         asked = self.dialect.decode(transport.message)
         echoed = ("processing_code", "amount_transaction", "stan", "terminal_id", "merchant_id")
-        fields: dict[str, Any] = {name: asked.fields[name] for name in echoed}
+        fields: dict[str, Any] = {
+            name: asked.fields[name] for name in echoed if name in asked.fields
+        }
         fields |= {"response_code": code, "rrn": "010000000007", **changes}
         mti = changes.pop("mti", None) or response_mti(asked.mti)
         fields.pop("mti", None)
-        if self.key is not None and sign:
+        if self.key is not None and sign and asked.mti[1] not in "58":
             fields["mac"] = bytes(8)
             unsigned = self.dialect.encode(Message(mti, fields))[:-8]
             wire = unsigned + self.key.compute(unsigned)

@@ -1,46 +1,13 @@
-"""What a terminal says and hears, byte by byte."""
+"""The bytes of a terminal: MACs set and checked, answers taken apart."""
 
 from typing import Any
 
 import pytest
 
 from switch.codec import CodecError
-from switch.domain.clock import Now
-from switch.terminal.messages import PosVoice, SaleOrder
+from switch.terminal.messages import PosVoice, read_balances
+from switch.terminal.operations import Operation
 from switch.terminal.state import PosState
-
-
-def test_an_order_hides_the_card() -> None:
-    order = SaleOrder(amount_minor=100, pan="6200000000000005")
-    assert "6200000000000005" not in repr(order)
-
-
-def test_without_batches_a_sale_is_dated_in_utc_and_local_time(ascii_line: Any) -> None:
-    asked = ascii_line.read(ascii_line.sale())
-    assert asked.fields["transmission_time"] == "1114221320"
-    assert (asked.fields["local_date"], asked.fields["local_time"]) == ("1115", "061320")
-    assert "batch_data" not in asked.fields
-
-
-def test_the_batch_of_a_sale_is_the_terminals_own() -> None:
-    state = PosState(
-        profile="unionpay-pos", terminal_id="00000001", merchant_id="m" * 15, batch="000042"
-    )
-    voice = PosVoice(state)
-    order = SaleOrder(amount_minor=1, pan="6200000000000005")
-    assert voice.make_sale(order, "000001", Now(0, 0)).fields["batch_data"] == "2200004200050"
-    state.batch = "000043"
-    assert voice.make_sale(order, "000002", Now(0, 0)).fields["batch_data"] == "2200004300050"
-
-
-def test_the_merchant_type_is_sent_where_the_terminal_has_one() -> None:
-    state = PosState(
-        profile="unionpay-pos", terminal_id="00000001", merchant_id="m" * 15, merchant_type="5411"
-    )
-    sale = PosVoice(state).make_sale(
-        SaleOrder(amount_minor=1, pan="6200000000000005"), "1", Now(0, 0)
-    )
-    assert sale.fields["merchant_type"] == "5411"
 
 
 def test_the_reason_of_a_refusal_is_read_from_de_63(line: Any) -> None:
@@ -67,3 +34,41 @@ def test_half_an_answer_cannot_be_read(line: Any) -> None:
     frame = line.answer(line.sale())
     with pytest.raises(CodecError):
         PosVoice(line.state).read_answer(frame[2:40])
+
+
+def test_messages_about_the_terminal_itself_carry_no_mac_and_need_none(line: Any) -> None:
+    frame = line.sent(line.pos.start_management(Operation.ECHO, line.at(0)))
+    assert "mac" not in line.read(frame).fields
+    answer = PosVoice(line.state).read_answer(line.answer(frame)[2:])
+    assert (answer.is_proven, answer.has_mac) == (True, False)
+
+
+def test_an_upload_has_a_mac(line: Any) -> None:
+    voice = PosVoice(line.state)
+    message = voice.writer.make_upload_end(3, "000009", is_balanced=False)
+    assert "mac" in line.read(voice.frame_management(message)).fields
+
+
+def test_a_key_that_does_not_fit_the_algorithm_leaves_the_one_in_use(line: Any) -> None:
+    voice = PosVoice(line.state)
+    with pytest.raises(ValueError, match="bytes"):
+        voice.take_key(bytes(5))
+    assert voice.read_answer(line.answer(line.sale())[2:]).is_proven
+
+
+@pytest.mark.parametrize(
+    ("text", "minor"),
+    [
+        ("0102156C000000012345", [12_345]),
+        ("0102156D000000000100" + "0101156C000000000200", [-100, 200]),
+        ("0102156C00000001234", []),
+        ("0102156Cx00000001234", []),
+    ],
+)
+def test_balances_are_read_with_their_signs_or_not_at_all(
+    line: Any, text: str, minor: list[int]
+) -> None:
+    frame = line.answer(line.pay(Operation.BALANCE), additional_amounts=text)
+    answer = PosVoice(line.state).read_answer(frame[2:])
+    found = read_balances(answer, line.dialect)
+    assert [balance.minor for balance in found] == minor

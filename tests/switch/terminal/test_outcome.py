@@ -1,6 +1,7 @@
 """Every end of an operation has its place on the receipt."""
 
-from switch.terminal.outcome import Operation, OutcomeKind, PosOutcome
+from switch.terminal.operations import Operation
+from switch.terminal.outcome import OutcomeKind, PosOutcome
 from switch.terminal.receipt import explain
 
 

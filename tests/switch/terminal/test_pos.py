@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from switch.security.sealing import Sealer
 from switch.terminal.actions import Finish, SaveState, SendFrame
-from switch.terminal.outcome import Operation, OutcomeKind
+from switch.terminal.operations import Operation
+from switch.terminal.outcome import OutcomeKind
 from switch.terminal.pos import Pos, PosLimits
 from switch.terminal.state import decode_state, encode_state
 

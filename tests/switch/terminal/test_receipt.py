@@ -6,7 +6,9 @@ import pytest
 
 from switch.domain.reasons import Reason
 from switch.domain.transactions import MoneyState
-from switch.terminal.outcome import Operation, OutcomeKind, PosOutcome
+from switch.terminal.batch import BatchTotals
+from switch.terminal.operations import Operation
+from switch.terminal.outcome import Balance, OutcomeKind, PosOutcome, Settlement
 from switch.terminal.receipt import explain, render_receipt
 
 
@@ -109,3 +111,59 @@ def test_notes_are_printed_only_where_they_matter() -> None:
     assert "Sign on before" not in plain
     assert "Sign on before" in noted
     assert "has no MAC" in noted
+
+
+def test_the_end_of_a_batch_shows_both_counts_and_no_money_that_moved() -> None:
+    settlement = Settlement(
+        totals=BatchTotals(12_500, 2, 2_500, 1),
+        switch_totals=BatchTotals(10_000, 1, 2_500, 1),
+        uploaded_count=3,
+    )
+    text = render_receipt(
+        outcome(
+            OutcomeKind.UNBALANCED,
+            operation=Operation.SETTLEMENT,
+            masked_pan="",
+            amount_minor=0,
+            currency="",
+            settlement=settlement,
+        )
+    )
+    for part in ("debit 2 = 125.00 CNY", "debit 1 = 100.00 CNY", "credit 1 = 25.00 CNY", " 3"):
+        assert part in text
+    assert "资金 Money" not in text
+
+
+def test_balances_are_printed_with_their_sign() -> None:
+    balances = (Balance(account_type="01", amount_type="02", minor=-12_345, currency="156"),)
+    text = render_receipt(
+        outcome(OutcomeKind.APPROVED, operation=Operation.BALANCE, balances=balances)
+    )
+    assert "-123.45 CNY" in text
+
+
+def test_a_refused_void_says_that_the_first_payment_stands() -> None:
+    refused = outcome(OutcomeKind.DECLINED, operation=Operation.VOID, response_code="25")
+    assert "The first payment stays as it was" in render_receipt(refused)
+    taken_back = outcome(OutcomeKind.REVERSED, operation=Operation.REVERSAL, about=Operation.VOID)
+    assert "The first payment stays as it was" in render_receipt(taken_back)
+
+
+def test_a_pre_authorization_is_held_not_debited() -> None:
+    text = render_receipt(outcome(OutcomeKind.APPROVED, operation=Operation.PRE_AUTHORIZATION))
+    assert "Held, not debited" in text
+
+
+def test_what_ended_before_and_what_is_concerned_is_printed() -> None:
+    text = render_receipt(
+        outcome(
+            OutcomeKind.APPROVED, cleared="refund 000122: approved", original_rrn="010000000001"
+        )
+    )
+    assert "refund 000122: approved" in text
+    assert "010000000001" in text
+
+
+def test_a_settlement_without_an_answer_says_to_settle_again() -> None:
+    text = render_receipt(outcome(OutcomeKind.UNANSWERED, operation=Operation.SETTLEMENT))
+    assert "settle again" in text
