@@ -1,6 +1,7 @@
 """The demo issuer's answers: echoes, the approval, the settlement date, the balance."""
 
 import datetime as dt
+import functools
 from typing import Final
 
 from switch.codec import Message, Value
@@ -38,7 +39,7 @@ def build_answer(
     }
     fields["response_code"] = response_code
     if asked.mti[1] != "8":
-        fields["settlement_date"] = _settlement_date(at_ms)
+        fields["settlement_date"] = _settlement_date((at_ms + _CLEARING_DAY_AHEAD_MS) // _DAY_MS)
     if extra:
         fields.update(extra)
     return Message(response_mti(asked.mti), fields)
@@ -59,7 +60,8 @@ def write_balance(asked: Message, spent_minor: int) -> str:
     return f"{account}{_AVAILABLE_BALANCE}{currency}{sign}{amount:012d}"
 
 
-def _settlement_date(at_ms: int) -> str:
+@functools.lru_cache(maxsize=16)  # all answers of a day have the same
+def _settlement_date(day_count: int) -> str:
     """Write DE 15: the clearing day in China, which ends at 23:00 there (UTC+8)."""
-    day = _EPOCH + dt.timedelta(days=(at_ms + _CLEARING_DAY_AHEAD_MS) // _DAY_MS)
+    day = _EPOCH + dt.timedelta(days=day_count)
     return f"{day.month:02d}{day.day:02d}"

@@ -33,7 +33,7 @@ from switch.demo.issuer_originals import (
 from switch.demo.issuer_pin import PinCheck
 from switch.domain.card import mask_pan
 
-REMEMBERED_COUNT_MAX: Final = 1_000_000  # RRNs; about 600 bytes each
+REMEMBERED_COUNT_MAX: Final = 1_000_000  # RRNs; about 400 bytes each
 OTHER_AMOUNT_EXTRA_MINOR: Final = 100
 FORMAT_ERROR: Final = "30"
 DUPLICATE: Final = "94"

@@ -6,18 +6,20 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from switch.cli.issuer import issuer
-from switch.demo.issuer_book import LedgerLine
+from switch.demo.issuer_behaviours import AMOUNT_RULES
 from switch.demo.issuer_ledger import IssuerLedger
+from switch.demo.issuer_line import LedgerLine
 
-_LAST_HEADS = ("RRN", "STAN", "amount")
+_LAST_HEADS = ("RRN", "STAN", "amount", "moved")
 
 
 def write_ledger(folder: Path) -> None:
     ledger = IssuerLedger(folder / "issuer-ledger.jsonl")
     for rrn in ("010000000001", "010000000002"):
-        ledger.append(
-            [LedgerLine(op="debit", outcome="approved", at=1, rrn=rrn, amount_minor=1234)]
+        sale = LedgerLine(
+            op="debit", outcome="approved", at=1, rrn=rrn, amount_minor=1234, moved_minor=1234
         )
+        ledger.append([sale])
     ledger.close()
 
 
@@ -32,6 +34,43 @@ def test_the_ledger_of_one_payment_is_one_line_below_the_heads(tmp_path: Path) -
     assert len(heads) == len(line)
     raw = CliRunner().invoke(issuer, ["--data", str(tmp_path), "ledger", "--format", "json"])
     assert len(raw.output.splitlines()) == 2
+
+
+def test_a_payment_is_shown_with_what_changed_it_and_what_each_moved(tmp_path: Path) -> None:
+    completed, voided = "010000000003", "010000000004"
+    ledger = IssuerLedger(tmp_path / "issuer-ledger.jsonl")
+    for op, rrn, original_rrn, moved_minor, held_minor in (
+        ("authorization", "010000000002", "", 0, 1000),
+        ("debit", completed, "010000000002", 900, -1000),
+        ("debit", "010000000009", "", 77, 0),
+        ("void", voided, completed, -900, 1000),
+        ("reversal", voided, "", 900, -1000),
+    ):
+        line = LedgerLine(
+            op=op,
+            outcome="approved",
+            at=1,
+            rrn=rrn,
+            original_rrn=original_rrn,
+            moved_minor=moved_minor,
+            held_minor=held_minor,
+        )
+        ledger.append([line])
+    ledger.close()
+    shown = CliRunner().invoke(issuer, ["--data", str(tmp_path), "ledger", "--rrn", "010000000002"])
+    ends = [line[82:].split(maxsplit=1)[1] for line in shown.output.splitlines()[1:]]
+    assert [" ".join(end.split()) for end in ends] == [
+        "hold 10.00",
+        "9.00, hold -10.00 of 010000000002",
+        "-9.00, hold 10.00 of 010000000003",
+        "9.00, hold -10.00",
+    ]
+
+
+def test_help_names_every_amount_that_means_something() -> None:
+    shown = CliRunner().invoke(issuer, ["--help"]).output
+    for rule in AMOUNT_RULES:
+        assert rule.amount.removeprefix("*.") in shown
 
 
 def test_the_folder_may_be_named_behind_the_command(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from switch.demo.issuer_simulator import IssuerPace, IssuerSimulator, start_issu
 DIALECT = load_dialect("iso1987-ascii")
 
 
-def debit(number: int, amount_minor: int = 100, mti: str = "0200") -> bytes:
+def debit(number: int, amount_minor: int = 100, mti: str = "0200", **more: str | bytes) -> bytes:
     fields: dict[str, str | bytes] = {
         "pan": "6200000000000005",
         "processing_code": "000000",
@@ -23,6 +23,7 @@ def debit(number: int, amount_minor: int = 100, mti: str = "0200") -> bytes:
         "rrn": f"{number:012d}",
         "terminal_id": "00000001",
         "currency": "156",
+        **more,
     }
     return frame_bytes("binary-2", DIALECT.encode(Message(mti, fields)))
 
@@ -112,3 +113,29 @@ async def test_a_restarted_issuer_does_not_reverse_twice(tmp_path: Path) -> None
         client.writer.close()
         await simulator.close()
     assert [line.outcome for line in read_ledger(path)] == ["approved", "reversed", "already"]
+
+
+async def test_the_pin_of_the_demo_is_checked_unless_it_is_not_to_be(tmp_path: Path) -> None:
+    for checks_pin, code in ((True, "55"), (False, "00")):
+        path = tmp_path / f"{code}.jsonl"
+        simulator = await start_issuer("127.0.0.1", 0, path, IssuerPace(), checks_pin=checks_pin)
+        client = await connect(simulator)
+        client.writer.write(debit(1, pin_block=bytes(8)))
+        assert (await client.read()).fields["response_code"] == code
+        client.writer.close()
+        await simulator.close()
+
+
+async def test_a_restarted_issuer_knows_what_a_void_quotes(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    quoted = f"02000000011115120000{'0' * 22}"
+    sale = debit(1, transmission_time="1115120000")
+    void = debit(2, processing_code="200000", original_data_elements=quoted)
+    for asked in (sale, void):
+        simulator = await start_issuer("127.0.0.1", 0, path, IssuerPace())
+        client = await connect(simulator)
+        client.writer.write(asked)
+        assert (await client.read()).fields["response_code"] == "00"
+        client.writer.close()
+        await simulator.close()
+    assert [line.moved_minor for line in read_ledger(path)] == [100, -100]
