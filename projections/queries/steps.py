@@ -94,6 +94,10 @@ class _Detail(msgspec.Struct, frozen=True):
     mti: str = ""
     attempt: int = 0
     upstream: bool = False
+    original_rrn: str = ""
+    sent_amount: Money | None = None
+    by: str = ""
+    case_id: str = ""
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -177,11 +181,26 @@ def _asked(d: _Detail) -> Words:
 def _routed(d: _Detail) -> Words:
     terms = d.terms
     assert terms is not None
+    rule = f"MCC {terms.merchant_type}, link {terms.link}"
+    if d.original_rrn:
+        rule += f", holds {d.original_rrn}"
+    if d.warning:
+        rule += f"; {d.warning}"
     return Words(
         f"routed to {terms.issuer_id}",
-        rule=f"MCC {terms.merchant_type}, link {terms.link}",
-        told_issuer=f"debit over {terms.link}, STAN {d.upstream_stan}",
+        rule=rule,
+        told_issuer=f"request over {terms.link}, STAN {d.upstream_stan}",
     )
+
+
+def _advice_accepted(d: _Detail) -> Words:
+    """Say that nobody was asked, who will be told, and of how much."""
+    if d.terms is None:
+        return Words("accepted as reported; no issuer can be told", d.cause, _tell(d.answer))
+    amount = f" of {d.sent_amount}" if d.sent_amount else ""
+    told = f"advice{amount} over {d.terms.link} until it answers, STAN {d.upstream_stan}"
+    rule = f"{d.cause}, changes {d.original_rrn}" if d.original_rrn else d.cause
+    return Words("approved without the issuer", rule, _tell(d.answer), told)
 
 
 def _issuer_answered(d: _Detail) -> Words:
@@ -221,6 +240,15 @@ _DESCRIBERS: Final[dict[str, Callable[[_Detail], Words]]] = {
     ),
     "payment-approved.v1": _approved,
     "outcome-unknown.v1": lambda d: Words("outcome unknown: reverse", d.cause, _tell(d.answer)),
+    "advice-accepted.v1": _advice_accepted,
+    "outcome-awaited.v1": lambda d: Words("outcome unknown: repeat", d.cause, _tell(d.answer)),
+    "repeat-attempted.v1": lambda d: Words(
+        f"sent until answered, attempt {d.attempt}", told_issuer=f"advice (attempt {d.attempt})"
+    ),
+    "advice-confirmed.v1": lambda _: Words("the issuer has taken the advice"),
+    "return-ordered.v1": lambda d: Words(
+        f"{d.by} takes the payment back", f"case {d.case_id}" if d.case_id else ""
+    ),
     "reversal-requested.v1": _reversal_asked,
     "reversal-accepted.v1": _reversal_accepted,
     "tombstone-set.v1": lambda d: Words("original unknown: refused should it come", d.kind),
