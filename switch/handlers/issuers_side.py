@@ -32,7 +32,7 @@ from switch.domain.upstream import UpstreamAnswer
 from switch.eventlog.journal import JournalEvent
 from switch.handlers.actions import SendUpstream
 from switch.handlers.book import PartitionBook
-from switch.handlers.lanes import ForwardingLane
+from switch.handlers.lanes import ForwardingLane, repeat_delay_ms
 from switch.handlers.recorder import Effects, Recorder
 from switch.handlers.settings import PartitionSettings
 from switch.handlers.translate_upstream import (
@@ -237,18 +237,21 @@ class IssuersSide:
         payment = self._book.find_payment(rrn)
         if payment is None or not payment.is_forwarding:
             return
+        at = now.wall_ms
         event: ReversalAttempted | RepeatAttempted
         if payment.phase is Phase.REVERSING:
+            attempt = payment.reversal_attempt_count + 1
             event = ReversalAttempted(
                 rrn=rrn,
-                attempt=payment.reversal_attempt_count + 1,
-                at=now.wall_ms,
-                transmission_time=format_transmission_time(now.wall_ms),
+                attempt=attempt,
+                at=at,
+                transmission_time=format_transmission_time(at),
+                next_at=at + repeat_delay_ms(attempt, self._settings.lanes),
             )
         else:
-            event = RepeatAttempted(
-                rrn=rrn, attempt=payment.repeat_attempt_count + 1, at=now.wall_ms
-            )
+            attempt = payment.repeat_attempt_count + 1
+            next_at = at + repeat_delay_ms(attempt, self._settings.lanes)
+            event = RepeatAttempted(rrn=rrn, attempt=attempt, at=at, next_at=next_at)
         self._attempting.add(rrn)
         self._recorder.append((event,), now).attempt_rrn = rrn
 

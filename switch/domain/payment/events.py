@@ -152,11 +152,16 @@ class OutcomeAwaited(Event, frozen=True, kw_only=True, tag="outcome-awaited.v1")
 
 
 class RepeatAttempted(Event, frozen=True, kw_only=True, tag="repeat-attempted.v1"):
-    """Decision: an advice or a repeated refund is sent, for the `attempt`-th time (from 1)."""
+    """
+    Decision: an advice or a repeated refund is sent, for the `attempt`-th time (from 1).
+
+    `next_at` is when it is sent again if nobody answers.
+    """
 
     rrn: str
     attempt: int
     at: int
+    next_at: int = 0
 
 
 class AdviceConfirmed(Event, frozen=True, kw_only=True, tag="advice-confirmed.v1"):
@@ -206,12 +211,17 @@ class TombstoneSet(Event, frozen=True, kw_only=True, tag="tombstone-set.v1"):
 
 
 class ReversalAttempted(Event, frozen=True, kw_only=True, tag="reversal-attempted.v1"):
-    """Decision: the reversal is sent to the issuer, for the `attempt`-th time (from 1)."""
+    """
+    Decision: the reversal is sent to the issuer, for the `attempt`-th time (from 1).
+
+    `next_at` is when it is sent again if nobody answers.
+    """
 
     rrn: str
     attempt: int
     at: int
     transmission_time: str
+    next_at: int = 0
 
 
 class ReversalAnswered(Event, frozen=True, kw_only=True, tag="reversal-answered.v1"):
@@ -231,7 +241,12 @@ class PaymentReversed(Event, frozen=True, kw_only=True, tag="payment-reversed.v1
 
 
 class CaseOpened(Event, frozen=True, kw_only=True, tag="case-opened.v1"):
-    """Decision: a person must look; `kind` names why, `detail` says what is known."""
+    """
+    Decision: a person must look; `kind` names why, `detail` says what is known.
+
+    `amount` is what it is about, where no payment under `rrn` says so. Opening a case again that
+    had ended takes it up again.
+    """
 
     case_id: str
     kind: str
@@ -241,6 +256,7 @@ class CaseOpened(Event, frozen=True, kw_only=True, tag="case-opened.v1"):
     acquirer: str = ""
     merchant_id: str = ""
     terminal_id: str = ""
+    amount: Money | None = None
 
 
 class DuplicateConflicted(Event, frozen=True, kw_only=True, tag="duplicate-conflicted.v1"):

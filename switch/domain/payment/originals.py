@@ -274,6 +274,7 @@ def give_back_line(
         gross_minor=-gross,
         fee_minor=-fee,
         agent_id=taken.agent_id,
+        transaction=payment.transaction,
     )
 
 

@@ -53,6 +53,7 @@ def make_line(
         gross_minor=amount.minor,
         fee_minor=compute_fee(amount.minor, terms.fee_plan),
         agent_id=terms.agent_id,
+        transaction=request.transaction,
     )
 
 

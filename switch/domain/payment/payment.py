@@ -48,7 +48,7 @@ class SettlementLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     The settlement effect of one event in minor units; money given back is negative.
 
     `net_minor = gross_minor - fee_minor`; `settlement_date` is MMDD resolved to a full date
-    (YYYY-MM-DD).
+    (YYYY-MM-DD). `transaction` is the kind of the one that settles, or that is taken back.
     """
 
     acquirer: str
@@ -60,6 +60,7 @@ class SettlementLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     terminal_id: str = ""
     batch: str = ""
     agent_id: str = ""
+    transaction: TransactionType = TransactionType.SALE
 
     @property
     def net_minor(self) -> int:
@@ -164,11 +165,14 @@ def money_state_of(transaction: TransactionType, phase: Phase) -> MoneyState:
 
     Of a void or a refund it is the money that it gives back; a balance inquiry has none.
     """
-    traits = TRAITS[transaction]
-    if traits.when_unknown is WhenUnknown.END:
+    if TRAITS[transaction].when_unknown is WhenUnknown.END:
         return MoneyState.NOT_DEBITED
-    gives_back = traits.side is Side.CREDIT or transaction in _RELEASES
-    return (_GIVING_BACK if gives_back else _MONEY_STATES)[phase]
+    return (_GIVING_BACK if gives_back(transaction) else _MONEY_STATES)[phase]
+
+
+def gives_back(transaction: TransactionType) -> bool:
+    """Say whether a transaction gives money back, or a hold: then it concerns another payment."""
+    return TRAITS[transaction].side is Side.CREDIT or transaction in _RELEASES
 
 
 _RELEASES = frozenset({TransactionType.PRE_AUTHORIZATION_VOID})

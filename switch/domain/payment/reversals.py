@@ -178,6 +178,7 @@ def mirror_line(
         gross_minor=-line.gross_minor,
         fee_minor=-line.fee_minor,
         agent_id=line.agent_id,
+        transaction=line.transaction,
     )
 
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from switch.domain.cases.rules import CaseRules
+
 _DAY_MS = 86_400_000
 
 
@@ -22,6 +24,7 @@ class DecisionRules(msgspec.Struct, frozen=True, kw_only=True):
     payment_memory_ms: int = 7 * 24 * 3_600_000  # after its batch was closed, or without a batch
     batch_count_max: int = 20_000  # payments of one batch; then its terminal must settle
     batch_days_max: int = 30  # days that a batch may stay open; then its terminal must settle
+    cases: CaseRules = CaseRules()
 
 
 class LocalTime(NamedTuple):
