@@ -160,18 +160,19 @@ class Gateway:
 
     def request_json(self, payment: JsonPayment, now: Now) -> tuple[str, list[Action]]:
         """
-        Take a JSON payment; return the id under which AnswerJson will come, and what to do now.
+        Take a JSON request; return the id under which AnswerJson will come, and what to do now.
 
-        The id is empty if the payment is refused at once; then the answer's is, too.
+        The id is empty if the request is refused at once; then the answer's is, too.
         """
+        is_payment = not payment.operation
         if len(self._waiting) >= self._limits.in_flight_count_max:
-            return "", [self._refuse_json("", Reason.GATEWAY_BUSY)]
+            return "", [self._refuse_json("", Reason.GATEWAY_BUSY, is_payment=is_payment)]
         try:
             request = self._intake.receive_json(payment, now)
         except FormatFault as fault:
             return "", [self._refuse_json("", Reason.FORMAT_ERROR, str(fault))]
         except KeyStoreFault:
-            return "", [self._refuse_json("", Reason.LOG_UNAVAILABLE)]
+            return "", [self._refuse_json("", Reason.LOG_UNAVAILABLE, is_payment=is_payment)]
         deadline = now.boot_ms + self._limits.terminal_deadline_ms
         self._waiting.add(Waiting(request, deadline, status_url=payment.status_url))
         return request.inbound_id, [self._hand_over(request)]
@@ -194,7 +195,8 @@ class Gateway:
             return []
         session = waiting.session
         if session is None:
-            return [self._refuse_json(inbound_id, Reason.LOG_UNAVAILABLE)]
+            is_payment = not waiting.request.fields.get("operation")
+            return [self._refuse_json(inbound_id, Reason.LOG_UNAVAILABLE, is_payment=is_payment)]
         if not waiting.is_refusable:
             self.counts.kept_silent += 1
             return []
@@ -429,9 +431,11 @@ class Gateway:
         )
         self._send(session, _frame_answer(session.profile, arrival.transport, answer, 0), actions)
 
-    def _refuse_json(self, inbound_id: str, reason: Reason, detail: str = "") -> AnswerJson:
+    def _refuse_json(
+        self, inbound_id: str, reason: Reason, detail: str = "", *, is_payment: bool = True
+    ) -> AnswerJson:
         self.counts.refused[reason.value] += 1
-        status, body = write_problem(reason, detail)
+        status, body = write_problem(reason, detail, is_payment=is_payment)
         return AnswerJson(inbound_id, status, body)
 
     # -- one connection

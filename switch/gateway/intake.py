@@ -59,7 +59,7 @@ class Intake:
 
     def receive_json(self, payment: JsonPayment, now: Now) -> RequestReceived:
         """
-        Build the record of a JSON payment.
+        Build the record of a JSON request.
 
         Raises:
             FormatFault: no card, or a card number that cannot be one.

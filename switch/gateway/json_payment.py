@@ -1,4 +1,4 @@
-"""A JSON payment as the HTTP shell hands it in, and how the inbound log names its parts."""
+"""A JSON request as the HTTP shell hands it in, and how the inbound log names its parts."""
 
 import msgspec
 
@@ -10,19 +10,23 @@ CHANNEL = "json"
 
 class JsonPayment(msgspec.Struct, frozen=True, kw_only=True):
     """
-    One payment asked for over HTTP, in domain words; its shape is checked, its client known.
+    One request over HTTP, in domain words; its shape is checked, its client known.
 
-    The card is `pan` and `expiration_date` (YYMM), or a `card_token`. `status_url` is where the
-    client finds the outcome if there is none by the deadline.
+    `operation` is empty for a new payment, whose card is `pan` and `expiration_date` (YYMM), or a
+    `card_token`. Otherwise it is `void`, `refund`, `capture` or `reverse`, of the payment under
+    `original_rrn`; the card is that one's, and so is an amount that is not stated. `status_url` is
+    where the client finds the outcome if there is none by the deadline.
     """
 
     acquirer: str
     client_id: str
     merchant_id: str
     idempotency_key: str
-    amount_minor: int
-    currency: str
+    amount_minor: int | None = None
+    currency: str = ""
+    operation: str = ""
     transaction: str = "sale"
+    original_rrn: str = ""
     pan: str = ""
     expiration_date: str = ""
     card_token: str = ""
@@ -37,7 +41,7 @@ class JsonPayment(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def partition_key(self) -> str:
-        """Where the payment is decided."""
+        """Where the request is decided."""
         return make_partition_key(self.acquirer, self.merchant_id)
 
     def fields(self) -> dict[str, str]:
@@ -46,10 +50,15 @@ class JsonPayment(msgspec.Struct, frozen=True, kw_only=True):
             "client_id": self.client_id,
             "merchant_id": self.merchant_id,
             "idempotency_key": self.idempotency_key,
-            "transaction": self.transaction,
-            "amount_minor": str(self.amount_minor),
-            "currency": self.currency,
         }
+        if self.operation:
+            fields["operation"] = self.operation
+            fields["original_rrn"] = self.original_rrn
+        else:
+            fields["transaction"] = self.transaction
+        if self.amount_minor is not None:
+            fields["amount_minor"] = str(self.amount_minor)
+            fields["currency"] = self.currency
         if self.store_id:
             fields["store_id"] = self.store_id
         if self.card_token:
@@ -58,13 +67,13 @@ class JsonPayment(msgspec.Struct, frozen=True, kw_only=True):
 
     def card_number(self) -> CardNumber | None:
         """
-        Return the card's number, None where a token stands for it.
+        Return the card's number, None where a token or an original stands for it.
 
         Raises:
             FormatFault: neither, or a number that cannot be one.
         """
         if self.pan:
             return check_card_number("card.pan", self.pan, self.expiration_date)
-        if not self.card_token:
+        if not self.card_token and not self.operation:
             raise FormatFault("card", "neither pan nor card_token")
         return None

@@ -6,9 +6,9 @@ import msgspec
 
 from switch.codec import Dialect, Message, Value
 from switch.codec.mti import response_mti
-from switch.domain.declines import decline_of
+from switch.domain.declines import Words, decline_of
 from switch.domain.reasons import Reason
-from switch.domain.transactions import MoneyState
+from switch.domain.transactions import MoneyState, Retry
 from switch.security.mac import MacKey
 
 REASON_TEXT_CHARACTERS_MAX: Final = 120
@@ -28,11 +28,17 @@ _ECHOED_NAMES: Final[tuple[str, ...]] = (
     "batch_data",
     "network_code",
 )
+UNAVAILABLE: Final = 503
 _JSON_STATUS: Final = {
-    Reason.GATEWAY_BUSY: 503,
-    Reason.LOG_UNAVAILABLE: 503,
+    Reason.GATEWAY_BUSY: UNAVAILABLE,
+    Reason.LOG_UNAVAILABLE: UNAVAILABLE,
     Reason.FORMAT_ERROR: 400,
 }
+# never a new key: an earlier request under this one may be in the log
+_SAME_KEY: Final = Words(
+    zh="请稍后以相同的 Idempotency-Key 重试",
+    en="Wait a moment, then ask again with the same Idempotency-Key",
+)
 
 
 def write_refusal(
@@ -75,39 +81,52 @@ def has_right_mac(dialect: Dialect, raw: bytes, request: Message, mac_key: MacKe
     return isinstance(mac, bytes) and mac_key.verify(raw[: -dialect.mac_length], mac)
 
 
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """An HTTP problem (RFC 9457) with the catalogue's words."""
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """
+    An HTTP problem (RFC 9457) with the catalogue's words.
+
+    `money_state` is that of a new payment; of a void or refund the gateway knows nothing.
+    """
 
     type: str
     title: str
     status: int
     detail: str
     reason_code: str
-    money_state: str
     retry: str
     actor: str
     message_zh: str
     message_en: str
     next_zh: str
     next_en: str
+    money_state: str = ""
 
 
-def write_problem(reason: Reason, detail: str = "") -> tuple[int, bytes]:
-    """Write the HTTP status and body that refuse a JSON request for `reason`."""
-    decline = decline_of(reason)
+def write_problem(
+    reason: Reason, detail: str = "", *, is_payment: bool = True
+) -> tuple[int, bytes]:
+    """
+    Write the HTTP status and body that refuse a JSON request for `reason`.
+
+    `is_payment`: it asked for a new payment, so nothing was debited.
+    """
+    decline, status = decline_of(reason), _JSON_STATUS[reason]
+    retry, next_action = decline.retry, Words(zh=decline.next_zh, en=decline.next_en)
+    if status == UNAVAILABLE:
+        retry, next_action = Retry.SAME_KEY, _SAME_KEY
     problem = Problem(
         type=f"urn:payment-switch:problem:{reason.value}",
         title=decline.en,
-        status=_JSON_STATUS[reason],
-        detail=detail or decline.next_en,
+        status=status,
+        detail=detail or next_action.en,
         reason_code=reason.value,
-        money_state=MoneyState.NOT_DEBITED.value,
-        retry=decline.retry.value,
+        money_state=MoneyState.NOT_DEBITED.value if is_payment else "",
+        retry=retry.value,
         actor=decline.actor.value,
         message_zh=decline.zh,
         message_en=decline.en,
-        next_zh=decline.next_zh,
-        next_en=decline.next_en,
+        next_zh=next_action.zh,
+        next_en=next_action.en,
     )
     return problem.status, msgspec.json.encode(problem)
 

@@ -70,6 +70,44 @@ def test_a_refused_append_of_a_json_payment_is_503(world: Any) -> None:
     assert (answer.inbound_id, answer.status) == (inbound_id, 503)
 
 
+@pytest.mark.parametrize("operation", ["void", "refund", "capture", "reverse"])
+def test_what_concerns_a_payment_names_it_and_carries_no_card(world: Any, operation: str) -> None:
+    change = json_payment(pan="", operation=operation, original_rrn="000000000042")
+    _, [append] = world.gateway.request_json(change, world.at(0))
+    request = decode_request(append.value)
+    assert request.card is None
+    assert request.partition_key == "00000001|898110154110001"
+    assert request.fields == {
+        "client_id": "partner",
+        "merchant_id": "898110154110001",
+        "idempotency_key": "k1",
+        "operation": operation,
+        "original_rrn": "000000000042",
+        "amount_minor": "100",
+        "currency": "156",
+    }
+
+
+def test_an_amount_that_is_not_stated_is_not_made_up() -> None:
+    change = json_payment(pan="", operation="void", original_rrn="1", amount_minor=None)
+    assert "amount_minor" not in change.fields()
+    assert "currency" not in change.fields()
+
+
+def test_a_payment_that_is_only_held_says_so() -> None:
+    assert json_payment(transaction="pre-authorization").fields()["transaction"] == (
+        "pre-authorization"
+    )
+
+
+def test_a_refused_void_says_nothing_about_money_that_was_debited_before(world: Any) -> None:
+    change = json_payment(pan="", operation="void", original_rrn="000000000042")
+    inbound_id, _ = world.gateway.request_json(change, world.at(0))
+    [answer] = world.gateway.append_failed(inbound_id, AppendRefused("full"), world.at(1))
+    assert answer.status == 503
+    assert b"money_state" not in answer.body
+
+
 def test_a_payment_does_not_show_its_card() -> None:
     assert PAN not in repr(json_payment())
     assert PAN not in str(json_payment())

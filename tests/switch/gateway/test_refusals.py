@@ -62,6 +62,18 @@ def test_a_problem_says_what_a_partner_must_know(reason: Reason, status: int) ->
     assert problem["next_en"]
 
 
+@pytest.mark.parametrize("reason", [Reason.GATEWAY_BUSY, Reason.LOG_UNAVAILABLE])
+def test_a_partner_is_never_invited_to_use_a_new_key_for_what_was_not_sent(reason: Reason) -> None:
+    problem = msgspec.json.decode(write_problem(reason)[1])
+    assert problem["retry"] == "same-key"
+    assert "same Idempotency-Key" in problem["detail"]
+
+
+def test_a_problem_with_a_void_says_nothing_about_the_money_of_its_original() -> None:
+    body = write_problem(Reason.GATEWAY_BUSY, is_payment=False)[1]
+    assert "money_state" not in msgspec.json.decode(body)
+
+
 def test_no_answer_in_time_is_an_unknown_outcome_with_a_place_to_look() -> None:
     code, body = write_unanswered("/v1/payments/1")
     assert code == 202
