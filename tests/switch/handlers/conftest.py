@@ -1,12 +1,18 @@
 """One partition with real keys, codec and registry, stepped by hand: no loop, socket or clock."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from switch.codec import Message, load_dialect
+from switch.codec.mti import response_mti
 from switch.domain.clock import Now
 from switch.domain.fees import FeePlan
+from switch.domain.payment.events import PaymentRequested
+from switch.domain.payment.payment import Payment
 from switch.domain.registry.entities import (
     Agent,
     AgentStatus,
@@ -22,8 +28,10 @@ from switch.domain.registry.events import (
     AgentRegistered,
     IssuerRegistered,
     LinkRegistered,
+    MerchantChanged,
     MerchantRegistered,
     RouteRegistered,
+    TerminalChanged,
     TerminalRegistered,
 )
 from switch.domain.registry.view import Registry
@@ -31,10 +39,11 @@ from switch.domain.transactions import TransactionType
 from switch.domain.upstream import UpstreamAnswer
 from switch.eventlog.inbound import RequestReceived
 from switch.eventlog.journal import JournalRecord, decode_record, encode_record
-from switch.handlers.actions import AppendRecord, SendReply, SendUpstream
+from switch.handlers.actions import AppendRecord, ReadOriginal, SendReply, SendUpstream
 from switch.handlers.book import PartitionBook
 from switch.handlers.lanes import LaneSettings
 from switch.handlers.partition import Partition
+from switch.handlers.recollection import Recollection
 from switch.handlers.settings import PartitionSettings
 from switch.security.keys import Keys
 from switch.security.keystore import MemoryKeyStore
@@ -53,7 +62,7 @@ SETTINGS = PartitionSettings(
 
 def make_registry(keys: Keys) -> Registry:
     registry = Registry()
-    sale = (TransactionType.SALE,)
+    transactions = tuple(kind for kind in TransactionType if kind is not TransactionType.UNKNOWN)
     terminal = Terminal(
         acquirer=ACQUIRER,
         terminal_id=TERMINAL,
@@ -61,7 +70,7 @@ def make_registry(keys: Keys) -> Registry:
         status=TerminalStatus.ACTIVATED,
         merchant_id=MERCHANT,
         serial_number="SN1",
-        transactions=sale,
+        transactions=transactions,
         mak=keys.seal_key(MAK, f"mak:{ACQUIRER}:{TERMINAL}"),
         batch="000001",
         signed_on=True,
@@ -78,7 +87,7 @@ def make_registry(keys: Keys) -> Registry:
                 currency="156",
                 fee_plan=FeePlan(rate_ppm=6_000),
                 settlement_account="****1234",
-                transactions=sale,
+                transactions=transactions,
             )
         ),
         TerminalRegistered(terminal=terminal),
@@ -106,6 +115,8 @@ class World:
         self.replies: dict[str, list[Message]] = {}
         self.raw_replies: dict[str, list[bytes]] = {}
         self.ended_waits: list[str] = []
+        self.resources: dict[str, tuple[int, dict[str, object]]] = {}  # what partners were told
+        self.wanted_originals: list[str] = []
         self.claim_count = 0
         self.restart()
 
@@ -142,6 +153,8 @@ class World:
                 self.sent.append(action)
             elif isinstance(action, SendReply):
                 self._open_reply(action)
+            elif isinstance(action, ReadOriginal):
+                self.wanted_originals.append(action.rrn)
 
     def acknowledge(self) -> None:
         """Make everything durable that was written, and whatever follows from it."""
@@ -196,23 +209,72 @@ class World:
             self.acknowledge()
         return received.inbound_id
 
+    def add_terminal(self, terminal_id: str, **changes: object) -> None:
+        """Register another terminal of the shop, with the same key."""
+        first = self.registry.find_terminal(ACQUIRER, TERMINAL)
+        assert first is not None
+        sealed = self.keys.seal_key(MAK, f"mak:{ACQUIRER}:{terminal_id}")
+        terminal = replace(first, terminal_id=terminal_id, mak=sealed, **changes)
+        self.registry.apply(self.registry.position, TerminalRegistered(terminal=terminal))
+
+    def change_terminal(self, terminal_id: str = TERMINAL, **changes: object) -> None:
+        terminal = self.registry.find_terminal(ACQUIRER, terminal_id)
+        event = TerminalChanged(terminal=replace(terminal, **changes))
+        self.registry.apply(self.registry.position, event)
+
+    def change_merchant(self, **changes: object) -> None:
+        merchant = self.registry.find_merchant(MERCHANT)
+        event = MerchantChanged(merchant=replace(merchant, **changes))
+        self.registry.apply(self.registry.position, event)
+
+    def read_originals(self, fault: str = "") -> None:
+        """Read what the partition wants back from its journal, as its shell would."""
+        wanted, self.wanted_originals = self.wanted_originals, []
+        for rrn in wanted:
+            recollection = Recollection(rrn)
+            for record in self.journal:
+                if fault or recollection.feed(record):
+                    break
+            payment = None if fault else recollection.payment
+            self.partition.on_original(rrn, payment, fault, self.now)
+            self.pump()
+        self.acknowledge()
+
+    def jump(self, milliseconds: int) -> None:
+        """Let the wall clock go on and nothing else: a day passes in one step."""
+        self.now = Now(self.now.wall_ms + milliseconds, self.now.boot_ms)
+
     def issuer_says(self, code: str, *, index: int = -1, **fields: str) -> None:
         """Answer the index-th message that went upstream."""
         request = self.sent[index].request
         answer = UpstreamAnswer(
             link="issuer-1",
             match=request.match,
-            mti="0210" if request.match.message_class == "payment" else "0430",
+            mti=response_mti(request.mti),
             fields={"response_code": code, **fields},
         )
         self.partition.on_issuer_message(answer, self.now)
         self.pump()
         self.acknowledge()
 
+    def answer_of_issuer(
+        self, rrn: str, code: str, *, kind: str = "payment", **fields: str
+    ) -> None:
+        """Answer the last message about a payment that went upstream."""
+        index = max(
+            n
+            for n, action in enumerate(self.sent)
+            if (action.request.match.rrn, action.request.match.message_class) == (rrn, kind)
+        )
+        self.issuer_says(code, index=index, **fields)
+
     # -- looking --------------------------------------------------------------------------------
 
     def _open_reply(self, action: SendReply) -> None:
         reply = action.reply
+        if not reply.minute_key_id:
+            self.resources[reply.inbound_id] = (reply.status, msgspec.json.decode(reply.body))
+            return
         wire = self.keys.minute_keys.open(
             reply.minute_key_id, reply.sealed_answer, reply.inbound_id + "/reply"
         )
@@ -229,6 +291,15 @@ class World:
 
     def remark(self, inbound_id: str) -> str:
         return str(self.replies[inbound_id][-1].fields["private_63"])[3:]
+
+    def rrn_of(self, inbound_id: str) -> str:
+        """Give the RRN of the payment that a message opened; empty if it opened none."""
+        offset = next(n for n, one in enumerate(self.inbound) if one.inbound_id == inbound_id)
+        for record in (*self.journal, *self.unacknowledged):
+            fact = record.events[0]
+            if record.inbound_offset == offset and isinstance(fact, PaymentRequested):
+                return fact.rrn
+        return ""
 
     def tags(self) -> list[str]:
         return [type(event).__name__ for record in self.journal for event in record.events]
@@ -275,3 +346,130 @@ def make_message(world: World) -> SaleMaker:
         return Message(mti=mti, fields=fields)
 
     return build
+
+
+# -- a cashier -------------------------------------------------------------------------------------
+
+# MTI, DE 3, DE 25, DE 60.1 (docs/iso8583.md 2)
+KINDS = {
+    "inquiry": ("0200", "310000", "00", "01"),
+    "sale": ("0200", "000000", "00", "22"),
+    "instalment": ("0200", "000000", "64", "22"),
+    "void": ("0200", "200000", "00", "23"),
+    "refund": ("0220", "200000", "00", "25"),
+    "pre-auth": ("0100", "030000", "06", "10"),
+    "pre-auth void": ("0100", "200000", "06", "11"),
+    "completion": ("0200", "000000", "06", "20"),
+    "completion void": ("0200", "200000", "06", "21"),
+    "completion advice": ("0220", "000000", "06", "24"),
+    "offline": ("0220", "000000", "00", "30"),
+    "adjustment": ("0220", "000000", "00", "34"),
+}
+AUTHORIZATION = "AUTH01"
+
+
+class Asked(NamedTuple):
+    """Something that a terminal sent, to be repeated, taken back or quoted."""
+
+    inbound_id: str
+    mti: str
+    fields: dict[str, str]
+    rrn: str
+
+    @property
+    def stan(self) -> str:
+        return self.fields["stan"]
+
+
+class Till:
+    """A cashier's terminal: asks, repeats, takes back, and quotes what it asked before."""
+
+    def __init__(self, world: World, make_message: Callable[..., Message], terminal_id: str):
+        self._world = world
+        self._make_message = make_message
+        self._terminal_id = terminal_id
+        self._stan = 0
+        self.batch = "000001"
+
+    def ask(
+        self,
+        kind: str = "sale",
+        amount: int = 100,
+        *,
+        of: Asked | None = None,
+        acknowledged: bool = True,
+        **changes: str,
+    ) -> Asked:
+        """Ask for a transaction under the next trace number; `of` is the original to be quoted."""
+        mti, code, condition, kind_code = KINDS[kind]
+        self._stan += 1
+        fields = {
+            "processing_code": code,
+            "pos_condition_code": condition,
+            "amount_transaction": "" if kind == "inquiry" else f"{amount:012d}",
+            "stan": f"{self._stan:06d}",
+            "terminal_id": self._terminal_id,
+            "batch_data": f"{kind_code}{self.batch}00050",
+            **(self._quote(kind, of) if of else {}),
+            **changes,
+        }
+        return self._send(changes.get("mti", mti), fields, acknowledged=acknowledged)
+
+    def _quote(self, kind: str, of: Asked) -> dict[str, str]:
+        """Quote a hold by authorization and date, anything else by RRN, batch and trace number."""
+        payment = self._world.book.find_payment(of.rrn)
+        answer = payment.answer if payment else None
+        code = answer.authorization_id if answer else ""
+        if kind in {"pre-auth void", "completion", "completion advice"}:
+            return {"authorization_id": code or AUTHORIZATION, "original_transaction": "0" * 16}
+        batch = of.fields["batch_data"][2:8]
+        date = "0000" if kind == "refund" else ""
+        return {"rrn": of.rrn, "original_transaction": f"{batch}{of.stan}{date}"}
+
+    def _send(self, mti: str, fields: dict[str, str], *, acknowledged: bool = True) -> Asked:
+        fields = {name: value for name, value in fields.items() if name != "mti"}
+        message = self._make_message(mti, **fields)
+        inbound_id = self._world.send(message, acknowledged=acknowledged)
+        return Asked(inbound_id, mti, fields, self._world.rrn_of(inbound_id))
+
+    def repeat(self, asked: Asked, *, mti: str = "", **changes: str) -> Asked:
+        """Send the same again, as a repeat (origin digit 1) unless told otherwise."""
+        return self._send(mti or f"{asked.mti[:3]}1", {**asked.fields, **changes})
+
+    def take_back(self, asked: Asked, *, mti: str = "0400", **changes: str) -> Asked:
+        """Send the 0400: as its original, without the card's secrets."""
+        return self._send(mti, {**asked.fields, **changes})
+
+    def get(self, kind: str = "sale", amount: int = 100, **changes: object) -> Asked:
+        """Ask, and let the issuer approve."""
+        asked = self.ask(kind, amount, **changes)  # type: ignore[arg-type]
+        code = AUTHORIZATION if kind == "pre-auth" else ""
+        self._world.answer_of_issuer(asked.rrn, "00", authorization_id=code)
+        return asked
+
+    # -- looking --------------------------------------------------------------------------------
+
+    def told(self, asked: Asked) -> str:
+        """Say what the terminal was told: the response codes of all answers, joined."""
+        return ",".join(self._world.answers(asked.inbound_id))
+
+    def why(self, asked: Asked) -> str:
+        """Say the reason of the last answer, as the receipt names it."""
+        return self._world.remark(asked.inbound_id).partition(":")[0]
+
+    def payment(self, asked: Asked) -> Payment:
+        payment = self._world.book.find_payment(asked.rrn)
+        assert payment is not None
+        return payment
+
+
+@pytest.fixture
+def till(world: World, make_message: Callable[..., Message]) -> Till:
+    return Till(world, make_message, TERMINAL)
+
+
+@pytest.fixture
+def other_till(world: World, make_message: Callable[..., Message]) -> Till:
+    """Another terminal of the same merchant."""
+    world.add_terminal("00000002")
+    return Till(world, make_message, "00000002")
