@@ -141,8 +141,8 @@ def _check_standing(request: PaymentRequest, original: Payment) -> Objection | N
 def _is_refund_beside_refunds(request: PaymentRequest, original: Payment) -> bool:
     """Refunds may run side by side: each holds its own part."""
     refund = TransactionType.REFUND
-    touches = original.touches
-    return request.transaction is refund and all(t.transaction is refund for t in touches)
+    running = (touch for touch in original.touches if not touch.is_done)
+    return request.transaction is refund and all(t.transaction is refund for t in running)
 
 
 _NORMAL: Final = frozenset({Standing.NORMAL})
