@@ -62,10 +62,10 @@ def upstream_request(
     fields["transmission_time"] = payment.transmission_time
     if original is not None:
         fields["original_data_elements"] = _quote(original, institution_id)
-        if original.answer is not None and original.answer.authorization_id:
-            fields["authorization_id"] = original.answer.authorization_id
-    elif payment.traits.is_advice and payment.answer is not None:
-        fields["authorization_id"] = payment.answer.authorization_id
+    decided = original.answer if original is not None else payment.answer
+    is_quoting = original is not None or payment.advice_open
+    if is_quoting and decided is not None and decided.authorization_id:
+        fields["authorization_id"] = decided.authorization_id.ljust(_AUTHORIZATION_CHARS)
     mti = _upstream_of(payment).mti
     is_repeat = payment.repeat_attempt_count > 1 or payment.phase is Phase.REPEATING
     return UpstreamRequest(
@@ -133,6 +133,7 @@ def _upstream_fields(payment: Payment, rules: DecisionRules, institution_id: str
     }
 
 
+_AUTHORIZATION_CHARS: Final = 6
 _NO_CURRENCY: Final = "156"  # of an inquiry that names none
 
 
@@ -155,7 +156,7 @@ def read_issuer_answer(answer: UpstreamAnswer, payment: Payment, at: int) -> Iss
         settlement_date=fields.get("settlement_date", ""),
         amount=_read_answered_amount(digits, fields.get("currency", ""), asked),
         fault=fault,
-        balance=fields.get("additional_amounts", "") if asked is None else "",
+        balance=fields.get("additional_amounts", "") if not payment.traits.has_amount else "",
     )
 
 
