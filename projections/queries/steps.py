@@ -98,6 +98,10 @@ class _Detail(msgspec.Struct, frozen=True):
     sent_amount: Money | None = None
     by: str = ""
     case_id: str = ""
+    text: str = ""
+    resolution: str = ""
+    confirmed_by: str = ""
+    confirmed_text: str = ""
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -229,6 +233,12 @@ def _reversal_accepted(d: _Detail) -> Words:
     return Words("reversal answered", rule=rule, told_terminal=_tell(d.answer))
 
 
+def _case_resolved(d: _Detail) -> Words:
+    by = f"{d.by} and {d.confirmed_by}" if d.confirmed_by else d.by
+    reasons = [text for text in (d.text, d.confirmed_text) if text]
+    return Words(f"case resolved by {by}: {d.resolution}", "; ".join(reasons))
+
+
 _DESCRIBERS: Final[dict[str, Callable[[_Detail], Words]]] = {
     "payment-requested.v1": _asked,
     "payment-routed.v1": _routed,
@@ -262,6 +272,13 @@ _DESCRIBERS: Final[dict[str, Callable[[_Detail], Words]]] = {
         "reversed: no debit stands", "settlement line mirrored" if d.line else ""
     ),
     "case-opened.v1": lambda d: Words(f"case opened: {d.kind}", d.detail),
+    "case-noted.v1": lambda d: Words(f"note by {d.by}", d.text),
+    "case-assigned.v1": lambda d: Words(f"{d.by} gives the case to {d.owner}", d.text),
+    "case-resolution-proposed.v1": lambda d: Words(
+        f"{d.by} proposes {d.resolution}; a second person must agree", d.text
+    ),
+    "case-resolved.v1": _case_resolved,
+    "case-closed.v1": lambda d: Words("case closed by itself", d.cause),
     "duplicate-conflicted.v1": lambda d: Words(
         "same key, other content: refused", _rule_of(d.answer), _tell(d.answer)
     ),

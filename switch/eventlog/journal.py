@@ -2,6 +2,7 @@
 
 import msgspec
 
+from switch.domain.cases.events import CaseEvent
 from switch.domain.payment.events import Event, PaymentEvent
 
 
@@ -35,7 +36,9 @@ class InboundParked(Event, frozen=True, kw_only=True, tag="inbound-parked.v1"):
     at: int
 
 
-JournalEvent = PaymentEvent | PartitionClaimed | PartitionReleased | PositionNoted | InboundParked
+JournalEvent = (
+    PaymentEvent | CaseEvent | PartitionClaimed | PartitionReleased | PositionNoted | InboundParked
+)
 
 
 class JournalRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -47,3 +47,15 @@ def test_what_decided_and_who_was_told():
     assert (bare.rule, bare.told_terminal) == ("", "")
     assert describe("payment-approved.v1", "{}").rule == ""
     assert describe("issuer-timed-out.v1", '{"cause":"timeout"}').rule == "timeout"
+
+
+def test_what_people_did_to_a_case_is_told_with_their_names_and_reasons():
+    detail = {"by": "anna", "text": "in the file", "resolution": "returned", "owner": "ben"}
+    assert describe("case-noted.v1", json.dumps(detail)).rule == "in the file"
+    assert describe("case-assigned.v1", json.dumps(detail)).title == "anna gives the case to ben"
+    proposed = describe("case-resolution-proposed.v1", json.dumps(detail))
+    assert proposed.title == "anna proposes returned; a second person must agree"
+    second = detail | {"confirmed_by": "ben", "confirmed_text": "agreed"}
+    resolved = describe("case-resolved.v1", json.dumps(second))
+    assert resolved.title == "case resolved by anna and ben: returned"
+    assert resolved.rule == "in the file; agreed"
