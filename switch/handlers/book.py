@@ -178,6 +178,7 @@ class PartitionBook(Folded):
             if after.upstream_stan:
                 self._stans.use(after.upstream_stan)
                 self._totals.add(after, 1)
+                self._shelf.note_debit(after)
         elif isinstance(event, _RELEASING_EVENTS) and before.upstream_stan:
             self._totals.add(before, -1)
         self._note_open(before, after)

@@ -160,8 +160,6 @@ class Shelf(Folded):
         card = request.card
         if card is not None:
             self._rrn_by_card[request.merchant_id, card.token] = rrn
-            if request.amount is not None and TRAITS[request.transaction].takes_limits:
-                self._alike[_alike_of(request, card)] = rrn
         if len(request.batch) == _BATCH_DIGITS:
             batch = self._batches.get((*terminal, request.batch))
             if batch is None:
@@ -175,6 +173,17 @@ class Shelf(Folded):
         self._payments[payment.rrn] = payment
         if payment.transaction is _PRE_AUTHORIZATION:
             self.index_hold(payment)
+
+    def note_debit(self, payment: Payment) -> None:
+        """
+        Keep a debit that was routed as the last with its card and amount.
+
+        Not one that was refused: it would hide an earlier one that is still open.
+        """
+        request = payment.request
+        card = request.card
+        if card is not None and request.amount is not None and payment.traits.takes_limits:
+            self._alike[_alike_of(request, card)] = payment.rrn
 
     def index_hold(self, payment: Payment) -> None:
         """Let an approved pre-authorization be found by card and authorization."""
