@@ -34,7 +34,7 @@ from switch.adapters.http_payments import (
 )
 from switch.adapters.telemetry import Telemetry
 from switch.domain.registry.view import KINDS
-from switch.handlers.answers import PaymentResource
+from switch.handlers.json_answers import PaymentResource
 
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SECURITY_HEADERS: Final = {

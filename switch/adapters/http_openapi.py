@@ -7,7 +7,7 @@ import msgspec
 from switch.adapters.http_exchange import Problem
 from switch.adapters.http_payments import PaymentOrder
 from switch.domain.registry.view import KINDS
-from switch.handlers.answers import PaymentResource
+from switch.handlers.json_answers import PaymentResource
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 Json = dict[str, Any]

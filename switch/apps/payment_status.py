@@ -21,7 +21,7 @@ from switch.domain.payment.payment import Phase
 from switch.domain.payment.requests import APPROVED_CODES
 from switch.domain.reasons import Reason
 from switch.domain.transactions import MoneyState
-from switch.handlers.answers import PaymentResource
+from switch.handlers.json_answers import PaymentResource
 
 POOL_COUNT_MAX: Final = 4
 CONNECT_TIMEOUT_S: Final = 2.0

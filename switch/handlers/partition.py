@@ -49,7 +49,7 @@ class Partition:
         self._book = book
         self._registry = registry
         self._recorder = Recorder(claim_id, book)
-        answerer = Answerer(keys, settings.rules, settings.institution_id)
+        answerer = Answerer(keys, settings.rules, settings.institution_id, book.find_payment)
         self._waiting = WaitingRoom(answerer)
         self._issuers = IssuersSide(settings, book, self._recorder, self._waiting)
         self._requests = RequestsSide(

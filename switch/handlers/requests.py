@@ -124,7 +124,7 @@ class RequestsSide:
         return replace(request, card=card)
 
     def _take_payment(self, offset: int, waiter: Waiter, request: PaymentRequest, now: Now) -> None:
-        check = check_key(request, self._book, now.wall_ms)
+        check = self._check_key(request, now)
         match check.verdict:
             case Verdict.REPLAY:
                 assert check.answer is not None
@@ -136,6 +136,17 @@ class RequestsSide:
                 self._conflict(offset, waiter, request, check, now)
             case Verdict.FRESH:
                 self._refer(offset, waiter, request, now)
+
+    def _check_key(self, request: PaymentRequest, now: Now) -> KeyCheck:
+        """Look the key up; a partner may have used it for a reversal before."""
+        check = check_key(request, self._book, now.wall_ms)
+        if (
+            check.verdict is Verdict.FRESH
+            and request.channel == JSON_CHANNEL
+            and self._book.find_reversal(request.idempotency_key) is not None
+        ):
+            return KeyCheck(Verdict.CONFLICT, reason=Reason.DUPLICATE_CONFLICT)
+        return check
 
     def _refer(self, offset: int, waiter: Waiter, request: PaymentRequest, now: Now) -> None:
         """Find the payment that a request wants to change; one long past is read back first."""
@@ -176,8 +187,7 @@ class RequestsSide:
         now: Now,
     ) -> None:
         """Check the key again: while the original was read, a repeat may have been decided."""
-        check = check_key(request, self._book, now.wall_ms)
-        if check.verdict is not Verdict.FRESH:
+        if self._check_key(request, now).verdict is not Verdict.FRESH:
             self._take_payment(offset, waiter, request, now)
             return
         original = self._book.find_referred(request) or recalled
@@ -242,7 +252,7 @@ class RequestsSide:
             rrn=rrn,
         )
         effects = self._recorder.append((event,), now, offset)
-        effects.reply(self._waiting.tell(waiter, answer, None, now))
+        effects.reply(self._waiting.tell(waiter, answer, check.payment, now))
 
     def _refuse(self, offset: int, waiter: Waiter, refused: Refused, now: Now) -> None:
         """Answer a message that is not even a payment, and keep the refusal for the audit."""
@@ -259,6 +269,12 @@ class RequestsSide:
         if stored is not None and stored[0] == request.fingerprint:
             self._recorder.say(self._waiting.tell(waiter, stored[1], None, now))
             return
+        if request.channel == JSON_CHANNEL:
+            first = self._book.find_by_key(request.idempotency_key)
+            if stored is not None or first is not None:
+                used = KeyCheck(Verdict.CONFLICT, first, reason=Reason.DUPLICATE_CONFLICT)
+                self._conflict(offset, waiter, request, used, now)
+                return
         original = self._book.find_original(request)
         fact = ReversalRequested(
             request=request, at=now.wall_ms, rrn=original.rrn if original else ""
@@ -266,14 +282,18 @@ class RequestsSide:
         decisions = decide_reversal(fact, original, self._settings.rules)
         accepted = decisions[-1]
         assert isinstance(accepted, ReversalAccepted)
-        ended = self._end_wait(accepted)
+        ended = self._end_wait(accepted) if request.terminal_id else ""
         effects = self._recorder.append((fact, *decisions), now, offset)
         effects.reply(self._waiting.tell(waiter, accepted.answer, None, now, ends_wait_of=ended))
         if accepted.upstream:
             self._issuers.forward(accepted.rrn, now)
 
     def _end_wait(self, accepted: ReversalAccepted) -> str:
-        """An 0400 ends the wait for its original: that answer must never be delivered."""
+        """
+        Let an 0400 end the wait for its original: that answer must never be delivered.
+
+        A partner that waits still is told that its payment was reversed.
+        """
         waiters = self._waiting.leave(accepted.rrn) if accepted.upstream else []
         return waiters[0].received.inbound_id if waiters else ""
 

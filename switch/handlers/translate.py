@@ -313,20 +313,24 @@ def complete_request(request: PaymentRequest, original: Payment) -> PaymentReque
 
     A terminal states them all; then they stay as they are, to be compared.
     """
-    if request.channel != JSON_CHANNEL:
-        return request
-    amount = original.amount
-    if amount is not None:
-        amount = Money(original.approved_minor, amount.currency)
+    asked = original.request
+    if request.channel != JSON_CHANNEL or not _is_same_shop(request, asked):
+        return request  # nothing of another merchant's card ever gets into this one's request
+    amount, minor = original.amount, original.approved_minor
+    amount = Money(minor, amount.currency) if amount is not None and minor else None
     transaction = request.transaction
     if transaction is TransactionType.SALE_VOID:
         transaction = _VOIDS.get(original.transaction, transaction)
     return replace(
         request,
         transaction=transaction,
-        card=request.card or original.request.card,
+        card=request.card or asked.card,
         amount=request.amount or amount,
     )
+
+
+def _is_same_shop(request: PaymentRequest, other: PaymentRequest) -> bool:
+    return (request.acquirer, request.merchant_id) == (other.acquirer, other.merchant_id)
 
 
 def build_answer(

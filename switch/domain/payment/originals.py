@@ -14,7 +14,7 @@ from switch.domain.fees import compute_fee
 from switch.domain.money import Money
 from switch.domain.payment.payment import Payment, Phase, SettlementLine, Touch
 from switch.domain.payment.requests import PaymentRequest
-from switch.domain.payment.rules import DecisionRules
+from switch.domain.payment.rules import DecisionRules, settlement_day
 from switch.domain.reasons import Reason
 from switch.domain.transactions import TRAITS, TransactionType
 
@@ -175,6 +175,8 @@ def _check_age(
             return Objection(Reason.ORIGINAL_OF_OTHER_BATCH, f"batch {original.request.batch}")
         if original.request.terminal_id != request.terminal_id:
             return Objection(Reason.ORIGINAL_OF_OTHER_BATCH, "another terminal's")
+        if not request.batch and not _is_of_the_day(original, at, rules):
+            return Objection(Reason.ORIGINAL_OF_OTHER_BATCH, "another settlement day's")
         return None
     if transaction is TransactionType.REFUND and age_ms > rules.refund_days * _DAY_MS:
         return Objection(Reason.ORIGINAL_TOO_OLD, f"over {rules.refund_days} days")
@@ -184,6 +186,11 @@ def _check_age(
     ):
         return Objection(Reason.ORIGINAL_TOO_OLD, f"over {rules.pre_authorization_days} days")
     return None
+
+
+def _is_of_the_day(original: Payment, at: int, rules: DecisionRules) -> bool:
+    """Say whether a partner's payment, which has no batch, is of the day that is still open."""
+    return settlement_day(original.opened_at, rules) == settlement_day(at, rules)
 
 
 def _check_amount(request: PaymentRequest, original: Payment) -> Objection | None:

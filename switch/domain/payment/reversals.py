@@ -13,7 +13,7 @@ from switch.domain.payment.events import (
     ReversalRequested,
     TombstoneSet,
 )
-from switch.domain.payment.originals import standing_of
+from switch.domain.payment.originals import Objection, Standing, standing_of
 from switch.domain.payment.outcomes import make_decline
 from switch.domain.payment.payment import Payment, Phase, SettlementLine
 from switch.domain.payment.requests import Answer, PaymentRequest
@@ -95,9 +95,14 @@ def decide_reversal(
     """
     Answer an 0400: 25 and a case where it does not fit its original, 00 in every other case.
 
-    Registry, batch and limits are not asked: giving money back is always accepted.
+    Registry, batch and limits are not asked: giving money back is always accepted. A partner, who
+    repeats nothing by itself, is told what cannot be done instead.
     """
     request = fact.request
+    if not request.terminal_id and (objection := object_to_partner(request, original)):
+        rrn = original.rrn if original else ""
+        answer = make_decline(objection.reason, at=fact.at, rrn=rrn, detail=objection.detail)
+        return (ReversalAccepted(reversal_key=request.idempotency_key, answer=answer),)
     if original is None:
         tombstones = (
             TombstoneSet(
@@ -145,6 +150,25 @@ def _find_obstacle(original: Payment) -> str:
 
 
 _GIVEN_BACK: Final = frozenset({Phase.APPROVED, Phase.REPEATING, Phase.ROUTED})
+
+
+def object_to_partner(request: PaymentRequest, original: Payment | None) -> Objection | None:
+    """Say why a payment that a partner names by its RRN cannot be reversed; None if it can."""
+    if original is None:
+        return Objection(Reason.ORIGINAL_NOT_FOUND)
+    if not fits_original(request, original):
+        return Objection(Reason.ORIGINAL_AMOUNT_MISMATCH)
+    if original.request.terminal_id:  # it counts in a batch that only its terminal can correct
+        return Objection(Reason.ORIGINAL_OF_OTHER_BATCH, "a terminal's")
+    told = _find_obstacle(original)
+    if not told or original.reverse_requested:
+        return None
+    if original.transaction is TransactionType.REFUND:
+        return Objection(Reason.TXN_NOT_SUPPORTED, told)
+    standing = standing_of(original)
+    if standing is Standing.HELD:
+        return Objection(Reason.ORIGINAL_HELD)
+    return Objection(Reason.ORIGINAL_NOT_OPEN, standing.value)
 
 
 def _accept(

@@ -2,7 +2,7 @@ import pytest
 
 from switch.adapters.http_api import FoundPayment
 from switch.adapters.http_exchange import make_problem
-from switch.handlers.answers import PaymentResource
+from switch.handlers.json_answers import PaymentResource
 
 PARTNER = {"Authorization": "Bearer sk_partner"}
 OPERATOR = {"Authorization": "Bearer op_operator"}

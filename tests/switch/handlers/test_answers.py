@@ -4,66 +4,46 @@ import pytest
 from switch.domain.payment.requests import Answer
 from switch.domain.reasons import Reason
 from switch.eventlog.inbound import RequestReceived
-from switch.handlers.answers import Answerer, make_resource
+from switch.handlers.answers import Answerer
 from switch.handlers.intake import Waiter
 
 
 @pytest.fixture
-def partner(world):
-    received = RequestReceived(
-        inbound_id="gw-9",
-        gateway="gw",
-        channel="json",
-        acquirer="demo-api",
-        partition_key="k",
-        mti="",
-        fields={},
-        received_at=0,
-        start_before=0,
-        deadline_at=0,
-    )
-    answerer = Answerer(world.keys, world.partition._settings.rules, "1")
-    waiter = Waiter(received, b"", None, None)
-    return lambda answer: answerer.reply(waiter, answer, None, world.now)
+def answer_partner(world):
+    answerer = Answerer(world.keys, world.partition._settings.rules, "1", world.book.find_payment)
+
+    def answer(told, **fields):
+        received = RequestReceived(
+            inbound_id="gw-9",
+            gateway="gw",
+            channel="json",
+            acquirer="demo-api",
+            partition_key="k",
+            mti="",
+            fields=fields,
+            received_at=0,
+            start_before=0,
+            deadline_at=0,
+        )
+        return answerer.reply(Waiter(received, b"", None, None), told, None, world.now)
+
+    return answer
 
 
-def _decline(reason, code):
-    return Answer(response_code=code, at=0, reason=reason.value, rrn="010000000001")
+def test_a_partner_is_answered_with_a_body_and_a_status(answer_partner):
+    reply = answer_partner(Answer(response_code="00", at=0, rrn="010000000001"))
+    assert (reply.status, reply.gateway, reply.inbound_id) == (201, "gw", "gw-9")
+    assert msgspec.json.decode(reply.body)["status"] == "approved"
+    assert not reply.sealed_answer
 
 
-@pytest.mark.parametrize(
-    ("answer", "status", "word", "money"),
-    [
-        (Answer(response_code="00", at=0), 201, "approved", "debited"),
-        (_decline(Reason.ISSUER_DECLINED, "51"), 201, "declined", "not-debited"),
-        (_decline(Reason.MERCHANT_FROZEN, "03"), 201, "declined", "not-debited"),
-        (_decline(Reason.UPSTREAM_UNKNOWN, "98"), 202, "unknown", "unknown"),
-    ],
-)
-def test_a_decline_is_a_resource_and_an_unknown_outcome_is_202(
-    partner, answer, status, word, money
-):
-    reply = partner(answer)
-    body = msgspec.json.decode(reply.body)
-    assert reply.status == status
-    assert (body["status"], body["money_state"]) == (word, money)
-    assert body["message_zh"]
-    assert body["next_action_en"]
+def test_a_reversal_is_answered_as_one(answer_partner):
+    reply = answer_partner(Answer(response_code="00", at=0, rrn="1"), operation="reverse")
+    assert msgspec.json.decode(reply.body)["status"] == "reversed"
 
 
-def test_an_unknown_outcome_says_where_to_ask(partner):
-    body = msgspec.json.decode(partner(_decline(Reason.UPSTREAM_UNKNOWN, "98")).body)
-    assert body["status_url"] == "/v1/payments/010000000001"
-
-
-def test_a_key_with_other_content_is_422(partner):
-    reply = partner(_decline(Reason.DUPLICATE_CONFLICT, "94"))
+def test_a_key_with_other_content_is_422(answer_partner):
+    reason = Reason.DUPLICATE_CONFLICT.value
+    reply = answer_partner(Answer(response_code="94", at=0, reason=reason, rrn="010000000001"))
     assert reply.status == 422
     assert msgspec.json.decode(reply.body)["rrn"] == "010000000001"
-
-
-@pytest.mark.parametrize("reason", list(Reason))
-def test_every_reason_can_be_told_to_a_partner(reason):
-    resource = make_resource(_decline(reason, "96"), None)
-    assert resource.message_en
-    assert resource.message_zh

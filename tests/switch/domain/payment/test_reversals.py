@@ -12,7 +12,7 @@ from switch.domain.payment.events import (
     ReversalRequested,
     TombstoneSet,
 )
-from switch.domain.payment.payment import Phase, SettlementLine
+from switch.domain.payment.payment import Phase, SettlementLine, Touch
 from switch.domain.payment.requests import OriginalReference
 from switch.domain.payment.reversals import (
     awaits_confirmation,
@@ -26,6 +26,7 @@ from switch.domain.payment.reversals import (
 )
 from switch.domain.payment.rules import DecisionRules
 from switch.domain.payment.state import evolve
+from switch.domain.transactions import TransactionType
 
 RULES = DecisionRules()
 AT = 1_700_000_000_000
@@ -225,3 +226,73 @@ def test_a_quoted_trace_number_goes_into_the_tombstone(reversal):
     request = replace(reversal.request, original=OriginalReference(stan="000099"))
     tombstone, _accepted = decide_reversal(replace(reversal, request=request), None, RULES)
     assert tombstone.stan == "000099"
+
+
+# -- a partner's, who names the payment by its RRN ------------------------------------------------
+
+
+@pytest.fixture
+def partners(request_, routed):
+    """A reversal over JSON, and the payment that it names."""
+    asked = replace(
+        request_, terminal_id="", batch="", stan="", mti="", processing_code="", channel="json"
+    )
+    fact = ReversalRequested(
+        request=replace(asked, card=None, amount=None, original=OriginalReference(rrn=RRN)), at=AT
+    )
+    return fact, replace(routed, request=asked, phase=Phase.APPROVED)
+
+
+def test_a_partners_reversal_is_accepted_like_an_0400(partners):
+    fact, payment = partners
+    [accepted] = decide_reversal(fact, payment, RULES)
+    assert (accepted.answer.response_code, accepted.upstream) == ("00", True)
+
+
+def test_a_partner_that_names_nothing_known_is_told_so_and_no_tombstone_is_set(partners):
+    fact, _ = partners
+    [refused] = decide_reversal(fact, None, RULES)
+    assert refused.answer.reason == "original-not-found"
+    assert not refused.upstream
+
+
+def _touched(payment, transaction, *, is_done=True):
+    touch = Touch(rrn="1", transaction=transaction, minor=100, is_done=is_done)
+    return replace(payment, touches=(touch,))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda p: replace(p, request=replace(p.request, terminal_id="1")), "other-batch"),
+        (lambda p: _touched(p, TransactionType.SALE_VOID), "not-open"),
+        (lambda p: _touched(p, TransactionType.REFUND), "not-open"),
+        (lambda p: _touched(p, TransactionType.REFUND, is_done=False), "held"),
+    ],
+)
+def test_a_partner_is_refused_what_an_0400_would_leave_to_a_person(partners, spoil, reason):
+    fact, payment = partners
+    [refused] = decide_reversal(fact, spoil(payment), RULES)
+    assert refused.answer.reason.endswith(reason)
+    assert refused.answer.rrn == RRN
+    assert not refused.upstream
+
+
+def test_a_partner_that_states_another_amount_reverses_nothing(partners):
+    fact, payment = partners
+    other = replace(fact, request=replace(fact.request, amount=Money(99, "156")))
+    [refused] = decide_reversal(other, payment, RULES)
+    assert refused.answer.reason == "original-amount-mismatch"
+
+
+def test_a_refund_is_not_reversed_for_a_partner(partners):
+    fact, payment = partners
+    refund = replace(payment, request=replace(payment.request, transaction=TransactionType.REFUND))
+    [refused] = decide_reversal(fact, refund, RULES)
+    assert refused.answer.reason == "txn-not-supported"
+
+
+def test_a_payment_that_a_partner_reversed_is_not_reversed_twice(partners):
+    fact, payment = partners
+    [again] = decide_reversal(fact, replace(payment, reverse_requested=True), RULES)
+    assert (again.answer.response_code, again.upstream) == ("00", False)
