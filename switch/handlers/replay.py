@@ -35,6 +35,7 @@ from switch.domain.payment.rules import DecisionRules, format_transmission_time
 from switch.domain.reasons import Reason
 from switch.eventlog.journal import JournalEvent, JournalRecord
 from switch.handlers.book import PartitionBook
+from switch.handlers.translate import origin_free
 
 
 class ReplayedStep(NamedTuple):
@@ -72,7 +73,9 @@ def _decide_conflict(fact: DuplicateConflicted, book: PartitionBook) -> tuple[Jo
     """Check the key again; where a payment is known under it, only the fingerprint can differ."""
     known = book.find_by_key(fact.idempotency_key)
     if known is not None:
-        request = replace(known.request, fingerprint=fact.fingerprint)
+        # a conflict about a reused trace number is never an explicit repeat
+        mti = origin_free(known.request.mti)
+        request = replace(known.request, fingerprint=fact.fingerprint, mti=mti)
         reason = check_key(request, book, fact.at).reason
     elif book.is_tombstoned(fact.idempotency_key, fact.at):
         reason = Reason.LATE_AFTER_REVERSAL

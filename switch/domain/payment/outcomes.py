@@ -25,6 +25,7 @@ from switch.domain.reasons import Reason
 from switch.domain.transactions import Side, WhenUnknown
 
 PARTIAL_APPROVAL: Final = "10"
+DUPLICATE: Final = "94"
 NEVER_SENT: Final = "window-missed"
 
 
@@ -82,13 +83,15 @@ def decide_repeat_answer(
     Judge the answer to an advice or to a repeated refund: it is final, or it says nothing.
 
     An issuer that asks for patience gets it, however often; nonsense becomes a case after a while.
+    That a repeat is a duplicate is no word on the first.
     """
     outcome = issuer_code(fact.response_code).outcome if fact.response_code else None
     is_patience = fact.response_code in TRY_LATER_CODES and not fact.fault
     is_other = (
         fact.amount is not None and payment.amount is not None and fact.amount != payment.amount
     )
-    if fact.fault or outcome in {None, IssuerOutcome.UNKNOWN} or is_other or is_patience:
+    is_void = outcome in {None, IssuerOutcome.UNKNOWN} or fact.response_code == DUPLICATE
+    if fact.fault or is_void or is_other or is_patience:
         is_last = payment.bad_answer_count + 1 >= rules.reversal_answers_bad_count_max
         if is_patience or not is_last:
             return ()

@@ -89,10 +89,12 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     `original_rrn` names the payment that this one changes, `touches` those that change this one.
     `sent_amount` is what the issuer was asked for, where it is not what the terminal asked.
     `debit_answered`: the issuer answered, at whatever time. `advice_open`: it was accepted without
-    the issuer, who must still take it. `reverse_requested`: it was taken back. `reversal_codes`:
-    the issuer's answers to the reversals so far. `confirm_after_attempt`: how many reversals had
-    gone out when the issuer first answered one of a debit that it had not answered; one more must
-    follow. 0: none need. `debit_contradicted`: a second answer to the debit opened a case.
+    the issuer, who must still take it. `reverse_requested`: it was taken back.
+    `is_taken_for_reversed`: its terminal was told so, although that could not be done.
+    `reversal_codes`: the issuer's answers to the reversals so far. `confirm_after_attempt`: how
+    many reversals had gone out when the issuer first answered one of a debit that it had not
+    answered; one more must follow. 0: none need. `debit_contradicted`: a second answer to the debit
+    opened a case.
     """
 
     rrn: str
@@ -112,6 +114,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     repeat_attempt_count: int = 0
     bad_answer_count: int = 0  # answers to repeats that said nothing
     reverse_requested: bool = False
+    is_taken_for_reversed: bool = False
     reversal_attempt_count: int = 0
     reversal_times: tuple[str, ...] = ()  # DE 7 of the last attempts
     reversal_codes: tuple[str, ...] = ()

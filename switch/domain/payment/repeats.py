@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 from switch.domain.payment.payment import Payment, Phase
 from switch.domain.payment.requests import Answer, PaymentRequest
 from switch.domain.reasons import Reason
-from switch.domain.transactions import TransactionType
+from switch.domain.transactions import TransactionType, WhenUnknown
 
 
 class RepeatMemory(Protocol):
@@ -46,6 +46,16 @@ class KeyCheck(NamedTuple):
 FRESH = KeyCheck(Verdict.FRESH)
 
 
+def _is_told_again(request: PaymentRequest, known: Payment) -> bool:
+    """
+    Tell the explicit repeat of an advice or a refund from a trace number that came round.
+
+    A terminal repeats these (0221) until they are answered, between its other payments; no goods
+    are handed over for the answer.
+    """
+    return known.traits.when_unknown is WhenUnknown.REPEAT and request.mti.endswith("1")
+
+
 def check_key(request: PaymentRequest, memory: RepeatMemory, at: int) -> KeyCheck:
     """Decide what a payment request is before any business rule sees it."""
     known = memory.find_by_key(request.idempotency_key)
@@ -55,15 +65,17 @@ def check_key(request: PaymentRequest, memory: RepeatMemory, at: int) -> KeyChec
         return FRESH
     if known.request.fingerprint != request.fingerprint:
         return KeyCheck(Verdict.CONFLICT, known, reason=Reason.DUPLICATE_CONFLICT)
-    if known.reverse_requested:
+    is_approved = known.phase is Phase.APPROVED
+    if known.reverse_requested or (is_approved and known.is_taken_for_reversed):
         return KeyCheck(Verdict.CONFLICT, known, reason=Reason.ALREADY_REVERSED)
     if known.answer is None:
         return KeyCheck(Verdict.JOIN, known)
     if known.transaction is TransactionType.BALANCE_INQUIRY:
         return FRESH  # it moves nothing and its answer is of that moment: it is asked again
     if (
-        known.phase is Phase.APPROVED
+        is_approved
         and request.terminal_id
+        and not _is_told_again(request, known)
         and not memory.is_latest_of_terminal(known)
     ):
         return KeyCheck(Verdict.CONFLICT, known, reason=Reason.STAN_REUSED)

@@ -108,7 +108,7 @@ def _note_answer(payment: Payment, event: IssuerAnswered | LateAnswerReceived) -
 def _accept_reversal(payment: Payment, event: ReversalAccepted) -> Payment:
     """An approved payment starts going back; a running one waits for its issuer's word."""
     if not event.upstream:
-        return payment
+        return replace(payment, is_taken_for_reversed=event.answer.is_approval)
     phase = Phase.REVERSING if payment.phase is Phase.APPROVED else payment.phase
     return replace(payment, phase=phase, reverse_requested=True, advice_open=False)
 
