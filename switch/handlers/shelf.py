@@ -1,5 +1,6 @@
 """The payments that a partition remembers, found by RRN, key, trace number, card; and forgotten."""
 
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 from switch.domain.card import Card
@@ -27,6 +28,10 @@ _ALL_LEFT: Final = frozenset({Standing.NORMAL, Standing.PRE_AUTHORIZATION_OPEN})
 _Key = TypeVar("_Key")
 Terminal = tuple[str, str, str]
 Alike = tuple[Terminal, str, int]
+
+
+def _keep_none(_rrn: str) -> bool:
+    return False
 
 
 class Shelf(Folded):
@@ -215,19 +220,19 @@ class Shelf(Folded):
 
     # -- forgetting
 
-    def forget_due(self, at: int) -> None:
-        """Forget what is over; what is still open, or can still be changed, stays."""
+    def forget_due(self, at: int, is_kept: Callable[[str], bool] = _keep_none) -> None:
+        """Forget what is over; what is open, or can still be changed, or is kept, stays."""
         for rrn in self._reminders.take_due(at):
             payment = self._payments.get(rrn)
             if payment is not None:
-                self._forget(payment, at)
+                self._forget(payment, at, is_kept)
 
     def _remind(self, payment: Payment) -> None:
         self._reminders.add(payment.opened_at + self._rules.payment_memory_ms, payment.rrn)
 
-    def _forget(self, payment: Payment, at: int) -> None:
+    def _forget(self, payment: Payment, at: int, is_kept: Callable[[str], bool]) -> None:
         standing = standing_of(payment)
-        if payment.is_open or payment.phase is Phase.CASE or self._is_needed(payment, standing, at):
+        if payment.is_open or is_kept(payment.rrn) or self._is_needed(payment, standing, at):
             self._reminders.add(at + _DAY_MS, payment.rrn)
             return
         was_approved = payment.line is not None or payment.approved_minor
