@@ -49,3 +49,13 @@ def _start_broker(folder: Path, run_pid: int) -> None:
             pytest.fail("Kafka did not start:\n" + folder.with_suffix(".out").read_text())
         time.sleep(0.1)
     keeper.returncode = 0  # it ends by itself after this run: nobody waits for it
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which seeds were simulated: a run that fails elsewhere must not be the only trace."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    told = [
+        value for report in reports for name, value in report.user_properties if name == "simulated"
+    ]
+    for value in told:
+        terminalreporter.write_line(f"simulation: {value}")

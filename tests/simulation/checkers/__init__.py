@@ -1,0 +1,1 @@
+"""What must hold, checked by code that shares nothing with the switch but the wire and JSON."""

@@ -1,0 +1,461 @@
+"""
+A handler process: the real `Partition`, claim and append check, with simulated I/O around them.
+
+What the asyncio shell does in production (`switch/apps/handler.py`, `owned_journal.py`) is done
+here by hand, with a place before and after every effect at which the process may die or stop.
+"""
+
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING
+
+from switch.codec import load_dialect
+from switch.domain.upstream import UpstreamAnswer
+from switch.eventlog.claimed_writer import ClaimedWriter
+from switch.eventlog.claims import JOURNAL_FORMAT, ClaimFold
+from switch.eventlog.inbound import decode_request, encode_reply
+from switch.eventlog.journal import encode_record
+from switch.eventlog.port import AppendUnknown
+from switch.handlers.actions import AppendRecord, SendReply, SendUpstream
+from switch.handlers.book import PartitionBook
+from switch.handlers.lanes import LaneSettings
+from switch.handlers.partition import Partition
+from switch.handlers.settings import PartitionSettings
+from tests.simulation.clock import DEAD, RUNNING, Process
+from tests.simulation.links import SimLinks
+from tests.simulation.log import Outcome
+
+if TYPE_CHECKING:
+    from tests.simulation.simulation import Simulation
+
+APPEND_DEADLINE_MS = 3_000
+READ_COUNT_MAX = 256
+TICK_MS = 20
+RECLAIM_DELAY_MIN_MS = 100
+RECLAIM_DELAY_MAX_MS = 5_000
+DRAIN_MS = 3_500
+REGISTRY_POLL_MS = 20
+
+
+def make_settings(partition_count: int) -> PartitionSettings:
+    return PartitionSettings(
+        partition_count=partition_count,
+        issuer_timeout_ms=3_000,
+        lanes=LaneSettings(first_repeat_ms=1_000, repeat_max_ms=5_000, issuer_delay_max_ms=6_000),
+    )
+
+
+class SimHandler(Process):
+    """One incarnation of one handler process, with the partitions that it owns or wants."""
+
+    def __init__(self, simulation: "Simulation", place: int, incarnation: str) -> None:
+        super().__init__(simulation.scheduler, f"handler-{place}", 77_000 * (place + 1))
+        self.simulation = simulation
+        self.place = place
+        self.incarnation = incarnation
+        self.read_delay_ms = 2  # how long an inbound record waits for its reader
+        self.follower = simulation.registry.follow(self)
+        self.owned: dict[int, Ownership] = {}
+        self._wanted: dict[int, int] = {}  # partition -> delay of the next attempt to claim it
+        self.links = SimLinks(self)
+
+    # -- owning
+
+    def want(self, index: int) -> None:
+        """Be proposed as the owner of a partition."""
+        if index not in self._wanted:
+            self._wanted[index] = RECLAIM_DELAY_MIN_MS
+            self._claim(index)
+
+    def unwant(self, index: int) -> None:
+        """No longer be proposed: hand over what is owned, after a drain."""
+        self._wanted.pop(index, None)
+        ownership = self.owned.get(index)
+        if ownership is not None:
+            ownership.drain()
+
+    def _claim(self, index: int) -> None:
+        if index in self._wanted and index not in self.owned:
+            self.owned[index] = Ownership(self, index)
+
+    def lost(self, ownership: "Ownership", why: Exception | None) -> None:
+        """Drop a partition with all its state; claim it anew if it is still to be ours."""
+        index = ownership.index
+        if self.owned.get(index) is not ownership:
+            return
+        del self.owned[index]
+        self.simulation.note_lost(self, index, why)
+        delay = self._wanted.get(index)
+        if delay is None:
+            return
+        is_old = self.scheduler.now - ownership.started_ms > RECLAIM_DELAY_MAX_MS
+        delay = RECLAIM_DELAY_MIN_MS if is_old else min(delay * 2, RECLAIM_DELAY_MAX_MS)
+        self._wanted[index] = delay
+        jitter = 0.5 + self.simulation.random.random()
+        self.scheduler.after(int(delay * jitter), self, self._claim, index)
+
+    # -- inputs from the links
+
+    def on_issuer_messages(self, answers: list[UpstreamAnswer]) -> None:
+        now = self.read_clock()
+        for answer in answers:
+            text = answer.match.rrn[:2]
+            if text.isascii() and text.isdecimal():
+                ownership = self.owned.get(int(text))
+                if ownership is not None and ownership.partition is not None:
+                    ownership.feed(partial(ownership.partition.on_issuer_message, answer, now))
+
+    def on_links_changed(self, links_up: tuple[str, ...], lost: frozenset[str]) -> None:
+        now = self.read_clock()
+        for ownership in list(self.owned.values()):
+            if ownership.partition is not None:
+                ownership.feed(partial(ownership.partition.on_links, links_up, lost, now))
+
+    def die(self) -> None:
+        super().die()
+        self.owned.clear()
+        self.links.close()
+        self.simulation.log.cut_writers_of(self)
+
+
+class Ownership:
+    """One claim of one partition, from its first byte to its loss."""
+
+    def __init__(self, handler: SimHandler, index: int) -> None:
+        simulation = handler.simulation
+        self.handler = handler
+        self.simulation = simulation
+        self.index = index
+        self.started_ms = handler.scheduler.now
+        self.partition: Partition | None = None  # from the moment at which it is served
+        self.book = simulation.new_book(index)
+        self.claim_id = f"{simulation.random.getrandbits(64):016x}"
+        self.is_lost = False
+        self._journal = simulation.log.partition("journal", index)
+        self._inbound = simulation.log.partition("inbound", index)
+        self._writer = simulation.log.open_writer("journal", index, handler, self._hear_log)
+        self._claimed: ClaimedWriter | None = None
+        self._fold: ClaimFold | None = None
+        self._claim_acked_boot_ms = 0
+        self._actions: deque = deque()
+        self._is_working = False
+        self._acked_count = 0
+        self._is_reading_gap = False
+        self._reading_due = 0
+        self._wake_due = 0
+        self._deadline_due = 0
+        self._drains_until: int | None = None
+        self._is_released = False
+        now = handler.read_clock()
+        claim = JOURNAL_FORMAT.make_claim(handler.incarnation, self.claim_id, now.wall_ms)
+        self._writer.append(encode_record(claim))
+        handler.scheduler.after(APPEND_DEADLINE_MS, handler, self._check_claim)
+
+    # -- claiming
+
+    def _check_claim(self) -> None:
+        if self._claimed is None:
+            self.lose(AppendUnknown("no ack of the claim"))
+
+    def _hear_log(self, outcomes: list[Outcome]) -> None:
+        if self.is_lost:
+            return
+        if self._claimed is None:
+            self._hear_claim(outcomes[0])
+            return
+        for outcome in outcomes:
+            self._claimed.take_ack(outcome)
+        self._follow_acks()
+
+    def _hear_claim(self, outcome: Outcome) -> None:
+        if not isinstance(outcome, int):
+            self.lose(outcome)
+            return
+        handler = self.handler
+        self._claim_acked_boot_ms = handler.boot_ms
+        self._claimed = ClaimedWriter(
+            claim_id=self.claim_id, epoch=outcome, append_deadline_ms=APPEND_DEADLINE_MS
+        )
+        self._fold = ClaimFold(
+            self.simulation.decode_record,
+            claim_id=self.claim_id,
+            epoch=outcome,
+            on_record=self._fold_record,
+        )
+        handler.scheduler.after(self._draw_read_ms(), handler, self._read_journal)
+
+    def _fold_record(self, _offset: int, record) -> None:
+        self.book.apply(record)
+
+    def _draw_read_ms(self) -> int:
+        return 1 + int(self.simulation.random.random() * 2 * self.simulation.log.delay_max_ms)
+
+    def _read_journal(self) -> None:
+        """Read up to the claim, in one or two parts."""
+        if self.is_lost:
+            return
+        fold, journal, handler = self._fold, self._journal, self.handler
+        end = journal.end
+        if self.simulation.random.random() < 0.2:
+            end = min(end, fold.next_offset + 20)
+        fold.feed(journal.read(fold.next_offset, end))
+        if not fold.is_done:
+            handler.scheduler.after(self._draw_read_ms(), handler, self._read_journal)
+            return
+        try:
+            fold.count_voids()
+        except AppendUnknown as fault:
+            self.lose(fault)
+            return
+        self._fold = None
+        self._wait_for_registry()
+
+    def _wait_for_registry(self) -> None:
+        """Decide only once the view knows what the journal knew, and the end after the claim."""
+        if self.is_lost:
+            return
+        handler = self.handler
+        follower = handler.follower
+        if (
+            follower.view.position >= self.book.registry_position
+            and follower.confirmed_boot_ms >= self._claim_acked_boot_ms
+        ):
+            self._serve()
+        else:
+            handler.scheduler.after(REGISTRY_POLL_MS, handler, self._wait_for_registry)
+
+    def _serve(self) -> None:
+        handler, simulation = self.handler, self.simulation
+        self.partition = partition = Partition(
+            index=self.index,
+            claim_id=self.claim_id,
+            settings=simulation.settings,
+            book=self.book,
+            registry=handler.follower.view,
+            keys=simulation.world.keys,
+            load_dialect=load_dialect,
+        )
+        simulation.note_served(handler, self.index, self.claim_id)
+        now = handler.read_clock()
+        partition.on_registry_confirmed(handler.follower.confirmed_boot_ms)
+        partition.on_claimed(self._claimed.next_offset, self._claim_acked_boot_ms, now)
+        self.feed(partial(partition.on_links, handler.links.links_up, frozenset(), now))
+        self._inbound.readers[handler] = self._plan_reading
+        self._plan_reading()
+
+    # -- the machine
+
+    def feed(self, take) -> None:
+        """Give the machine an input and do what it asks for."""
+        if self.is_lost or self.handler.state == DEAD:
+            return
+        take()
+        self._actions.extend(self.partition.take_actions())
+        self._work()
+
+    def _work(self) -> None:
+        """Carry out what was asked for, in order; the process may stop before or after any."""
+        handler = self.handler
+        if self._is_working or self.is_lost or handler.state != RUNNING:
+            return
+        self._is_working = True
+        actions, is_struck = self._actions, self.simulation.is_struck_at_step
+        while actions and not self.is_lost:
+            if is_struck(handler):
+                if handler.state != DEAD:  # paused: what is left is done on waking
+                    handler.scheduler.after(0, handler, self._work)
+                self._is_working = False
+                return
+            self._carry_out(actions.popleft())
+        self._is_working = False
+        if not self.is_lost:
+            self._plan_wake()
+            self._check_drained()
+
+    def _carry_out(self, action) -> None:
+        if isinstance(action, AppendRecord):
+            self._append(action.record)
+        elif isinstance(action, SendUpstream):
+            self._send_upstream(action)
+        elif isinstance(action, SendReply):
+            reply = action.reply
+            self.simulation.witness.answered(self.handler, reply)
+            self.simulation.send_reply(reply.gateway, encode_reply(reply))
+
+    def _append(self, record) -> None:
+        handler, claimed = self.handler, self._claimed
+        if claimed.failure is not None:
+            return
+        claimed.note_append(self._on_told, handler.boot_ms)
+        self._writer.append(encode_record(record))
+        if not self._deadline_due:
+            self._plan_deadline()
+
+    def _send_upstream(self, action: SendUpstream) -> None:
+        """Look at the clock directly before the socket write (docs/design.md 3, send window)."""
+        handler = self.handler
+        late = action.send_before_boot_ms and handler.boot_ms > action.send_before_boot_ms
+        sent = not late and handler.links.send(action.request)
+        if not sent and action.send_before_boot_ms:
+            partition = self.partition
+            partition.on_not_sent(action.request.match.rrn, handler.read_clock())
+            self._actions.extend(partition.take_actions())
+
+    # -- acks
+
+    def _follow_acks(self) -> None:
+        """Tell the machine of acks that count; begin to read a gap that has shown up."""
+        claimed = self._claimed
+        told = claimed.take_told()
+        if told:
+            now = self.handler.read_clock()
+            self._acked_count = 0
+            for sink, outcome in told:
+                sink(outcome)
+            count = self._acked_count
+            if count and not self.is_lost:
+                self.feed(partial(self._take_acks, count, now))
+        if claimed.failure is not None:
+            self.lose(claimed.failure)
+        elif claimed.gap_end is not None and not self._is_reading_gap:
+            self._is_reading_gap = True
+            handler = self.handler
+            handler.scheduler.after(self._draw_read_ms(), handler, self._read_gap)
+
+    def _on_told(self, outcome) -> None:
+        if isinstance(outcome, int):
+            self._acked_count += 1
+        else:
+            self.lose(outcome)
+
+    def _take_acks(self, count: int, now) -> None:
+        on_appended = self.partition.on_appended
+        for _ in range(count):
+            on_appended(now)
+
+    def _read_gap(self) -> None:
+        self._is_reading_gap = False
+        claimed = self._claimed
+        if self.is_lost or claimed.gap_end is None:
+            return
+        records = self._journal.read(claimed.next_offset, claimed.gap_end)
+        decode = self.simulation.decode_record
+        claimed.take_gap(decode(stored.value) for stored in records)
+        claimed.end_gap()
+        self.simulation.note_fault("gap-read", self._journal.name)
+        self._follow_acks()
+
+    def _plan_deadline(self) -> None:
+        deadline = self._claimed.deadline_boot_ms()
+        self._deadline_due = 0
+        if deadline is not None:
+            handler = self.handler
+            self._deadline_due = deadline - handler.boot_offset_ms
+            handler.scheduler.at(self._deadline_due, handler, self._check_deadline)
+
+    def _check_deadline(self) -> None:
+        if self.is_lost:
+            return
+        self._claimed.check_time(self.handler.boot_ms)
+        self._follow_acks()
+        if not self.is_lost:
+            self._plan_deadline()
+
+    # -- inbound and time
+
+    def _plan_reading(self) -> None:
+        handler = self.handler
+        now = handler.scheduler.now
+        if self._reading_due <= now and not self.is_lost:
+            delay = 1 + int(self.simulation.random.random() * handler.read_delay_ms)
+            self._reading_due = now + delay
+            handler.scheduler.at(self._reading_due, handler, self._read_inbound)
+
+    def _read_inbound(self) -> None:
+        if self.is_lost or self._drains_until is not None:
+            return
+        self._reading_due = 0
+        partition, inbound = self.partition, self._inbound
+        start = partition.next_inbound_offset
+        records = inbound.read(start, min(inbound.end, start + READ_COUNT_MAX))
+        if not records:
+            return
+        partition.on_registry_confirmed(self.handler.follower.confirmed_boot_ms)
+        now = self.handler.read_clock()
+        self.feed(partial(self._take_inbound, records, now))
+        if not self.is_lost and partition.next_inbound_offset < inbound.end:
+            self._plan_reading()
+
+    def _take_inbound(self, records, now) -> None:
+        on_inbound = self.partition.on_inbound
+        for offset, value in records:
+            on_inbound(offset, decode_request(value), now)
+
+    def _plan_wake(self) -> None:
+        handler = self.handler
+        due = self.partition.next_wake_ms() - handler.boot_offset_ms
+        now = handler.scheduler.now
+        if self._wake_due <= now or due < self._wake_due - TICK_MS:
+            jitter = int(self.simulation.random.random() * TICK_MS)
+            self._wake_due = max(due, now) + 1 + jitter
+            handler.scheduler.at(self._wake_due, handler, self._on_wake)
+
+    def _on_wake(self) -> None:
+        handler = self.handler
+        if self.is_lost or self._wake_due > handler.scheduler.now:
+            return
+        self._wake_due = 0
+        self.partition.on_registry_confirmed(handler.follower.confirmed_boot_ms)
+        self.feed(partial(self.partition.on_time, handler.read_clock()))
+
+    # -- the end
+
+    def drain(self) -> None:
+        """Read nothing new; release once no routed payment waits, or when time is up."""
+        if self.partition is None or self.is_lost:
+            self.lose(None)
+            return
+        if self._drains_until is None:
+            handler = self.handler
+            self._drains_until = handler.boot_ms + DRAIN_MS
+            handler.scheduler.after(DRAIN_MS, handler, self._check_drained)
+            self._check_drained()
+
+    def _check_drained(self) -> None:
+        if self._drains_until is None or self.is_lost or self._is_working:
+            return
+        handler, partition = self.handler, self.partition
+        if not self._is_released:
+            if partition.routed_count and handler.boot_ms < self._drains_until:
+                return
+            self._is_released = True
+            self.feed(partial(partition.release, handler.incarnation, handler.read_clock()))
+        if not partition.unacknowledged_count and not self.is_lost:
+            self.lose(None)
+
+    def lose(self, why: Exception | None) -> None:
+        """Act on nothing any more."""
+        if self.is_lost:
+            return
+        self.is_lost = True
+        handler = self.handler
+        if self._inbound.readers.get(handler) == self._plan_reading:
+            del self._inbound.readers[handler]
+        self._writer.cut(lands_late=True)
+        handler.lost(self, why)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is open here and everything was read."""
+        partition = self.partition
+        return (
+            partition is not None
+            and not partition.open_count
+            and not partition.unacknowledged_count
+            and partition.next_inbound_offset >= self._inbound.end
+            and self.handler.state == RUNNING
+        )
+
+
+def new_book(index: int, settings: PartitionSettings) -> PartitionBook:
+    return PartitionBook(index, settings.partition_count, settings.rules)
