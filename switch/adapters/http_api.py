@@ -24,12 +24,13 @@ from switch.adapters.http_exchange import (
     read_body,
 )
 from switch.adapters.http_openapi import write_openapi
+from switch.adapters.http_orders import OPERATIONS, PATH, choose_merchant
 from switch.adapters.http_page import PageContent, render_page
 from switch.adapters.http_payments import (
-    PATH,
     FindClient,
     PaymentDesk,
     identify_client,
+    make_change_endpoint,
     make_payments_route,
 )
 from switch.adapters.telemetry import Telemetry
@@ -138,6 +139,7 @@ class HttpApi:
             Route("/", self._show_page),
             Route(PATH, self._query_payment),
             Route(f"{PATH}/{{rrn}}", self._show_payment),
+            *self._change_routes(),
             Route("/v1/registry/load", self._load_registry, methods=["POST"]),
             Route("/v1/registry/{kind}", self._list_registry),
             Route("/v1/registry/{kind}/{entity_id:path}", self._show_entity),
@@ -186,6 +188,19 @@ class HttpApi:
 
     # -- payments
 
+    def _change_routes(self) -> list[Route]:
+        ports = self._ports
+        return [
+            Route(
+                f"{PATH}/{{rrn}}/{name}",
+                make_change_endpoint(
+                    name, ports.desk, ports.clients, body_bytes_max=ports.request_bytes_max
+                ),
+                methods=["POST"],
+            )
+            for name in OPERATIONS
+        ]
+
     async def _show_payment(self, request: Request) -> Response:
         return await self._answer_rrn(request, request.path_params["rrn"])
 
@@ -193,15 +208,13 @@ class HttpApi:
         query = request.query_params
         if "rrn" in query:
             return await self._answer_rrn(request, query["rrn"])
-        if "idempotency_key" not in query or "merchant_id" not in query:
-            raise ProblemRaised(
-                make_problem(
-                    400, "invalid-request", "Ask with rrn, or with merchant_id and idempotency_key."
-                )
-            )
+        if "idempotency_key" not in query:
+            detail = "Ask with rrn, or with idempotency_key and merchant_id."
+            raise ProblemRaised(make_problem(400, "invalid-request", detail))
         client = identify_client(request.scope, self._ports.clients)
+        merchant_id = query.get("merchant_id") or choose_merchant(client, "")
         found = await self._ports.payments.find_by_key(
-            client.client_id, query["merchant_id"], query["idempotency_key"]
+            client.client_id, merchant_id, query["idempotency_key"]
         )
         return _answer_payment(found, client.merchants)
 

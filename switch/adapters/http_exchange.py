@@ -12,13 +12,27 @@ PROBLEM_PREFIX: Final = "urn:payment-switch:problem:"
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is wrong with a request, or with us (RFC 9457)."""
+    """
+    What is wrong with a request, or with us (RFC 9457).
+
+    From `reason_code` on, only where the gateway or a handler refused it, with the catalogue's
+    words; `rrn` is what the request was recorded under, or the first one under its key.
+    """
 
     type: str
     title: str
     status: int
     detail: str = ""
     errors: tuple[str, ...] = ()
+    reason_code: str = ""
+    rrn: str = ""
+    money_state: str = ""
+    retry: str = ""
+    actor: str = ""
+    message_zh: str = ""
+    message_en: str = ""
+    next_zh: str = ""
+    next_en: str = ""
 
 
 class BodyTooLarge(Exception):

@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from switch.adapters.http_exchange import Problem
-from switch.adapters.http_payments import PaymentOrder
+from switch.adapters.http_orders import OPERATIONS, ChangeOrder, PaymentOrder, RefundOrder
 from switch.domain.registry.view import KINDS
 from switch.handlers.json_answers import PaymentResource
 
@@ -40,6 +40,8 @@ def _parameter(name: str, place: str, description: str, *, required: bool = True
     }
 
 
+_KEY: Final = _parameter("Idempotency-Key", "header", "1 to 128 visible ASCII characters.")
+_RRN: Final = _parameter("rrn", "path", "Retrieval reference number.")
 _OBJECT: Final[Json] = {"type": "object"}
 _PARTNER: Final[list[Json]] = [{"apiKey": []}]
 _OPERATOR: Final[list[Json]] = [{"operatorToken": []}]
@@ -50,7 +52,8 @@ _OPERATOR_NEEDED: Final = {"401": _problem("The operator's token is needed.")}
 def write_openapi(version: str) -> Json:
     """Return the document."""
     _, schemas = msgspec.json.schema_components(
-        (PaymentOrder, PaymentResource, Problem), ref_template=_REFERENCE
+        (PaymentOrder, ChangeOrder, RefundOrder, PaymentResource, Problem),
+        ref_template=_REFERENCE,
     )
     return {
         "openapi": "3.1.0",
@@ -58,9 +61,10 @@ def write_openapi(version: str) -> Json:
             "title": "Payment switch",
             "version": version,
             "description": "One debit at most per Idempotency-Key, every answer explained."
-            " A decline is a payment (201), not an HTTP error.",
+            " A decline is a resource (201), not an HTTP error; what is not known yet is a 202 with"
+            " a status_url.",
         },
-        "paths": _payment_paths() | _registry_paths() | _process_paths(),
+        "paths": _payment_paths() | _change_paths() | _registry_paths() | _process_paths(),
         "components": {
             "schemas": schemas,
             "securitySchemes": {
@@ -88,36 +92,30 @@ def _payment_paths() -> Json:
         "/v1/payments": {
             "post": {
                 "operationId": "pay",
-                "summary": "Ask for a payment; asking again with the same key is safe",
+                "summary": "Ask for a sale or a pre-authorization; asking again with the same key"
+                " is safe",
                 "security": _PARTNER,
-                "parameters": [
-                    _parameter("Idempotency-Key", "header", "1 to 128 visible ASCII characters.")
-                ],
+                "parameters": [_KEY],
                 "requestBody": {"required": True, "content": _content(_of("PaymentOrder"))},
-                "responses": {
-                    "201": _answer("Decided: approved or declined.", payment),
-                    "202": _answer("Not known yet; see status_url.", payment),
-                    "400": _problem("Not understood; nothing was debited."),
-                    "401": needed,
-                    "403": _problem("Not a merchant of yours."),
-                    "409": _problem("The first request under this key still runs."),
-                    "413": _problem("The body is too large."),
-                    "422": _problem("The key was used with other content."),
-                    "503": _problem("Not sent, try again with the same key."),
-                },
+                "responses": _order_responses("Nothing was debited; correct the request."),
             },
             "get": {
                 "operationId": "findPayment",
-                "summary": "What became of a payment, by RRN or by your own key",
+                "summary": "Was it debited? What became of a payment, by RRN or by your own key",
                 "security": _BOTH,
                 "parameters": [
                     _parameter("rrn", "query", "Retrieval reference number.", required=False),
-                    _parameter("merchant_id", "query", "With idempotency_key.", required=False),
+                    _parameter(
+                        "merchant_id",
+                        "query",
+                        "With idempotency_key, by a client of several merchants.",
+                        required=False,
+                    ),
                     _parameter("idempotency_key", "query", "Your own key.", required=False),
                 ],
                 "responses": {
                     "200": _answer("The payment.", payment),
-                    "400": _problem("Neither rrn nor merchant_id and idempotency_key."),
+                    "400": _problem("Neither rrn nor idempotency_key."),
                     "401": needed,
                     "404": not_found,
                     "503": unavailable,
@@ -129,7 +127,7 @@ def _payment_paths() -> Json:
                 "operationId": "getPayment",
                 "summary": "What became of a payment",
                 "security": _BOTH,
-                "parameters": [_parameter("rrn", "path", "Retrieval reference number.")],
+                "parameters": [_RRN],
                 "responses": {
                     "200": _answer("The payment.", payment),
                     "401": needed,
@@ -138,6 +136,73 @@ def _payment_paths() -> Json:
                 },
             }
         },
+    }
+
+
+def _order_responses(not_understood: str) -> Json:
+    """Say what any order may be answered; each is under an Idempotency-Key."""
+    resource = _of("PaymentResource")
+    return {
+        "201": _answer("Decided: approved, declined or reversed.", resource),
+        "202": _answer("Not known yet; see status_url.", resource),
+        "400": _problem(not_understood),
+        "401": _problem("An API key is needed."),
+        "403": _problem("Not a merchant of yours."),
+        "409": _problem("The first request under this key still runs."),
+        "413": _problem("The body is too large."),
+        "422": _problem("The key was used with other content."),
+        "503": _problem("Not sent, try again with the same key."),
+    }
+
+
+_CHANGES: Final = (
+    # path, operationId, body, whether it may be left out, summary
+    (
+        "void",
+        "voidPayment",
+        "ChangeOrder",
+        True,
+        "Cancel a payment of the same settlement day, a pre-authorization or a capture, as a whole",
+    ),
+    (
+        "refunds",
+        "refundPayment",
+        "RefundOrder",
+        False,
+        "Give a payment or a part of it back; without an answer it is repeated until there is one",
+    ),
+    (
+        "capture",
+        "capturePayment",
+        "ChangeOrder",
+        True,
+        "Take what a pre-authorization holds, up to 115 % of it",
+    ),
+    (
+        "reverse",
+        "reversePayment",
+        "ChangeOrder",
+        True,
+        "Undo an attempt, whatever became of it; the issuer is told until it answers",
+    ),
+)
+assert {name for name, *_ in _CHANGES} == set(OPERATIONS)
+
+
+def _change_paths() -> Json:
+    return {
+        f"/v1/payments/{{rrn}}/{name}": {
+            "post": {
+                "operationId": operation_id,
+                "summary": summary,
+                "security": _PARTNER,
+                "parameters": [_RRN, _KEY],
+                "requestBody": {"required": not is_optional, "content": _content(_of(body))},
+                "responses": _order_responses("Nothing was changed; correct the request.")
+                | {"404": _problem("No payment of this merchant can be changed under this rrn.")},
+            }
+        }
+        for name, operation_id, body, is_optional, summary in _CHANGES
     }
 
 

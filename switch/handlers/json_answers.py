@@ -63,7 +63,7 @@ class PaymentResource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
     status: str
     money_state: str
-    response_code: str
+    response_code: str = ""
     transaction: str = ""
     rrn: str = ""
     original_rrn: str = ""

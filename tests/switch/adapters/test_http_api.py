@@ -35,6 +35,12 @@ async def test_a_partner_finds_a_payment_by_its_own_key(http_stage):
     assert (await http_stage.ask("GET", "/v1/payments", headers=PARTNER)).status == 400
 
 
+async def test_a_client_of_one_merchant_finds_a_payment_by_its_key_alone(http_stage):
+    http_stage.payments.by_key["partner", "898110154110001", "k-1"] = payment()
+    path = "/v1/payments?idempotency_key=k-1"
+    assert (await http_stage.ask("GET", path, headers=PARTNER)).json()["rrn"] == RRN
+
+
 async def test_a_database_that_is_down_is_told_as_such(http_stage):
     http_stage.payments.fault = "the database does not answer"
     answer = await http_stage.ask("GET", f"/v1/payments/{RRN}", headers=PARTNER)

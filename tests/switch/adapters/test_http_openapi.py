@@ -1,10 +1,15 @@
 import re
 
 import msgspec
+import pytest
 from starlette.routing import Route
 
 from switch.adapters.http_openapi import write_openapi
-from switch.adapters.http_payments import PATH
+from switch.adapters.http_orders import OPERATIONS, PATH
+from switch.domain.payment.requests import Answer
+from switch.domain.reasons import Reason
+from switch.gateway.refusals import write_problem, write_unanswered
+from switch.handlers.json_answers import write_payment
 
 
 def routes_of(stage):
@@ -47,6 +52,32 @@ def test_operations_are_named_once():
         for operation in methods.values()
     ]
     assert len(names) == len(set(names))
+
+
+def members_of(name):
+    return write_openapi("1.0")["components"]["schemas"][name]["properties"].keys()
+
+
+@pytest.mark.parametrize("reason", [Reason.GATEWAY_BUSY, Reason.FORMAT_ERROR])
+def test_what_the_gateway_says_by_itself_is_documented(reason):
+    assert msgspec.json.decode(write_problem(reason)[1]).keys() <= members_of("Problem")
+    assert msgspec.json.decode(write_unanswered("/x")[1]).keys() <= members_of("PaymentResource")
+
+
+@pytest.mark.parametrize(
+    "reason", [Reason.DUPLICATE_CONFLICT, Reason.ORIGINAL_NOT_FOUND, Reason.ORIGINAL_UNREADABLE]
+)
+def test_the_problems_of_a_handler_are_documented(reason):
+    answer = Answer(response_code="96", at=0, reason=reason.value, rrn="1")
+    problem = msgspec.json.decode(write_payment(answer, None, lambda _rrn: None)[1])
+    assert problem.keys() <= members_of("Problem")
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_order_that_may_be_left_out_is_documented_as_such(name):
+    operation = write_openapi("1.0")["paths"][f"{PATH}/{{rrn}}/{name}"]["post"]
+    assert operation["requestBody"]["required"] is (name == "refunds")
+    assert {"201", "202", "400", "401", "403", "404", "409", "422"} <= set(operation["responses"])
 
 
 async def test_each_status_that_a_payment_can_have_is_documented(http_stage):

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from switch.adapters.http_payments import CardGiven, PaymentOrder
+from switch.adapters.http_orders import OPERATIONS
 
 ORDER = {
     "merchant_id": "898110154110001",
@@ -47,6 +47,12 @@ async def test_who_asks_and_under_which_key_comes_first(http_stage, headers, sta
     assert (answer.status, answer.json()["type"]) == (status, f"urn:payment-switch:problem:{kind}")
     assert answer.headers["content-type"] == "application/problem+json"
     assert http_stage.desk.asked == []
+
+
+async def test_a_payment_may_be_held_only(http_stage):
+    await http_stage.ask("POST", "/v1/payments", body(capture=False), HEADERS)
+    [asked] = http_stage.desk.asked
+    assert (asked.operation, asked.transaction) == ("", "pre-authorization")
 
 
 @pytest.mark.parametrize(
@@ -107,7 +113,77 @@ async def test_the_answer_of_the_desk_goes_out_as_it_is(
     assert answer.headers["content-type"] == content_type
 
 
-def test_a_card_is_not_shown_by_its_repr():
-    card = CardGiven("6200000000000005", "3012")
-    order = PaymentOrder(merchant_id="m", amount_minor=1, currency="156", card=card)
-    assert "6200000000000005" not in f"{card} {card!r} {order} {order!r}"
+# -- what changes a payment ------------------------------------------------------------------------
+
+RRN = "000000000042"
+
+
+@pytest.mark.parametrize(
+    ("name", "operation"),
+    [("void", "void"), ("refunds", "refund"), ("capture", "capture"), ("reverse", "reverse")],
+)
+async def test_a_change_is_handed_to_the_desk_with_its_payment(http_stage, name, operation):
+    order = b'{"amount_minor":500,"currency":"CNY"}'
+    answer = await http_stage.ask("POST", f"/v1/payments/{RRN}/{name}", order, HEADERS)
+    assert (answer.status, answer.json()) == (201, {"status": "approved"})
+    [asked] = http_stage.desk.asked
+    assert (asked.operation, asked.original_rrn) == (operation, RRN)
+    assert (asked.amount_minor, asked.currency) == (500, "156")
+    assert (asked.client_id, asked.merchant_id) == ("partner", "898110154110001")
+    assert asked.status_url == "/v1/payments?merchant_id=898110154110001&idempotency_key=k-1"
+
+
+@pytest.mark.parametrize("name", ["void", "capture", "reverse"])
+async def test_what_concerns_the_whole_needs_no_body(http_stage, name):
+    answer = await http_stage.ask("POST", f"/v1/payments/{RRN}/{name}", b"", HEADERS)
+    assert answer.status == 201
+    assert http_stage.desk.asked[0].amount_minor is None
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({"Authorization": "Bearer sk_wrong"}, 401), ({"Idempotency-Key": ""}, 400)],
+)
+async def test_a_change_needs_an_api_key_and_a_key_of_its_own(http_stage, name, headers, status):
+    path = f"/v1/payments/{RRN}/{name}"
+    answer = await http_stage.ask("POST", path, b"{", {**HEADERS, **headers})
+    assert answer.status == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert http_stage.desk.asked == []
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("rrn", ["1", "00000000004x", "0000000000420"])
+async def test_what_cannot_be_one_of_our_rrns_is_404(http_stage, name, rrn):
+    order = b'{"amount_minor":500,"currency":"CNY"}'
+    answer = await http_stage.ask("POST", f"/v1/payments/{rrn}/{name}", order, HEADERS)
+    assert (answer.status, answer.json()["type"]) == (
+        404,
+        "urn:payment-switch:problem:payment-not-found",
+    )
+    assert http_stage.desk.asked == []
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+async def test_a_change_whose_body_is_too_large_is_refused(http_stage, name):
+    path = f"/v1/payments/{RRN}/{name}"
+    assert (await http_stage.ask("POST", path, b" " * 2_001, HEADERS)).status == 413
+
+
+@pytest.mark.parametrize(("status", "retry_after"), [(202, None), (404, None), (409, "1")])
+async def test_the_desks_answer_to_a_change_goes_out_as_it_is(http_stage, status, retry_after):
+    http_stage.desk.answer = (status, b'{"x":1}')
+    answer = await http_stage.ask("POST", f"/v1/payments/{RRN}/void", b"", HEADERS)
+    assert (answer.status, answer.body) == (status, b'{"x":1}')
+    assert answer.headers.get("retry-after") == retry_after
+
+
+async def test_a_change_is_counted_by_its_route(http_stage):
+    await http_stage.ask("POST", f"/v1/payments/{RRN}/void", b"", HEADERS)
+    text = (await http_stage.ask("GET", "/metrics")).body.decode()
+    assert 'route="/v1/payments/{rrn}/void",status="201"} 1.0' in text
+
+
+async def test_a_change_is_asked_for_by_post_only(http_stage):
+    assert (await http_stage.ask("GET", f"/v1/payments/{RRN}/void", b"", HEADERS)).status == 405
