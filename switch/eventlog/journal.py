@@ -4,6 +4,7 @@ import msgspec
 
 from switch.domain.cases.events import CaseEvent
 from switch.domain.payment.events import Event, PaymentEvent
+from switch.domain.terminal.events import TerminalEvent
 
 
 class PartitionClaimed(Event, frozen=True, kw_only=True, tag="partition-claimed.v1"):
@@ -37,7 +38,13 @@ class InboundParked(Event, frozen=True, kw_only=True, tag="inbound-parked.v1"):
 
 
 JournalEvent = (
-    PaymentEvent | CaseEvent | PartitionClaimed | PartitionReleased | PositionNoted | InboundParked
+    PaymentEvent
+    | TerminalEvent
+    | CaseEvent
+    | PartitionClaimed
+    | PartitionReleased
+    | PositionNoted
+    | InboundParked
 )
 
 

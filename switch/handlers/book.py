@@ -1,6 +1,6 @@
 """What a handler remembers of its partition: the fold of its journal, and nothing else."""
 
-from typing import Final
+from typing import Final, cast
 
 from switch.domain.card import Card
 from switch.domain.payment.checks import BatchSize, DayTotals
@@ -15,19 +15,23 @@ from switch.domain.payment.events import (
     TombstoneSet,
 )
 from switch.domain.payment.originals import touch_of, with_touch
-from switch.domain.payment.payment import Payment
+from switch.domain.payment.payment import Payment, Phase
 from switch.domain.payment.requests import Answer, PaymentRequest
 from switch.domain.payment.rules import DecisionRules
 from switch.domain.payment.state import FOLDS, open_payment
-from switch.domain.terminal.state import TerminalState
+from switch.domain.terminal.events import BatchClosed, TerminalAsked, TerminalEvent
+from switch.domain.terminal.requests import BatchTotals
+from switch.domain.terminal.state import ClosedBatch, TerminalState
 from switch.eventlog.journal import JournalEvent, JournalRecord
+from switch.handlers.case_shelf import CaseShelf
 from switch.handlers.folded import Folded
 from switch.handlers.limits import DailyTotals
 from switch.handlers.shelf import Shelf, Terminal
-from switch.handlers.tills import Tills
+from switch.handlers.tills import TERMINAL_EVENTS, Tills
 from switch.handlers.upstream_stans import UpstreamStans
 
 _ROUTING_EVENTS: Final = (PaymentRouted, AdviceAccepted)
+_WITHOUT_OUTCOME: Final = frozenset({Phase.ROUTED, Phase.REPEATING})
 _RELEASING_EVENTS: Final = (PaymentDeclined, PaymentReversed)
 
 
@@ -42,7 +46,8 @@ class PartitionBook(Folded):
     def __init__(self, partition: int, partition_count: int, rules: DecisionRules) -> None:
         self._rules = rules
         self._shelf = Shelf(rules)
-        self.tills = Tills()
+        self.tills = Tills(rules)
+        self.cases = CaseShelf(partition, rules.cases)
         self._reversals: dict[str, tuple[str, Answer]] = {}
         self._tombstones: dict[str, int] = {}
         self._totals = DailyTotals(rules)
@@ -110,6 +115,32 @@ class PartitionBook(Folded):
         """Return the RRNs of a batch that is remembered."""
         return self._shelf.rrns_of_batch(terminal, batch)
 
+    def find_terminal_state(self, till: Terminal) -> TerminalState | None:
+        """Return what a terminal has said of itself; None if it never did."""
+        return self.tills.find(*till)
+
+    def total_batch(self, till: Terminal, batch: str) -> BatchTotals:
+        """Return what counts in a batch that is not closed."""
+        return self.tills.total_batch(till, batch)
+
+    def holds_batch(self, till: Terminal, batch: str) -> bool:
+        """Say whether payments of a batch that is not closed are remembered."""
+        return bool(self._shelf.rrns_of_batch(till, batch))
+
+    def count_running(self, till: Terminal, batch: str) -> int:
+        """Count the payments of a batch whose outcome is not known."""
+        payments = map(self._shelf.find, self._shelf.rrns_of_batch(till, batch))
+        return sum(one is not None and one.phase in _WITHOUT_OUTCOME for one in payments)
+
+    def find_closed_batch(self, till: Terminal, batch: str) -> ClosedBatch | None:
+        """Return a batch that its terminal has closed, while it is remembered."""
+        return self.tills.find_closed(till, batch)
+
+    def payments_of_closed(self, till: Terminal, batch: str) -> list[Payment]:
+        """Return the payments of a closed batch whose upload has not ended, oldest first."""
+        payments = map(self._shelf.find, self.tills.rrns_of_closed(till, batch))
+        return [payment for payment in payments if payment is not None]
+
     def day_totals(self, merchant_id: str, at: int) -> DayTotals:
         """Return what the merchant has been given on the business day of `at`."""
         return self._totals.of(merchant_id, at)
@@ -134,16 +165,42 @@ class PartitionBook(Folded):
             self._decided_above_watermark.add(record.inbound_offset)
         self.registry_position = max(self.registry_position, record.registry_position)
         request: PaymentRequest | None = None
+        asked: TerminalAsked | None = None
         for event in record.events:
             if isinstance(event, PaymentRequested):
-                self._shelf.put(open_payment(event), event.recalled)
+                self._open(event, record.at)
             elif isinstance(event, ReversalRequested):
                 request = event.request
+                if request.key_version:
+                    self.tills.note_proof(request)
             elif isinstance(event, TombstoneSet):
                 self._set_tombstone(event, record.at)
+            elif type(event) in TERMINAL_EVENTS:
+                asked = event if isinstance(event, TerminalAsked) else asked
+                self._apply_to_terminal(cast("TerminalEvent", event), asked, record.at)
             else:
-                self._apply_to_payment(event, request)
-        self._shelf.forget_due(record.at)
+                self._apply_to_payment(event, request, record.at)
+        self.cases.apply(record.events, record.at, self._shelf.find)
+        self._shelf.forget_due(record.at, self.cases.has_open)
+        self.tills.forget_due(record.at)
+
+    def _open(self, event: PaymentRequested, at: int) -> None:
+        """Take a new payment in; the batch of one that comes late is not open again for it."""
+        request = event.request
+        self._shelf.put(open_payment(event), event.recalled)
+        if self.tills.note_opened(request, event.rrn):
+            till = (request.acquirer, request.merchant_id, request.terminal_id)
+            self._shelf.close_batch(till, request.batch, at)
+
+    def _apply_to_terminal(
+        self, event: TerminalEvent, asked: TerminalAsked | None, at: int
+    ) -> None:
+        rrns: list[str] = []
+        if isinstance(event, BatchClosed):
+            till = (event.acquirer, event.merchant_id, event.terminal_id)
+            rrns = self._shelf.rrns_of_batch(till, event.batch)
+            self._shelf.close_batch(till, event.batch, at)
+        self.tills.apply(event, asked, rrns)
 
     def _set_tombstone(self, event: TombstoneSet, at: int) -> None:
         """Remember it, and forget those that are over (the oldest come first)."""
@@ -164,7 +221,9 @@ class PartitionBook(Folded):
         while reversals[oldest := next(iter(reversals))][1].at < over_at:
             del reversals[oldest]
 
-    def _apply_to_payment(self, event: JournalEvent, request: PaymentRequest | None) -> None:
+    def _apply_to_payment(
+        self, event: JournalEvent, request: PaymentRequest | None, at: int
+    ) -> None:
         """Fold an event that may concern one payment, and what follows from it."""
         if isinstance(event, ReversalAccepted) and request is not None:
             self._keep_reversal(event, request.fingerprint)
@@ -182,7 +241,8 @@ class PartitionBook(Folded):
         elif isinstance(event, _RELEASING_EVENTS) and before.upstream_stan:
             self._totals.add(before, -1)
         self._note_open(before, after)
-        self.tills.note_change(before, after)
+        self.tills.note_change(before, after, at)
+        self.cases.note_change(before, after, at)
         if after.original_rrn:
             self._touch_original(after)
 

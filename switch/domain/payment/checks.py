@@ -171,7 +171,9 @@ def check_sign_on(facts: Facts) -> Refusal | None:
     if facts.terminal is None:
         return None
     till = facts.till
-    is_signed_on = facts.terminal.signed_on if till is None else till.is_signed_on
+    is_signed_on = till.is_signed_on if till is not None else None
+    if is_signed_on is None:
+        is_signed_on = facts.terminal.signed_on
     return None if is_signed_on else Refusal(Reason.SIGN_ON_REQUIRED)
 
 

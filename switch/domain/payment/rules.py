@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from switch.domain.cases.rules import CaseRules
+from switch.domain.terminal.rules import TerminalRules
 
 _DAY_MS = 86_400_000
 
@@ -25,6 +26,7 @@ class DecisionRules(msgspec.Struct, frozen=True, kw_only=True):
     batch_count_max: int = 20_000  # payments of one batch; then its terminal must settle
     batch_days_max: int = 30  # days that a batch may stay open; then its terminal must settle
     cases: CaseRules = CaseRules()
+    terminals: TerminalRules = TerminalRules()
 
 
 class LocalTime(NamedTuple):

@@ -1,8 +1,10 @@
-"""What a terminal has said of itself: signed on or off, its batch, its working keys."""
+"""What a terminal has said of itself: signed on or off, its batches, its working keys."""
 
 import msgspec
 
+from switch.domain.payment.requests import Answer
 from switch.domain.registry.entities import SealedWorkingKeys
+from switch.domain.terminal.requests import BatchTotals, UploadItem
 
 
 class KeySet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -13,29 +15,67 @@ class KeySet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     keys: SealedWorkingKeys
 
 
-class BatchTotals(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """Sums and counts of one batch in one currency, minor units (docs/iso8583.md 5)."""
-
-    debit_minor: int = 0
-    debit_count: int = 0
-    credit_minor: int = 0
-    credit_count: int = 0
-
-
 class TerminalState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """
     One terminal as its partition's journal left it; what it never said is as the registry says.
 
-    `key_sets`: the first is the one that the terminal has proven (if any), then those that it was
-    handed since; old ones verify until a new one is proven (docs/rules.md 6). `batch` is empty
-    until a sign-on or a settlement has set it.
+    `is_signed_on` is None until it signs on or off, `batch` empty until a sign-on or a settlement
+    sets it. `key_sets`, oldest first: the one that was proven last, then those handed out since;
+    older ones verify until a newer one is proven (docs/rules.md 6). `proven_version` is 0 while
+    none was: then the registry's own key still counts. `key_version` is the newest set's.
+    `sign_on_times` are the last few, for the bound on them.
     """
 
     acquirer: str
     merchant_id: str
     terminal_id: str
-    is_signed_on: bool = True
+    is_signed_on: bool | None = None
     batch: str = ""
-    totals: BatchTotals = BatchTotals()
     key_sets: tuple[KeySet, ...] = ()
-    key_version: int = 0  # of the newest set handed out
+    key_version: int = 0
+    proven_version: int = 0
+    sign_on_times: tuple[int, ...] = ()
+
+    def find_keys(self, version: int) -> SealedWorkingKeys | None:
+        """Return the working keys of a version, if they still count."""
+        return next((one.keys for one in self.key_sets if one.version == version), None)
+
+
+class OpenBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """
+    What counts in a batch that its terminal has not closed.
+
+    `day` numbers the clearing day of the last change. `cut_totals` is what the clock had closed
+    by then; `due_totals` what it has still to close for `due_day`, which is over (0: nothing).
+    """
+
+    totals: BatchTotals = BatchTotals()
+    day: int = 0
+    cut_totals: BatchTotals = BatchTotals()
+    due_day: int = 0
+    due_totals: BatchTotals = BatchTotals()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the clock has closed all that is in it."""
+        return not self.due_day and self.totals == self.cut_totals
+
+
+class ClosedBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """
+    A batch that its terminal has closed, kept for its repeats and its upload.
+
+    `stan` and `fingerprint` are those of the 0500; `answer` is what it was told. `items` are what
+    the terminal has uploaded since; dropped when the upload has ended.
+    """
+
+    batch: str
+    stan: str
+    fingerprint: str
+    totals: BatchTotals
+    is_balanced: bool
+    answer: Answer
+    at: int
+    items: tuple[UploadItem, ...] = ()
+    is_uploaded: bool = False  # the upload has ended and was compared
+    is_overdue: bool = False  # a case says that the upload is late
