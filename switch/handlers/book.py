@@ -91,6 +91,15 @@ class PartitionBook(Folded):
         """Find what an 0400 takes back."""
         return self._shelf.find_reversed(request)
 
+    def list_changed(self, payment: Payment | None) -> tuple[Payment, ...]:
+        """Return the payment that this one has changed, and the one which that one has changed."""
+        changed: list[Payment] = []
+        while payment is not None and payment.original_rrn:
+            payment = self._shelf.find(payment.original_rrn)
+            if payment is not None:
+                changed.append(payment)
+        return tuple(changed)
+
     def find_referred(self, request: PaymentRequest) -> Payment | None:
         """Return the payment that a void, refund, completion or adjustment wants to change."""
         return self._shelf.find_referred(request)

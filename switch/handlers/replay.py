@@ -111,7 +111,8 @@ def _decide(
     if isinstance(fact, PaymentRequested):
         return decide_payment(fact, book, registry, rules)
     if isinstance(fact, ReversalRequested):
-        return decide_reversal(fact, book.find_original(fact.request), rules)
+        original = book.find_original(fact.request)
+        return decide_reversal(fact, original, rules, book.list_changed(original))
     payment = book.find_payment(getattr(fact, "rrn", ""))
     if payment is None:
         return None

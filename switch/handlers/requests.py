@@ -279,7 +279,8 @@ class RequestsSide:
         fact = ReversalRequested(
             request=request, at=now.wall_ms, rrn=original.rrn if original else ""
         )
-        decisions = decide_reversal(fact, original, self._settings.rules)
+        chain = self._book.list_changed(original)
+        decisions = decide_reversal(fact, original, self._settings.rules, chain)
         accepted = decisions[-1]
         assert isinstance(accepted, ReversalAccepted)
         ended = self._end_wait(accepted) if request.terminal_id else ""

@@ -13,6 +13,7 @@ from switch.domain.payment.reversals import (
     fits_original,
     is_neighbouring_batch,
     original_keys,
+    original_stan,
 )
 from switch.domain.payment.rules import DecisionRules, format_local_time
 from switch.domain.transactions import TRAITS, TransactionType
@@ -99,8 +100,7 @@ class Shelf(Folded):
         for key in original_keys(request):
             if (by_key := self.find_by_key(key)) is not None:
                 return by_key
-        stan = (quoted.stan if quoted else "") or request.stan
-        rrn = self._rrn_by_stan.get((*_terminal_of(request), stan))
+        rrn = self._rrn_by_stan.get((*_terminal_of(request), original_stan(request)))
         candidate = None if rrn is None else self._payments[rrn]
         if (
             candidate is None
@@ -241,9 +241,13 @@ class Shelf(Folded):
         self._drop(payment)
 
     def _is_needed(self, payment: Payment, standing: Standing, at: int) -> bool:
-        """Open holds live for their days, payments that are partly left for those of a refund."""
+        """
+        Holds live for their days, payments that are partly left for those of a refund.
+
+        Also a hold that was completed or given up: what did so may yet be undone.
+        """
         age_days = (at - payment.opened_at) // _DAY_MS
-        if standing is Standing.PRE_AUTHORIZATION_OPEN:
+        if payment.transaction is _PRE_AUTHORIZATION and payment.phase is Phase.APPROVED:
             return age_days <= self._rules.pre_authorization_days
         return standing in _PARTLY_LEFT and age_days <= self._rules.refund_days
 

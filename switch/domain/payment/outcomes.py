@@ -120,8 +120,9 @@ def _decide_partial_approval(
     asked, given = payment.amount, fact.amount
     if asked is None or given is None or given.currency != asked.currency:
         return (_unknown(payment, "other-amount", fact.at),)
-    is_debit = payment.traits.side is Side.DEBIT
-    if not is_debit or not 0 < given.minor <= asked.minor:
+    traits = payment.traits
+    takes_money = traits.side is Side.DEBIT or traits.takes_limits  # for good, or as a hold
+    if not takes_money or not 0 < given.minor <= asked.minor:
         return (_unknown(payment, "other-amount", fact.at),)
     if payment.request.partial_approval_accepted and not payment.reverse_requested:
         return (_approve(payment, fact, given, rules, None),)

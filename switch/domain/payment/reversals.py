@@ -1,5 +1,6 @@
 """Deciders of reversals: a terminal's 0400, the issuer's word on ours (docs/rules.md 5)."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from switch.domain.identifiers import make_idempotency_key
@@ -37,11 +38,25 @@ def original_keys(request: PaymentRequest) -> tuple[str, ...]:
     the original's, sent on the day that the 0400 names or on that of DE 90's transmission time.
     """
     quoted = request.original
-    has_batch = request.batch != request.local_date
-    if has_batch or quoted is None or not quoted.stan:
+    if has_batch(request) or quoted is None or not quoted.stan:
         return (_payment_key(request, request.batch, request.stan),)
     days = dict.fromkeys((request.batch, quoted.date or request.batch))
     return tuple(_payment_key(request, day, quoted.stan) for day in days)
+
+
+def has_batch(request: PaymentRequest) -> bool:
+    """Say whether a request's dialect has batches; else its batch is the local date."""
+    return request.batch != request.local_date
+
+
+def original_stan(request: PaymentRequest) -> str:
+    """
+    Give the trace number of what an 0400 takes back.
+
+    With a batch it is the 0400's own; what it quotes then (DE 61) is the original of its original.
+    """
+    quoted = request.original
+    return request.stan if has_batch(request) or quoted is None else quoted.stan or request.stan
 
 
 def _payment_key(request: PaymentRequest, batch: str, stan: str) -> str:
@@ -90,16 +105,20 @@ def _type_of(request: PaymentRequest, as_told_by: PaymentRequest | None = None) 
 
 
 def decide_reversal(
-    fact: ReversalRequested, original: Payment | None, rules: DecisionRules
+    fact: ReversalRequested,
+    original: Payment | None,
+    rules: DecisionRules,
+    chain: Sequence[Payment] = (),
 ) -> tuple[PaymentEvent, ...]:
     """
     Answer an 0400: 25 and a case where it does not fit its original, 00 in every other case.
 
     Registry, batch and limits are not asked: giving money back is always accepted. A partner, who
-    repeats nothing by itself, is told what cannot be done instead.
+    repeats nothing by itself, is told what cannot be done instead. `chain` is what the original has
+    changed: the payment that it concerns, then that one's original.
     """
     request = fact.request
-    if not request.terminal_id and (objection := object_to_partner(request, original)):
+    if not request.terminal_id and (objection := object_to_partner(request, original, chain)):
         rrn = original.rrn if original else ""
         answer = make_decline(objection.reason, at=fact.at, rrn=rrn, detail=objection.detail)
         return (ReversalAccepted(reversal_key=request.idempotency_key, answer=answer),)
@@ -108,7 +127,7 @@ def decide_reversal(
             TombstoneSet(
                 idempotency_key=key,
                 terminal_id=request.terminal_id,
-                stan=(request.original.stan if request.original else "") or request.stan,
+                stan=original_stan(request),
                 until=fact.at + rules.tombstone_ms,
             )
             for key in original_keys(request)
@@ -119,7 +138,7 @@ def decide_reversal(
         refusal = ReversalAccepted(reversal_key=request.idempotency_key, answer=answer)
         told = "an 0400 quotes this payment with another amount, card or type"
         return (open_case(original, "reversal-mismatch", fact.at, told), refusal)
-    if (told := _find_obstacle(original)) and not original.reverse_requested:
+    if (told := _find_obstacle(original, chain)) and not original.reverse_requested:
         case = open_case(original, "reversal-obstructed", fact.at, told)
         return (case, _accept(fact, original.rrn, rules, upstream=False))
     upstream = original.phase in {Phase.APPROVED, Phase.ROUTED} and not original.reverse_requested
@@ -135,16 +154,23 @@ def _moves_money(payment: Payment) -> bool:
     return payment.traits.when_unknown is not WhenUnknown.END
 
 
-def _find_obstacle(original: Payment) -> str:
+def _find_obstacle(original: Payment, chain: Sequence[Payment]) -> str:
     """
     Say why an 0400 cannot be carried out although it is answered 00; empty if it can.
 
     Its terminal takes the payment for reversed while something else was done to it: a person must
-    see to it. Reversing a refund would take the money that was given back.
+    see to it. Reversing a refund would take the money that was given back. Reversing a completion's
+    void would bring a completion back whose hold may have been used again since.
     """
     if original.transaction is TransactionType.REFUND and original.phase in _GIVEN_BACK:
         return "a refund is never reversed: that would take the money again"
-    if original.phase is not Phase.APPROVED or not original.touches:
+    if original.phase is not Phase.APPROVED:
+        return ""
+    if original.transaction is TransactionType.COMPLETION_VOID and len(chain) > 1:
+        standing = standing_of(chain[1])
+        if standing is not Standing.PRE_AUTHORIZATION_OPEN:
+            return f"its pre-authorization is {standing.value}: the completion would stand beside"
+    if not original.touches:
         return ""
     return f"the payment is {standing_of(original).value}: nothing was sent to the issuer"
 
@@ -152,7 +178,9 @@ def _find_obstacle(original: Payment) -> str:
 _GIVEN_BACK: Final = frozenset({Phase.APPROVED, Phase.REPEATING, Phase.ROUTED})
 
 
-def object_to_partner(request: PaymentRequest, original: Payment | None) -> Objection | None:
+def object_to_partner(
+    request: PaymentRequest, original: Payment | None, chain: Sequence[Payment]
+) -> Objection | None:
     """Say why a payment that a partner names by its RRN cannot be reversed; None if it can."""
     if original is None:
         return Objection(Reason.ORIGINAL_NOT_FOUND)
@@ -160,7 +188,7 @@ def object_to_partner(request: PaymentRequest, original: Payment | None) -> Obje
         return Objection(Reason.ORIGINAL_AMOUNT_MISMATCH)
     if original.request.terminal_id:  # it counts in a batch that only its terminal can correct
         return Objection(Reason.ORIGINAL_OF_OTHER_BATCH, "a terminal's")
-    told = _find_obstacle(original)
+    told = _find_obstacle(original, chain)
     if not told or original.reverse_requested:
         return None
     if original.transaction is TransactionType.REFUND:

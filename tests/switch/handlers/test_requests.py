@@ -200,6 +200,15 @@ def test_batch_numbers_wrap(world, make_message):
     assert "TombstoneSet" not in world.tags()
 
 
+def test_the_0400_of_a_void_of_a_neighbouring_batch_finds_the_void(world, till):
+    sale = till.get()
+    void = till.get("void", of=sale)
+    reversal = till.take_back(void, batch_data="2300000200050")
+    assert till.told(reversal) == "00"
+    assert "TombstoneSet" not in world.tags()
+    assert till.payment(void).reverse_requested
+
+
 # -- overload --------------------------------------------------------------------------------------
 
 

@@ -222,10 +222,14 @@ def test_only_the_first_answer_to_an_unanswered_debits_reversal_wants_another(ro
     assert not awaits_confirmation(evolve(sent, _says("96")))
 
 
-def test_a_quoted_trace_number_goes_into_the_tombstone(reversal):
-    request = replace(reversal.request, original=OriginalReference(stan="000099"))
+@pytest.mark.parametrize(("batch", "want"), [("1115", "000099"), ("000001", "000123")])
+def test_a_tombstone_names_the_trace_number_that_its_key_has(reversal, batch, want):
+    """With a batch, what an 0400 quotes (DE 61) is the sale of the void that it takes back."""
+    quoted = OriginalReference(stan="000099")
+    request = replace(reversal.request, batch=batch, local_date="1115", original=quoted)
     tombstone, _accepted = decide_reversal(replace(reversal, request=request), None, RULES)
-    assert tombstone.stan == "000099"
+    assert tombstone.stan == want
+    assert f"|{want}|" in tombstone.idempotency_key
 
 
 # -- a partner's, who names the payment by its RRN ------------------------------------------------
