@@ -18,6 +18,7 @@ from switch.eventlog.journal import PartitionReleased
 from switch.handlers.actions import Action
 from switch.handlers.answers import Answerer
 from switch.handlers.book import PartitionBook
+from switch.handlers.cases_side import CasesSide
 from switch.handlers.intake import Intake
 from switch.handlers.issuers_side import IssuersSide
 from switch.handlers.recorder import Recorder
@@ -52,6 +53,7 @@ class Partition:
         answerer = Answerer(keys, settings.rules, settings.institution_id, book.find_payment)
         self._waiting = WaitingRoom(answerer)
         self._issuers = IssuersSide(settings, book, self._recorder, self._waiting)
+        self._cases = CasesSide(settings, book, self._recorder, self._issuers)
         self._requests = RequestsSide(
             index=index,
             settings=settings,
@@ -61,6 +63,7 @@ class Partition:
             recorder=self._recorder,
             waiting=self._waiting,
             issuers=self._issuers,
+            cases=self._cases,
         )
         self._note_due_boot_ms = 0
 
@@ -73,8 +76,9 @@ class Partition:
 
     def next_wake_ms(self) -> int:
         """Say at which boot time `on_time` is wanted next."""
-        due = self._issuers.next_wake_ms()
-        return self._note_due_boot_ms if due is None else min(due, self._note_due_boot_ms)
+        due = min(self._note_due_boot_ms, self._cases.next_wake_ms())
+        of_issuers = self._issuers.next_wake_ms()
+        return due if of_issuers is None else min(due, of_issuers)
 
     @property
     def next_inbound_offset(self) -> int:
@@ -102,6 +106,11 @@ class Partition:
         return self._issuers.forwarding_count
 
     @property
+    def case_count(self) -> int:
+        """Cases that somebody must look at."""
+        return self._cases.open_count
+
+    @property
     def untold_count(self) -> int:
         """Answers that could not be built; each is a fault to look into."""
         return self._waiting.fault_count
@@ -113,6 +122,7 @@ class Partition:
         self._recorder.next_offset = next_offset
         self._note_due_boot_ms = now.boot_ms + self._settings.position_note_ms
         self._issuers.resume(claim_acked_boot_ms, now)
+        self._cases.begin(now)
 
     def on_registry_confirmed(self, boot_ms: int) -> None:
         """Take note that the registry view had reached the end of its log at `boot_ms`."""
@@ -160,8 +170,9 @@ class Partition:
         self._issuers.not_sent(rrn, now)
 
     def on_time(self, now: Now) -> None:
-        """Do what is due: issuer time-outs, reversals, the note of a quiet partition's position."""
+        """Do what is due: time-outs, reversals, cases, the note of a quiet partition's position."""
         self._issuers.do_due(now)
+        self._cases.do_due(now)
         if self._note_due_boot_ms <= now.boot_ms:
             self._note_due_boot_ms = now.boot_ms + self._settings.position_note_ms
             self._recorder.note_position(now)

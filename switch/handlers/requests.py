@@ -24,6 +24,7 @@ from switch.domain.transactions import TRAITS
 from switch.eventlog.inbound import RequestReceived
 from switch.eventlog.journal import InboundParked
 from switch.handlers.book import PartitionBook
+from switch.handlers.cases_side import OPERATOR_CHANNEL, CasesSide
 from switch.handlers.intake import Intake, Refused, Waiter
 from switch.handlers.issuers_side import IssuersSide
 from switch.handlers.recalls import Asked, Recalling, Recalls
@@ -47,6 +48,7 @@ class RequestsSide:
         recorder: Recorder,
         waiting: WaitingRoom,
         issuers: IssuersSide,
+        cases: CasesSide,
     ) -> None:
         self._index = index
         self._settings = settings
@@ -56,6 +58,7 @@ class RequestsSide:
         self._recorder = recorder
         self._waiting = waiting
         self._issuers = issuers
+        self._cases = cases
         self._recalls = Recalls(index, book, recorder)
         self.registry_confirmed_boot_ms = 0
 
@@ -90,6 +93,9 @@ class RequestsSide:
 
     def _take(self, offset: int, received: RequestReceived, now: Now) -> None:
         """Follow the order of checks up to idempotency (docs/rules.md 7)."""
+        if received.channel == OPERATOR_CHANNEL:
+            self._cases.take(offset, received, now)
+            return
         waiter = self._intake.unseal(received, self._registry)
         if waiter is None:
             # older than any terminal waits; a repeat comes with a key of its own minute
