@@ -47,7 +47,10 @@ agent_id = "agent"
 currency = "156"
 fee_plan = {{{{ rate_ppm = 3800 }}}}
 settlement_account = "ref-1"
-transactions = ["sale"]
+transactions = [
+  "sale", "sale-void", "refund", "pre-authorization", "pre-authorization-void", "completion",
+  "completion-void",
+]
 entry_modes = ["01"]
 [[clients]]
 client_id = "partner"
@@ -61,15 +64,17 @@ merchants = ["{MERCHANT}"]
 class RunningInstance:
     """Every role in this process over a real log and issuer; no children, no database."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, **options):
         self.folder = folder
+        self.options = options
         self.telemetry = make_telemetry("test")
 
     async def start(self):
         self.issuer = IssuerSimulator(self.folder / "ledger.jsonl", IssuerPace())
         await self.issuer.listen("127.0.0.1", 0)
         self.settings = load_settings(
-            is_demo=True, options={"issuer_link.links": {"issuer": self.issuer.address}}
+            is_demo=True,
+            options={"issuer_link.links": {"issuer": self.issuer.address}, **self.options},
         ).settings
         self.instance = Instance(
             self.settings,
@@ -114,18 +119,24 @@ class RunningInstance:
         is_json = "json" in response.headers["content-type"]
         return response.status, msgspec.json.decode(text) if is_json else text.decode()
 
-    async def pay(self, key, amount_minor=1234):
+    async def pay(self, key, amount_minor=1234, **changes):
         order = {
             "merchant_id": MERCHANT,
             "amount_minor": amount_minor,
             "currency": "CNY",
             "card": {"pan": "6200000000000005", "expiry": "3012"},
+            **changes,
         }
         return await self.order(key, order)
 
-    async def order(self, key, order):
+    async def order(self, key, order, path="/v1/payments"):
         headers = {"Authorization": f"Bearer {API_KEY}", "Idempotency-Key": key}
-        return await self.ask("POST", "/v1/payments", order, **headers)
+        return await self.ask("POST", path, order, **headers)
+
+    async def change(self, name, rrn, key, amount_minor=None):
+        """Void, refund, capture or reverse a payment over HTTP."""
+        order = {"amount_minor": amount_minor, "currency": "CNY"} if amount_minor else {}
+        return await self.order(key, order, f"/v1/payments/{rrn}/{name}")
 
     async def ask_operator(self, method, path, content=None):
         return await self.ask(method, path, content, Authorization=f"Bearer {OPERATOR_TOKEN}")
