@@ -196,7 +196,7 @@ def object_to_partner(
     standing = standing_of(original)
     if standing is Standing.HELD:
         return Objection(Reason.ORIGINAL_HELD)
-    return Objection(Reason.ORIGINAL_NOT_OPEN, standing.value)
+    return Objection(Reason.ORIGINAL_NOT_OPEN, standing.value if original.touches else told)
 
 
 def _accept(

@@ -289,6 +289,16 @@ def test_what_was_changed_is_not_reversed_behind_the_change(partner, world, oper
     assert "0420" not in world.sent_kinds()
 
 
+def test_a_captures_void_is_not_reversed_once_its_hold_was_used_again(partner):
+    _, hold = partner.pay(transaction="pre-authorization")
+    _, capture = partner.change("capture", hold["rrn"], "c-1")
+    _, void = partner.change("void", capture["rrn"], "v")
+    assert partner.change("capture", hold["rrn"], "c-2")[1]["status"] == "approved"
+    status, told = partner.change("reverse", void["rrn"], "x")
+    assert (status, *_standing(told)) == (201, "declined", "returned")
+    assert told["detail"].startswith("its pre-authorization is completed")
+
+
 def test_while_another_change_runs_a_reversal_is_refused(partner):
     _, sale = partner.pay()
     partner.ask("v", operation="void", original_rrn=sale["rrn"])
