@@ -5,19 +5,26 @@ from typing import Final
 
 import msgspec
 
-from switch.domain.cases.commands import CaseCommand, CommandKind
+from switch.domain.cases.commands import CaseCommand, CommandKind, read_command
 from switch.domain.cases.decide import (
+    Decisions,
     Refusal,
     Refused,
     decide_command,
     decide_overdue,
     decide_settled,
 )
-from switch.domain.cases.events import CaseNoted, CaseResolutionProposed, Resolution
-from switch.domain.cases.state import NOT_SERVED, Case
+from switch.domain.cases.events import (
+    CaseClosed,
+    CaseNoted,
+    CaseResolutionProposed,
+    Resolution,
+)
+from switch.domain.cases.state import NOT_SERVED, OUTCOME_OPEN, Case
 from switch.domain.clock import Now
 from switch.domain.money import Money
-from switch.domain.payment.payment import Payment
+from switch.domain.payment.events import CaseOpened
+from switch.domain.payment.rules import DecisionRules
 from switch.eventlog.inbound import Reply, RequestReceived
 from switch.eventlog.journal import JournalEvent, PositionNoted
 from switch.handlers.book import PartitionBook
@@ -70,6 +77,7 @@ class CaseProblem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _encode = msgspec.json.Encoder().encode
+Decided = Decisions | Refused
 
 
 def read_fields(fields: Mapping[str, str], at: int) -> CaseCommand:
@@ -91,6 +99,35 @@ def read_fields(fields: Mapping[str, str], at: int) -> CaseCommand:
         merchant_id=fields.get("merchant_id", ""),
         terminal_id=fields.get("terminal_id", ""),
     )
+
+
+def carry_out(command: CaseCommand, book: PartitionBook, rules: DecisionRules) -> Decided:
+    """Decide a command over what the partition knows; nothing is changed by it."""
+    case = book.cases.find(_case_id_of(command))
+    rrn = command.rrn or (case.rrn if case else "")
+    payment = book.find_payment(rrn) if rrn else None
+    has_original = payment is not None and payment.original_rrn
+    original = book.find_payment(payment.original_rrn) if payment and has_original else None
+    return decide_command(command, case, payment, original, rules)
+
+
+def decide_again(
+    events: tuple[JournalEvent, ...], book: PartitionBook, rules: DecisionRules
+) -> tuple[JournalEvent, ...] | None:
+    """Decide a record about a case once more; None for records that are about none."""
+    first = events[0]
+    if isinstance(first, CaseClosed):
+        case = book.cases.find(first.case_id)
+        payment = book.find_payment(first.rrn)
+        return decide_settled(case, payment, first.at) if case else ()
+    if isinstance(first, CaseOpened) and first.kind == OUTCOME_OPEN:
+        overdue = book.find_payment(first.rrn)
+        return decide_overdue(overdue, first.at) if overdue else ()
+    command = read_command(events)
+    if command is None:
+        return None
+    decided = carry_out(command, book, rules)
+    return () if isinstance(decided, Refused) else decided
 
 
 class CasesSide:
@@ -127,11 +164,7 @@ class CasesSide:
         if known is not None:
             self._recorder.say(self._answer_again(received, command, known))
             return
-        case = self._book.cases.find(_case_id_of(command))
-        rrn = command.rrn or (case.rrn if case else "")
-        payment = self._book.find_payment(rrn) if rrn else None
-        original = self._find_original(payment)
-        decided = decide_command(command, case, payment, original, self._rules)
+        decided = carry_out(command, self._book, self._rules)
         if isinstance(decided, Refused):
             status = _STATUSES.get(decided.refusal, _CONFLICT)
             problem = _make_problem(received, status, decided.refusal.value, decided.detail)
@@ -145,13 +178,9 @@ class CasesSide:
         told = tuple(_tag_of(one) for one in others if not isinstance(one, CaseNoted))
         status = WAITING if is_waiting else TAKEN
         effects.reply(self._tell(received, status, _case_id_of(command), told))
-        if told:
-            self._issuers.forward(rrn, now)
-
-    def _find_original(self, payment: Payment | None) -> Payment | None:
-        if payment is None or not payment.original_rrn:
-            return None
-        return self._book.find_payment(payment.original_rrn)
+        case = self._book.cases.find(_case_id_of(command))
+        if told and case is not None:
+            self._issuers.forward(case.rrn, now)
 
     def _answer_again(
         self, received: RequestReceived, command: CaseCommand, known: CaseCommand

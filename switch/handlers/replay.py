@@ -1,12 +1,14 @@
 """Decide recorded facts again: the same state and registry must give the same decisions."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple, get_args
 
 from msgspec.structs import replace
 
+from switch.domain.cases.events import CaseEvent
 from switch.domain.declines import IssuerOutcome, issuer_code
 from switch.domain.payment.decide import decide_payment
 from switch.domain.payment.events import (
+    CaseOpened,
     DuplicateConflicted,
     IssuerAnswered,
     IssuerTimedOut,
@@ -35,7 +37,10 @@ from switch.domain.payment.rules import DecisionRules, format_transmission_time
 from switch.domain.reasons import Reason
 from switch.eventlog.journal import JournalEvent, JournalRecord
 from switch.handlers.book import PartitionBook
+from switch.handlers.cases_side import decide_again
 from switch.handlers.translate import origin_free
+
+CASE_FACTS: Final = (CaseOpened, *get_args(CaseEvent))
 
 
 class ReplayedStep(NamedTuple):
@@ -66,6 +71,8 @@ def replay_record(
         return ReplayedStep(record, record.events, _decide_repeat(fact, book))
     if isinstance(fact, ReversalAttempted):
         return ReplayedStep(record, record.events, _decide_attempt(fact, book))
+    if isinstance(fact, CASE_FACTS):
+        return ReplayedStep(record, record.events, decide_again(record.events, book, rules))
     return ReplayedStep(record, recorded, _decide(fact, book, registry, rules))
 
 

@@ -31,10 +31,6 @@ Terminal = tuple[str, str, str]
 Alike = tuple[Terminal, str, int]
 
 
-def _keep_none(_rrn: str) -> bool:
-    return False
-
-
 class Shelf(Folded):
     """Payments and their indexes; what is forgotten when is docs/rules.md 2."""
 
@@ -220,7 +216,7 @@ class Shelf(Folded):
 
     # -- forgetting
 
-    def forget_due(self, at: int, is_kept: Callable[[str], bool] = _keep_none) -> None:
+    def forget_due(self, at: int, is_kept: Callable[[str], bool]) -> None:
         """Forget what is over; what is open, or can still be changed, or is kept, stays."""
         for rrn in self._reminders.take_due(at):
             payment = self._payments.get(rrn)

@@ -76,3 +76,42 @@ def test_attempts_of_a_reversal_are_counted_again(world, make_message):
     twice = replace(attempt, events=(replace(event, attempt=2),))
     assert not replay_record(twice, book, world.registry, RULES).is_same
     assert replay_record(attempt, PartitionBook(1, 4, RULES), world.registry, RULES).decided == ()
+
+
+def test_what_operators_and_time_made_of_a_case_comes_out_the_same(world, make_message):
+    world.send(make_message())
+    world.pass_ms(4_000)
+    world.jump(RULES.cases.open_after_ms)
+    world.pass_ms(2_000)
+    rrn = world.journal[0].events[0].rrn
+    fields = {"command": "note", "command_id": "1", "by": "anna", "text": "called the bank"}
+    received = world.inbound[0]
+    for number, more in enumerate(
+        ({"case_id": f"outcome-open-{rrn}"}, {"command": "open", "command_id": "2", "rrn": rrn})
+    ):
+        command = replace(
+            received, channel="operator", inbound_id=f"desk-{number}", fields=fields | more
+        )
+        world.inbound.append(command)
+        world.deliver(command)
+    world.issuer_says("00")
+    world.pass_ms(7_000)
+    world.issuer_says("00")
+    world.pass_ms(1_100)
+    book = PartitionBook(1, 4, RULES)
+    decided = []
+    for record in world.journal:
+        step = replay_record(record, book, world.registry, RULES)
+        assert step.is_same
+        decided += [type(event).__name__ for event in step.decided or ()]
+        book.apply(record)
+    assert {"CaseOpened", "CaseNoted", "CaseClosed"} <= set(decided)
+
+
+def test_a_command_that_would_be_refused_today_is_found(world, make_message):
+    world.send(make_message())
+    world.pass_ms(4_000)
+    world.jump(RULES.cases.open_after_ms)
+    world.pass_ms(2_000)
+    overdue = next(r for r in world.journal if type(r.events[0]).__name__ == "CaseOpened")
+    assert replay_record(overdue, PartitionBook(1, 4, RULES), world.registry, RULES).decided == ()
