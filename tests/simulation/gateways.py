@@ -113,19 +113,19 @@ class SimGateway(Process):
     # -- time
 
     def _plan_timer(self) -> None:
-        wake_at = self.gateway.wake_at()
-        if wake_at is None:
-            return
-        due = wake_at - self.boot_offset_ms
+        """Look again when the first wait ends; what comes later ends later, so one is enough."""
         now = self.scheduler.now
-        if self._timer_due <= now or due < self._timer_due:
-            self._timer_due = max(due, now) + 1 + int(self.simulation.random.random() * TICK_MS)
+        if self._timer_due > now:
+            return
+        wake_at = self.gateway.wake_at()
+        if wake_at is not None:
+            due = max(wake_at - self.boot_offset_ms, now)
+            self._timer_due = due + 1 + int(self.simulation.random.random() * TICK_MS)
             self.scheduler.at(self._timer_due, self, self._on_timer)
 
     def _on_timer(self) -> None:
-        if self._timer_due <= self.scheduler.now:
-            self._timer_due = 0
-            self._perform(self.gateway.timer(self.read_clock()))
+        self._timer_due = 0
+        self._perform(self.gateway.timer(self.read_clock()))
 
     def die(self) -> None:
         super().die()

@@ -143,6 +143,7 @@ class Ownership:
         self._is_reading_gap = False
         self._reading_due = 0
         self._wake_due = 0
+        self._tick_due = 0
         self._deadline_due = 0
         self._drains_until: int | None = None
         self._is_released = False
@@ -392,21 +393,26 @@ class Ownership:
             on_inbound(offset, decode_request(value), now)
 
     def _plan_wake(self) -> None:
-        handler = self.handler
-        due = self.partition.next_wake_ms() - handler.boot_offset_ms
-        now = handler.scheduler.now
-        if self._wake_due <= now or due < self._wake_due - TICK_MS:
-            jitter = int(self.simulation.random.random() * TICK_MS)
-            self._wake_due = max(due, now) + 1 + jitter
-            handler.scheduler.at(self._wake_due, handler, self._on_wake)
+        """Look at the machine's timers at the next tick, however much happens until then."""
+        now = self.handler.scheduler.now
+        if self._tick_due <= now:
+            self._tick_due = now + 1 + int(self.simulation.random.random() * TICK_MS)
+            self.handler.scheduler.at(self._tick_due, self.handler, self._on_tick)
 
-    def _on_wake(self) -> None:
-        handler = self.handler
-        if self.is_lost or self._wake_due > handler.scheduler.now:
+    def _on_tick(self) -> None:
+        """Wake the machine if something is due, else come again when it is."""
+        if self.is_lost:
             return
-        self._wake_due = 0
-        self.partition.on_registry_confirmed(handler.follower.confirmed_boot_ms)
-        self.feed(partial(self.partition.on_time, handler.read_clock()))
+        handler = self.handler
+        now = handler.scheduler.now
+        due = self.partition.next_wake_ms() - handler.boot_offset_ms
+        if due <= now:
+            self.partition.on_registry_confirmed(handler.follower.confirmed_boot_ms)
+            self.feed(partial(self.partition.on_time, handler.read_clock()))
+            self._plan_wake()
+        elif self._wake_due <= now or due < self._wake_due:
+            self._wake_due = due
+            handler.scheduler.at(due, handler, self._on_tick)
 
     # -- the end
 

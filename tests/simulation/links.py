@@ -112,10 +112,13 @@ class LinkEnd:
         self._plan_tick()
 
     def _plan_tick(self) -> None:
-        handler, wake_at = self._handler, self.link.wake_at()
+        handler = self._handler
+        scheduler = handler.scheduler
+        if scheduler.now < self._tick_due <= scheduler.now + TICK_MS:
+            return
+        wake_at = self.link.wake_at()
         if wake_at is None:
             return
-        scheduler = handler.scheduler
         due = max(wake_at - handler.boot_offset_ms, scheduler.now)
         if self._tick_due <= scheduler.now or due < self._tick_due - TICK_MS:
             jitter = int(handler.simulation.random.random() * TICK_MS)

@@ -8,6 +8,7 @@ order or, from the first failure on, not at all; what was on its way may land at
 from collections import deque
 from collections.abc import Callable
 from random import Random
+from typing import NamedTuple
 
 from switch.eventlog.port import AppendRefused, StoredRecord
 from tests.simulation.clock import DEAD, Process, Scheduler
@@ -16,27 +17,21 @@ Outcome = int | AppendRefused
 FULL = AppendRefused("the log's disk is full; make room, then nothing else is needed")
 
 
-class Landed:
-    """One durable record with what only a witness knows: who wrote it, when it was appended."""
+class Queued(NamedTuple):
+    """One record on its way, and when it was appended."""
 
-    __slots__ = ("appended_ms", "appended_ticket", "landed_ms", "ticket", "value", "writer")
+    value: bytes
+    at_ms: int
 
-    def __init__(
-        self,
-        value: bytes,
-        writer: str,
-        *,
-        ticket: int,
-        landed_ms: int,
-        appended_ticket: int,
-        appended_ms: int,
-    ) -> None:
-        self.value = value
-        self.writer = writer
-        self.ticket = ticket
-        self.landed_ms = landed_ms
-        self.appended_ticket = appended_ticket
-        self.appended_ms = appended_ms
+
+class Landed(NamedTuple):
+    """One durable record with what only a witness knows: who wrote it, and when."""
+
+    value: bytes
+    writer: str
+    ticket: int
+    landed_ms: int
+    appended_ms: int
 
 
 class SimPartition:
@@ -55,19 +50,10 @@ class SimPartition:
     def end(self) -> int:
         return len(self.records)
 
-    def put(self, value: bytes, writer: str, appended_ticket: int, appended_ms: int) -> int:
+    def put(self, queued: "Queued", writer: str) -> int:
         scheduler = self.scheduler
         scheduler.ticket = ticket = scheduler.ticket + 1
-        self.records.append(
-            Landed(
-                value,
-                writer,
-                ticket=ticket,
-                landed_ms=scheduler.now,
-                appended_ticket=appended_ticket,
-                appended_ms=appended_ms,
-            )
-        )
+        self.records.append(Landed(queued.value, writer, ticket, scheduler.now, queued.at_ms))
         return len(self.records) - 1
 
     def read(self, offset: int, end: int) -> list[StoredRecord]:
@@ -110,7 +96,7 @@ class SimWriter:
         self.partition = partition
         self.process = process
         self._on_outcomes = on_outcomes
-        self.queued: deque[tuple[bytes, int, int]] = deque()
+        self.queued: deque[Queued] = deque()
         self._landing = False
         self._lands_at = 0
         self._acked_at = 0
@@ -120,12 +106,11 @@ class SimWriter:
     def append(self, value: bytes) -> None:
         """Hand one record to the producer; its outcome is told in order, if ever."""
         scheduler = self._log.scheduler
-        scheduler.ticket = ticket = scheduler.ticket + 1
         if self.is_failed or self.partition.is_full:
             self.is_failed = True
             self._tell([FULL])
             return
-        self.queued.append((value, ticket, scheduler.now))
+        self.queued.append(Queued(value, scheduler.now))
         if not self._landing:
             self._landing = True
             self._plan_landing()
@@ -159,7 +144,7 @@ class SimWriter:
         name = self.process.name
         if partition.may_have_holes and log.random.random() < log.hole_rate:
             partition.records.append(None)  # an offset that no record ever gets
-        offsets = [partition.put(*_swap(queued.popleft(), name)) for _ in range(count)]
+        offsets = [partition.put(queued.popleft(), name) for _ in range(count)]
         partition.tell_readers()
         if not self.is_cut and log.lost_ack_rate and log.random.random() < log.lost_ack_rate:
             log.note_fault("lost-ack", partition.name)
@@ -193,11 +178,6 @@ class SimWriter:
                 self.queued.pop()
         self._lands_at = max(self._lands_at, log.scheduler.now + log.draw_stray_delay_ms())
         log.note_fault("stray", self.partition.name)
-
-
-def _swap(entry: tuple[bytes, int, int], name: str) -> tuple[bytes, str, int, int]:
-    value, ticket, appended_ms = entry
-    return value, name, ticket, appended_ms
 
 
 class SimLog:

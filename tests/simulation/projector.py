@@ -82,7 +82,7 @@ class SimProjector(Process):
 
     def _plan(self, generation: int) -> None:
         slow = self.simulation.options.projector_slow_factor if self.simulation.is_stormy else 1
-        delay = 20 * slow + int(self.simulation.random.random() * 200 * slow)
+        delay = 20 * slow + int(self.simulation.random.random() * 500 * slow)
         self.scheduler.after(delay, self, self._step, generation)
 
     def _step(self, generation: int) -> None:
@@ -92,8 +92,8 @@ class SimProjector(Process):
         for index in range(self.simulation.options.partition_count):
             before = self.database.positions[index]
             journal = self._journal(index)
-            records = journal.read(before.next_offset, journal.end)[: self._batch_max]
-            if records:
+            if before.next_offset < journal.end:
+                records = journal.read(before.next_offset, journal.end)[: self._batch_max]
                 batch = self.new_batch()
                 after = add_records(batch, before, records)
                 self.commit(batch, before, after)

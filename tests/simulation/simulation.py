@@ -95,7 +95,6 @@ class Simulation:
             if self.scheduler.now > deadline:
                 raise NotAtRest("; ".join(moving))
             self._advance(CALM_LOOK_MS)
-        self._advance(CALM_LOOK_MS)
 
     def list_moving(self) -> list[str]:
         """Say what has not come to its end."""

@@ -82,7 +82,7 @@ def with_check_digit(body: str) -> str:
 
 def make_cards(issuer_count: int) -> tuple[str, ...]:
     return tuple(
-        with_check_digit(f"{BINS[issuer]}{number:0{15 - len(BINS[issuer])}d}")
+        with_check_digit(f"{BINS[issuer]}73197{number:0{10 - len(BINS[issuer])}d}")
         for issuer in range(issuer_count)
         for number in range(CARDS_PER_ISSUER)
     )
