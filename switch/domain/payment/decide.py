@@ -130,21 +130,22 @@ def _decide_advice(
     fact: PaymentRequested, facts: Facts, memory: PaymentMemory, registry: RoutingView
 ) -> tuple[PaymentEvent, ...]:
     """
-    Take what a terminal reports; it has happened, so only what names no original can be refused.
+    Take what a terminal reports: it has happened.
 
-    A completion advice is under the rules of a completion. Whatever else is wrong with an advice,
-    it is accepted; what cannot be told to any issuer becomes a case.
+    Only a completion advice can be refused: it is under the rules of a completion. Whatever is
+    wrong with another advice, it is accepted; what cannot be told to any issuer becomes a case.
     """
     request, original = fact.request, facts.original
     transaction = request.transaction
-    if transaction is not TransactionType.OFFLINE_ADVICE and not _is_bare_adjustment(facts):
+    amount, doubt = request.amount, ""
+    if transaction is not TransactionType.OFFLINE_ADVICE:
         objection = check_original(request, original, fact.at, facts.rules)
-        if objection is not None:
+        if objection is not None and transaction is TransactionType.COMPLETION_ADVICE:
             return (_decline(fact, objection.reason, objection.detail),)
-    amount = request.amount
+        doubt = f"{objection.reason.value}: {objection.detail}" if objection else ""
     if transaction is TransactionType.ADJUSTMENT_ADVICE:
         amount = _find_extra(facts)
-    doubt = _find_doubt(facts, amount)
+    doubt = doubt or _find_doubt(facts, amount)
     way = choose_route(request, registry, fact.links_up, original)
     if isinstance(way, NoRoute):
         if way.issuer is not None and way.route is not None:
@@ -156,12 +157,6 @@ def _decide_advice(
         return _accept_doubtful(fact, facts, doubt or TOO_MANY_OPEN)
     cause = _CAUSES[transaction]
     return (_accept_advice(fact, facts, way, stan, cause=cause, amount=amount),)
-
-
-def _is_bare_adjustment(facts: Facts) -> bool:
-    """An adjustment that quotes nothing cannot be compared with anything: a person must look."""
-    request = facts.request
-    return request.transaction is TransactionType.ADJUSTMENT_ADVICE and request.original is None
 
 
 def _find_extra(facts: Facts) -> Money | None:
@@ -232,13 +227,19 @@ def _make_acceptance(fact: PaymentRequested, rules: DecisionRules) -> Answer:
 
 
 def _accept_doubtful(fact: PaymentRequested, facts: Facts, doubt: str) -> tuple[PaymentEvent, ...]:
-    """Accept what nobody can be told of; a person must find out whose money it is."""
-    request = fact.request
+    """
+    Accept what nobody can be told of; a person must find out whose money it is.
+
+    A completion advice holds what it says it has completed; an adjustment that debits nothing
+    changes nothing of its original.
+    """
+    request, original = fact.request, facts.original
+    is_completion = request.transaction is TransactionType.COMPLETION_ADVICE
     accepted = AdviceAccepted(
         rrn=fact.rrn,
         cause=_CAUSES[request.transaction],
         answer=_make_acceptance(fact, facts.rules),
-        original_rrn=facts.original.rrn if facts.original else "",
+        original_rrn=original.rrn if original and is_completion else "",
     )
     case = CaseOpened(
         case_id=f"advice-unroutable-{fact.rrn}",
@@ -247,6 +248,7 @@ def _accept_doubtful(fact: PaymentRequested, facts: Facts, doubt: str) -> tuple[
         rrn=fact.rrn,
         acquirer=request.acquirer,
         merchant_id=request.merchant_id,
-        detail=doubt,
+        terminal_id=request.terminal_id,
+        detail=f"{doubt} (original {original.rrn})" if original else doubt,
     )
     return (accepted, case)

@@ -26,6 +26,7 @@ from switch.domain.registry.entities import (
 )
 from switch.domain.registry.events import (
     AgentRegistered,
+    IssuerChanged,
     IssuerRegistered,
     LinkRegistered,
     MerchantChanged,
@@ -226,6 +227,18 @@ class World:
         merchant = self.registry.find_merchant(MERCHANT)
         event = MerchantChanged(merchant=replace(merchant, **changes))
         self.registry.apply(self.registry.position, event)
+
+    def change_issuer(self, **changes: object) -> None:
+        issuer = self.registry.find_issuer("62000000")
+        event = IssuerChanged(issuer=replace(issuer, **changes))
+        self.registry.apply(self.registry.position, event)
+
+    def set_line(self, *, is_up: bool) -> None:
+        """Lose the issuer's line, or let it come back."""
+        links, lost = (("issuer-1",), frozenset()) if is_up else ((), frozenset({"issuer-1"}))
+        self.partition.on_links(links, lost, self.now)
+        self.pump()
+        self.acknowledge()
 
     def read_originals(self, fault: str = "") -> None:
         """Read what the partition wants back from its journal, as its shell would."""
