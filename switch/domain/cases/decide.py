@@ -12,13 +12,14 @@ from switch.domain.cases.effects import Impossible, find_effect
 from switch.domain.cases.events import (
     CaseAssigned,
     CaseClosed,
+    CaseEvent,
     CaseNoted,
     CaseResolutionProposed,
     CaseResolved,
     Resolution,
 )
 from switch.domain.cases.state import NOT_SERVED, OUTCOME_OPEN, Case, CaseState, outcome_case_id
-from switch.domain.payment.events import CaseOpened, Event
+from switch.domain.payment.events import CaseOpened, PaymentEvent
 from switch.domain.payment.payment import Payment, Phase
 from switch.domain.payment.rules import DecisionRules
 
@@ -44,7 +45,7 @@ class Refused(NamedTuple):
     detail: str
 
 
-Decisions = tuple[Event, ...]
+Decisions = tuple[CaseEvent | PaymentEvent, ...]
 
 
 def decide_command(

@@ -5,8 +5,8 @@ from typing import NamedTuple
 from switch.domain.cases.events import Resolution
 from switch.domain.cases.state import Case
 from switch.domain.payment.events import (
-    Event,
     PaymentApproved,
+    PaymentEvent,
     PaymentReversed,
     ReturnOrdered,
 )
@@ -24,7 +24,7 @@ class Impossible(NamedTuple):
     why: str
 
 
-Effect = tuple[Event, ...]
+Effect = tuple[PaymentEvent, ...]
 
 
 def find_effect(  # noqa: PLR0917 - everything that an effect rests on
