@@ -28,6 +28,7 @@ from switch.gateway.actions import Action, AnswerJson, Append, Close, Send
 from switch.gateway.gateway import FindTerminal, Gateway
 from switch.gateway.json_payment import JsonPayment
 from switch.gateway.limits import GatewayLimits, ListenerProfile
+from switch.gateway.operator_order import OperatorOrder
 from switch.security.keys import Keys
 
 UNIONPAY_POS: Final = "unionpay-pos"
@@ -178,7 +179,14 @@ class GatewayRole:
 
     async def pay(self, payment: JsonPayment) -> tuple[int, bytes]:
         """Ask for a JSON payment; return HTTP status and body, at the deadline at the latest."""
-        inbound_id, actions = self._gateway.request_json(payment, read_clock())
+        return await self._ask(payment)
+
+    async def command(self, order: OperatorOrder) -> tuple[int, bytes]:
+        """Have an operator's command carried out; return as `pay` does."""
+        return await self._ask(order)
+
+    async def _ask(self, asked: JsonPayment | OperatorOrder) -> tuple[int, bytes]:
+        inbound_id, actions = self._gateway.request_json(asked, read_clock())
         if not inbound_id:
             [refusal] = actions
             assert isinstance(refusal, AnswerJson)

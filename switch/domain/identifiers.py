@@ -34,6 +34,18 @@ def partition_of(partition_key: str, partition_count: int) -> int:
     return (murmur2(partition_key.encode()) & 0x7FFFFFFF) % partition_count
 
 
+def make_direct_key(partition: int) -> str:
+    """Name a partition itself, for what concerns one of its cases; no merchant's key is like it."""
+    return f"#{partition:02d}"
+
+
+def place_of(key: str, partition_count: int) -> int:
+    """Place what is written to the inbound log: where its key says, or where that belongs."""
+    if key.startswith("#") and "|" not in key:
+        return int(key[1:]) % partition_count
+    return partition_of(key, partition_count)
+
+
 def make_rrn(partition: int, offset: int) -> str:
     """Build DE 37 from the address of the journal record that opened the payment."""
     return f"{partition:02d}{offset % RRN_OFFSET_MODULUS:010d}"

@@ -8,7 +8,7 @@ from switch.codec.mti import is_repeat
 from switch.codec.salvage import salvage_message
 from switch.codec.tpdu import Transport, answer_transport, split_transport
 from switch.domain.clock import Now
-from switch.domain.identifiers import partition_of
+from switch.domain.identifiers import place_of
 from switch.domain.reasons import Reason
 from switch.domain.registry.entities import NO_MAC, Terminal
 from switch.eventlog.inbound import Reply, RequestReceived, encode_request
@@ -19,6 +19,7 @@ from switch.gateway.intake import Intake
 from switch.gateway.json_payment import JsonPayment
 from switch.gateway.limits import REPEAT_WINDOW_MS, GatewayLimits, ListenerProfile
 from switch.gateway.normalise import REQUEST_MTIS, FormatFault, find_missing, original_stan
+from switch.gateway.operator_order import OperatorOrder
 from switch.gateway.refusals import has_right_mac, write_problem, write_refusal, write_unanswered
 from switch.gateway.session import Session
 from switch.gateway.session_table import READING, SessionTable
@@ -158,9 +159,11 @@ class Gateway:
 
     # -- HTTP
 
-    def request_json(self, payment: JsonPayment, now: Now) -> tuple[str, list[Action]]:
+    def request_json(
+        self, payment: JsonPayment | OperatorOrder, now: Now
+    ) -> tuple[str, list[Action]]:
         """
-        Take a JSON request; return the id under which AnswerJson will come, and what to do now.
+        Take a request over HTTP; return the id under which AnswerJson will come, and what to do.
 
         The id is empty if the request is refused at once; then the answer's is, too.
         """
@@ -349,7 +352,7 @@ class Gateway:
         if place is None:
             if len(self._partitions) >= PARTITIONS_CACHED_COUNT_MAX:
                 self._partitions.clear()
-            place = (partition_of(key, self._partition_count), key.encode())
+            place = (place_of(key, self._partition_count), key.encode())
             self._partitions[key] = place
         return Append(place[0], request.inbound_id, place[1], encode_request(request))
 

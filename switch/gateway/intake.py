@@ -5,9 +5,10 @@ from switch.domain.card import Card
 from switch.domain.clock import Now
 from switch.domain.identifiers import make_partition_key
 from switch.eventlog.inbound import RequestReceived
-from switch.gateway.json_payment import CHANNEL, JsonPayment
+from switch.gateway.json_payment import JsonPayment
 from switch.gateway.limits import GatewayLimits, ListenerProfile
 from switch.gateway.normalise import CardNumber, clear_fields, find_card_number
+from switch.gateway.operator_order import OperatorOrder
 from switch.security.keys import Keys
 
 
@@ -54,12 +55,14 @@ class Intake:
             sealed_message=sealed,
             has_mac="mac" in message.fields or "mac_secondary" in message.fields,
             has_chip="icc_data" in message.fields,
-            has_secrets="track2" in message.fields or "icc_data" in message.fields,
+            has_secrets=not _SECRET_NAMES.isdisjoint(message.fields),
+            has_track=not _TRACK_NAMES.isdisjoint(message.fields),
+            has_pin="pin_block" in message.fields,
         )
 
-    def receive_json(self, payment: JsonPayment, now: Now) -> RequestReceived:
+    def receive_json(self, payment: JsonPayment | OperatorOrder, now: Now) -> RequestReceived:
         """
-        Build the record of a JSON request.
+        Build the record of a request over HTTP.
 
         Raises:
             FormatFault: no card, or a card number that cannot be one.
@@ -70,7 +73,7 @@ class Intake:
         return RequestReceived(
             inbound_id=inbound_id,
             gateway=self._incarnation,
-            channel=CHANNEL,
+            channel=payment.channel,
             acquirer=payment.acquirer,
             partition_key=payment.partition_key,
             mti="",

@@ -33,6 +33,8 @@ class JsonPayment(msgspec.Struct, frozen=True, kw_only=True):
     store_id: str = ""
     status_url: str = ""
 
+    channel = CHANNEL
+
     def __repr__(self) -> str:
         """Hide the card."""
         return f"JsonPayment({self.client_id!r}, {self.merchant_id!r}, <hidden>)"

@@ -131,8 +131,24 @@ def write_problem(
     return problem.status, msgspec.json.encode(problem)
 
 
+class Unanswered(msgspec.Struct, frozen=True, kw_only=True):
+    """An HTTP problem (RFC 9457): nobody answered, and nothing can be looked up."""
+
+    type: str = "urn:payment-switch:problem:unanswered"
+    title: str = "Not answered in time"
+    status: int = 504
+    detail: str = "It may yet be carried out. Ask again with the same Idempotency-Key."
+
+
 def write_unanswered(status_url: str) -> tuple[int, bytes]:
-    """Write the HTTP answer to a request whose outcome is not known by its deadline."""
+    """
+    Write the HTTP answer to a request whose outcome is not known by its deadline.
+
+    Without a `status_url` it is no payment's, and asked again.
+    """
+    if not status_url:
+        problem = Unanswered()
+        return problem.status, msgspec.json.encode(problem)
     return 202, msgspec.json.encode(
         {"status": "unknown", "money_state": MoneyState.UNKNOWN.value, "status_url": status_url}
     )

@@ -6,12 +6,14 @@ from switch.domain.identifiers import (
     MESSAGE_CLASSES,
     PARTITION_COUNT_MAX,
     make_client_key,
+    make_direct_key,
     make_idempotency_key,
     make_partition_key,
     make_rrn,
     murmur2,
     parse_rrn,
     partition_of,
+    place_of,
 )
 
 
@@ -70,3 +72,9 @@ def test_two_clients_may_use_the_same_idempotency_key():
     one = make_client_key(client="one", merchant_id="m", idempotency_key="k")
     two = make_client_key(client="two", merchant_id="m", idempotency_key="k")
     assert one != two
+
+
+def test_a_partition_can_be_named_itself_and_no_merchant_is_taken_for_one():
+    assert [place_of(make_direct_key(n), 4) for n in range(4)] == [0, 1, 2, 3]
+    odd = make_partition_key("#03", "898110154110001")
+    assert place_of(odd, 4) == partition_of(odd, 4)

@@ -82,3 +82,9 @@ def test_no_answer_in_time_is_an_unknown_outcome_with_a_place_to_look() -> None:
         "money_state": "unknown",
         "status_url": "/v1/payments/1",
     }
+
+
+def test_a_command_that_nobody_answered_is_asked_again_under_its_key() -> None:
+    code, body = write_unanswered("")
+    assert code == 504
+    assert "same Idempotency-Key" in msgspec.json.decode(body)["detail"]
