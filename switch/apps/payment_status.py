@@ -14,14 +14,19 @@ from projections.queries.case_file import Subject, find_by_reference, load_case_
 from projections.queries.payments import list_last_payments
 from switch.adapters.http_api import FoundPayment, Unavailable
 from switch.adapters.http_page import PagePayment
-from switch.domain.declines import decline_of, issuer_code
 from switch.domain.identifiers import make_client_key
 from switch.domain.money import CURRENCY_NAMES, Money
 from switch.domain.payment.payment import Phase
-from switch.domain.payment.requests import APPROVED_CODES
 from switch.domain.reasons import Reason
-from switch.domain.transactions import MoneyState
-from switch.handlers.json_answers import PaymentResource
+from switch.domain.transactions import MoneyState, TransactionType
+from switch.handlers.json_answers import (
+    PAYMENTS_PATH,
+    REVERSED,
+    PaymentResource,
+    Told,
+    show_status,
+    tell,
+)
 
 POOL_COUNT_MAX: Final = 4
 CONNECT_TIMEOUT_S: Final = 2.0
@@ -32,19 +37,6 @@ _DATABASE_FAULTS: Final = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
 )
-# how a payment's phase reads to a partner; what is missing here is declined
-_SHOWN: Final = {
-    Phase.APPROVED.value: "approved",
-    Phase.ROUTED.value: "unknown",
-    Phase.REQUESTED.value: "unknown",
-    Phase.REPEATING.value: "unknown",
-    Phase.CASE.value: "unknown",
-    Phase.REVERSING.value: "declined",
-    Phase.REVERSED.value: "declined",
-    Phase.DECLINED.value: "declined",
-}
-_TAKEN_BACK: Final = frozenset({Phase.REVERSING.value, Phase.REVERSED.value})
-assert set(_SHOWN) == {phase.value for phase in Phase}
 
 
 class AuditStatus:
@@ -134,19 +126,17 @@ class AuditStatus:
 
 
 def make_found(row: PaymentRow) -> FoundPayment:
-    """Describe a payment as it stands now, in the words of the catalogue."""
-    status = _SHOWN[row.state]
-    if row.response_code in APPROVED_CODES and row.state in _TAKEN_BACK:
-        status = "reversed"  # it was approved, and its terminal took it back
-    is_explained = row.reason and row.reason != Reason.ISSUER_DECLINED.value
-    told = decline_of(Reason(row.reason)) if is_explained else issuer_code(row.response_code)
-    has_answer = bool(row.response_code)
+    """Describe a payment as it stands now, in a partner's words."""
+    status = show_status(Phase(row.state), row.response_code, row.reason)
+    told = _tell(row, status)
+    is_settled = row.money_state not in _UNSETTLED
     return FoundPayment(
         merchant_id=row.merchant_id,
         resource=PaymentResource(
             status=status,
             money_state=row.money_state,
             response_code=row.response_code,
+            transaction=row.kind,
             rrn=row.rrn,
             reason_code=row.reason,
             authorization_id=row.authorization_id,
@@ -154,15 +144,26 @@ def make_found(row: PaymentRow) -> FoundPayment:
             amount_minor=row.amount_minor,
             currency=row.currency,
             card=row.masked_pan,
-            actor=told.actor.value if has_answer else "",
-            retry=told.retry.value if has_answer else "",
-            message_zh=told.zh if has_answer else "",
-            message_en=told.en if has_answer else "",
-            next_action_zh=told.next_zh if has_answer else "",
-            next_action_en=told.next_en if has_answer else "",
-            status_url=f"/v1/payments/{row.rrn}" if status == "unknown" else "",
+            actor=told.actor if told else "",
+            retry=told.retry if told else "",
+            message_zh=told.message.zh if told else "",
+            message_en=told.message.en if told else "",
+            next_action_zh=told.next_action.zh if told else "",
+            next_action_en=told.next_action.en if told else "",
+            status_url="" if is_settled else f"{PAYMENTS_PATH}/{row.rrn}",
         ),
     )
+
+
+_UNSETTLED: Final = frozenset({MoneyState.UNKNOWN.value, MoneyState.RETURNING.value})
+
+
+def _tell(row: PaymentRow, status: str) -> Told | None:
+    """Put what was answered into words; None while nothing was."""
+    if not row.response_code:
+        return None
+    reason = Reason.ALREADY_REVERSED.value if status == REVERSED else row.reason
+    return tell(row.response_code, reason, TransactionType(row.kind), Phase(row.state))
 
 
 def _make_page_payment(row: PaymentRow) -> PagePayment:

@@ -348,10 +348,11 @@ def _describe(
     )
 
 
-def show_status(phase: Phase, response_code: str) -> str:
+def show_status(phase: Phase, response_code: str, reason: str) -> str:
     """Say how a transaction that is only looked up stands; what is unknown ends declined."""
-    if phase in {Phase.REVERSING, Phase.REVERSED} and response_code in APPROVED_CODES:
-        return REVERSED  # it was approved, and was taken back
+    was_taken_back = response_code in APPROVED_CODES or reason == Reason.ALREADY_REVERSED.value
+    if was_taken_back and phase in {Phase.REVERSING, Phase.REVERSED}:
+        return REVERSED
     return _SHOWN[phase]
 
 

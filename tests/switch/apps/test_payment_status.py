@@ -73,6 +73,36 @@ def test_an_approval_that_was_taken_back_is_reversed():
     assert found(state="reversed", money_state="returned").status == "reversed"
 
 
+def test_what_was_reversed_is_not_called_approved_in_words():
+    resource = found(state="reversed", money_state="returned")
+    assert resource.message_en.startswith("This payment was reversed")
+
+
+def test_a_refused_void_is_looked_up_with_the_money_still_debited():
+    resource = found(
+        kind="sale-void",
+        state="declined",
+        money_state="debited",
+        response_code="25",
+        reason="original-of-other-batch",
+    )
+    assert (resource.transaction, resource.status) == ("sale-void", "declined")
+    assert resource.money_state == "debited"
+    assert "Refund it instead" in resource.next_action_en
+
+
+def test_a_refund_that_is_repeated_is_unknown_with_its_money_on_the_way():
+    resource = found(
+        kind="refund",
+        state="repeating",
+        money_state="returning",
+        response_code="98",
+        reason="refund-unknown",
+    )
+    assert (resource.status, resource.money_state) == ("unknown", "returning")
+    assert resource.status_url == "/v1/payments/000000000042"
+
+
 async def test_without_a_database_it_says_so():
     status = AuditStatus(lambda: "")
     with pytest.raises(Unavailable, match="not up yet"):

@@ -226,15 +226,16 @@ def test_a_key_whose_first_request_runs_is_409():
 
 
 @pytest.mark.parametrize(
-    ("phase", "code", "word"),
+    ("phase", "code", "reason", "word"),
     [
-        (Phase.ROUTED, "", "unknown"),
-        (Phase.REVERSING, "98", "declined"),
-        (Phase.REVERSING, "00", "reversed"),
-        (Phase.REVERSED, "00", "reversed"),
-        (Phase.REPEATING, "98", "unknown"),
-        (Phase.CASE, "00", "unknown"),
+        (Phase.ROUTED, "", "", "unknown"),
+        (Phase.REVERSING, "98", "upstream-unknown", "declined"),
+        (Phase.REVERSING, "00", "", "reversed"),
+        (Phase.REVERSED, "00", "", "reversed"),
+        (Phase.REVERSED, "94", "already-reversed", "reversed"),
+        (Phase.REPEATING, "98", "refund-unknown", "unknown"),
+        (Phase.CASE, "00", "", "unknown"),
     ],
 )
-def test_what_is_looked_up_reads_as_it_stands(phase, code, word):
-    assert show_status(phase, code) == word
+def test_what_is_looked_up_reads_as_it_stands(phase, code, reason, word):
+    assert show_status(phase, code, reason) == word
