@@ -6,9 +6,10 @@ words are here.
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
 from switch.domain.declines import Decline, IssuerCode, Words, decline_of, issuer_code
 from switch.domain.payment.originals import Standing, standing_of
@@ -38,6 +39,10 @@ REVERSED: Final = "reversed"
 REVERSAL: Final = "reversal"  # the `transaction` of what /reverse answers
 PAYMENTS_PATH: Final = "/v1/payments"
 
+StatusWord = Annotated[
+    str, Meta(extra_json_schema={"enum": [APPROVED, DECLINED, UNKNOWN, REVERSED]})
+]
+MoneyWord = Annotated[str, Meta(extra_json_schema={"enum": [state.value for state in MoneyState]})]
 FindPayment = Callable[[str], Payment | None]
 
 
@@ -46,8 +51,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     rrn: str
     transaction: str
-    status: str
-    money_state: str
+    status: StatusWord
+    money_state: MoneyWord
     amount_minor: int
     currency: str
     at: str = ""  # when it was asked for, ISO 8601
@@ -61,8 +66,8 @@ class PaymentResource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     the payment that it changes, `changes` what others did to this one.
     """
 
-    status: str
-    money_state: str
+    status: StatusWord
+    money_state: MoneyWord
     response_code: str = ""
     transaction: str = ""
     rrn: str = ""

@@ -8,6 +8,7 @@ from switch.adapters.http_openapi import write_openapi
 from switch.adapters.http_orders import OPERATIONS, PATH
 from switch.domain.payment.requests import Answer
 from switch.domain.reasons import Reason
+from switch.domain.transactions import MoneyState
 from switch.gateway.refusals import write_problem, write_unanswered
 from switch.handlers.json_answers import write_payment
 
@@ -71,6 +72,12 @@ def test_the_problems_of_a_handler_are_documented(reason):
     answer = Answer(response_code="96", at=0, reason=reason.value, rrn="1")
     problem = msgspec.json.decode(write_payment(answer, None, lambda _rrn: None)[1])
     assert problem.keys() <= members_of("Problem")
+
+
+def test_the_words_for_status_and_money_are_listed():
+    members = write_openapi("1.0")["components"]["schemas"]["PaymentResource"]["properties"]
+    assert members["status"]["enum"] == ["approved", "declined", "unknown", "reversed"]
+    assert members["money_state"]["enum"] == [state.value for state in MoneyState]
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
