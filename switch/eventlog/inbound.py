@@ -33,6 +33,8 @@ class RequestReceived(
     has_mac: bool = False  # the MAC element was present
     has_chip: bool = False  # DE 55 was present
     has_secrets: bool = False  # track, PIN block or chip data were present
+    has_track: bool = False  # DE 35 or 36 was present
+    has_pin: bool = False  # DE 52 was present
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, tag="reply.v1", tag_field="type"):

@@ -1,5 +1,7 @@
 """The gateway's share of making a request durable: a new id, the card sealed, one log record."""
 
+from typing import Final
+
 from switch.codec import Message
 from switch.domain.card import Card
 from switch.domain.clock import Now
@@ -10,6 +12,9 @@ from switch.gateway.limits import GatewayLimits, ListenerProfile
 from switch.gateway.normalise import CardNumber, clear_fields, find_card_number
 from switch.gateway.operator_order import OperatorOrder
 from switch.security.keys import Keys
+
+_TRACK_NAMES: Final = frozenset({"track1", "track2", "track3"})
+_SECRET_NAMES: Final = _TRACK_NAMES | {"icc_data", "pin_block"}
 
 
 class Intake:

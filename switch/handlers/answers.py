@@ -1,5 +1,6 @@
 """From an answer in domain words to the reply for the one request that waits for it."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from switch.domain.clock import Now
@@ -20,6 +21,7 @@ from switch.handlers.translate import (
     is_reversal,
     processing_requirement,
 )
+from switch.handlers.translate_management import build_management_answer, is_management
 from switch.security.keys import Keys
 
 _MAC_NAME: Final = "mac"
@@ -49,13 +51,18 @@ class Answerer:
         now: Now,
         *,
         ends_wait_of: str = "",
+        additions: Mapping[str, str] | None = None,
     ) -> Reply:
-        """Build the reply that tells `answer` to the request that waits."""
+        """
+        Build the reply that tells `answer` to the request that waits.
+
+        `additions` are elements that only this answer to a terminal's own business has.
+        """
         received = waiter.received
         if received.channel == JSON_CHANNEL:
             return self._json(waiter, answer, payment)
         key_id, sealed = self._keys.minute_keys.seal(
-            now.wall_ms, self._encode_iso(waiter, answer), received.inbound_id + "/reply"
+            now.wall_ms, self._encode_iso(waiter, answer, additions), received.inbound_id + "/reply"
         )
         return Reply(
             gateway=received.gateway,
@@ -66,11 +73,17 @@ class Answerer:
             ends_wait_of=ends_wait_of,
         )
 
-    def _encode_iso(self, waiter: Waiter, answer: Answer) -> bytes:
+    def _encode_iso(
+        self, waiter: Waiter, answer: Answer, additions: Mapping[str, str] | None
+    ) -> bytes:
         """Encode the answer; it is MACed with the key that its request came with."""
         dialect = waiter.dialect
         assert dialect is not None
-        message = build_answer(waiter.decode(), answer, self._rules, self._institution_id)
+        asked, rules, institution_id = waiter.decode(), self._rules, self._institution_id
+        if is_management(waiter.received):
+            message = build_management_answer(asked, answer, rules, institution_id, additions or {})
+        else:
+            message = build_answer(asked, answer, rules, institution_id)
         if waiter.mac_key is None:
             return dialect.encode(message)
         message.fields[_MAC_NAME] = bytes(_MAC_BYTES)

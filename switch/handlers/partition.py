@@ -21,6 +21,7 @@ from switch.handlers.book import PartitionBook
 from switch.handlers.cases_side import CasesSide
 from switch.handlers.intake import Intake
 from switch.handlers.issuers_side import IssuersSide
+from switch.handlers.management import ManagementSide
 from switch.handlers.recorder import Recorder
 from switch.handlers.requests import RequestsSide
 from switch.handlers.settings import PartitionSettings
@@ -54,16 +55,27 @@ class Partition:
         self._waiting = WaitingRoom(answerer)
         self._issuers = IssuersSide(settings, book, self._recorder, self._waiting)
         self._cases = CasesSide(settings, book, self._recorder, self._issuers)
+        intake = Intake(keys, load_dialect, settings.rules.terminals)
+        self._management = ManagementSide(
+            index=index,
+            settings=settings,
+            book=book,
+            registry=registry,
+            intake=intake,
+            recorder=self._recorder,
+            waiting=self._waiting,
+        )
         self._requests = RequestsSide(
             index=index,
             settings=settings,
             book=book,
             registry=registry,
-            intake=Intake(keys, load_dialect),
+            intake=intake,
             recorder=self._recorder,
             waiting=self._waiting,
             issuers=self._issuers,
             cases=self._cases,
+            management=self._management,
         )
         self._note_due_boot_ms = 0
 
@@ -76,7 +88,9 @@ class Partition:
 
     def next_wake_ms(self) -> int:
         """Say at which boot time `on_time` is wanted next."""
-        due = min(self._note_due_boot_ms, self._cases.next_wake_ms())
+        due = min(
+            self._note_due_boot_ms, self._cases.next_wake_ms(), self._management.next_wake_ms()
+        )
         of_issuers = self._issuers.next_wake_ms()
         return due if of_issuers is None else min(due, of_issuers)
 
@@ -170,9 +184,10 @@ class Partition:
         self._issuers.not_sent(rrn, now)
 
     def on_time(self, now: Now) -> None:
-        """Do what is due: time-outs, reversals, cases, the note of a quiet partition's position."""
+        """Do what is due: time-outs, reversals, cases, batches, a quiet partition's position."""
         self._issuers.do_due(now)
         self._cases.do_due(now)
+        self._management.do_due(now)
         if self._note_due_boot_ms <= now.boot_ms:
             self._note_due_boot_ms = now.boot_ms + self._settings.position_note_ms
             self._recorder.note_position(now)

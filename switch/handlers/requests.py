@@ -20,6 +20,7 @@ from switch.domain.payment.requests import Answer, PaymentRequest
 from switch.domain.payment.reversals import decide_reversal
 from switch.domain.payment.routing import RoutingView
 from switch.domain.reasons import Reason
+from switch.domain.terminal.state import TerminalState
 from switch.domain.transactions import TRAITS
 from switch.eventlog.inbound import RequestReceived
 from switch.eventlog.journal import InboundParked
@@ -27,10 +28,12 @@ from switch.handlers.book import PartitionBook
 from switch.handlers.cases_side import OPERATOR_CHANNEL, CasesSide
 from switch.handlers.intake import Intake, Refused, Waiter
 from switch.handlers.issuers_side import IssuersSide
+from switch.handlers.management import ManagementSide
 from switch.handlers.recalls import Asked, Recalling, Recalls
 from switch.handlers.recorder import Recorder
 from switch.handlers.settings import PartitionSettings
 from switch.handlers.translate import JSON_CHANNEL, complete_request, is_reversal
+from switch.handlers.translate_management import is_management
 from switch.handlers.waiting import WaitingRoom
 
 
@@ -49,6 +52,7 @@ class RequestsSide:
         waiting: WaitingRoom,
         issuers: IssuersSide,
         cases: CasesSide,
+        management: ManagementSide,
     ) -> None:
         self._index = index
         self._settings = settings
@@ -59,6 +63,7 @@ class RequestsSide:
         self._waiting = waiting
         self._issuers = issuers
         self._cases = cases
+        self._management = management
         self._recalls = Recalls(index, book, recorder)
         self.registry_confirmed_boot_ms = 0
 
@@ -96,19 +101,19 @@ class RequestsSide:
         if received.channel == OPERATOR_CHANNEL:
             self._cases.take(offset, received, now)
             return
-        waiter = self._intake.unseal(received, self._registry)
+        waiter = self._intake.unseal(received)
         if waiter is None:
             # older than any terminal waits; a repeat comes with a key of its own minute
             stale = make_decline(Reason.REQUEST_STALE, at=now.wall_ms, detail="its key is gone")
             self._recorder.append((refused_event(received, stale, now),), now, offset)
             return
-        refused = self._intake.prove(waiter, self._registry)
-        if refused is not None:
-            self._refuse(offset, waiter, refused, now)
+        proven = self._intake.prove(waiter, self._registry, self._find_till(received), now.wall_ms)
+        if isinstance(proven, Refused):
+            self._refuse(offset, waiter, proven, now)
             return
-        if received.channel != JSON_CHANNEL and received.mti[1] not in "124":
-            refused = Refused(Reason.TXN_NOT_SUPPORTED, f"MTI {received.mti}")
-            self._refuse(offset, waiter, refused, now)
+        waiter = proven
+        if is_management(received):
+            self._management.take(offset, waiter, self._refuse, now)
             return
         request = self._intake.read(waiter)
         if not isinstance(request, Refused) and request.card is None:
@@ -119,6 +124,12 @@ class RequestsSide:
             self._take_reversal(offset, waiter, request, now)
         else:
             self._take_payment(offset, waiter, request, now)
+
+    def _find_till(self, received: RequestReceived) -> TerminalState | None:
+        fields = received.fields
+        return self._book.tills.find(
+            received.acquirer, fields.get("merchant_id", ""), fields.get("terminal_id", "")
+        )
 
     def _recall_card(self, request: PaymentRequest, token: str) -> PaymentRequest | Refused:
         """Find the card that a partner names by its token; a terminal's 0400 may name none."""
@@ -211,6 +222,8 @@ class RequestsSide:
     ) -> None:
         """Decide a new payment; whatever is decided, its key is taken from here on."""
         age_ms = now.boot_ms - self.registry_confirmed_boot_ms
+        till = self._book.find_till(request)
+        pin = self._intake.translate_pin(waiter, request, self._registry, till)
         fact = PaymentRequested(
             rrn=make_rrn(self._index, self._recorder.next_offset),
             request=request,
@@ -218,10 +231,13 @@ class RequestsSide:
             links_up=self._issuers.links_up,
             registry_confirmed=age_ms <= self._settings.registry_age_max_ms,
             recalled=recalled,
+            pin_fault=pin.fault,
         )
         decisions = decide_payment(fact, self._book, self._registry, self._settings.rules)
         if isinstance(decisions[-1], PaymentRouted):
-            secrets = self._intake.upstream_secrets(waiter)  # may raise: before anything is written
+            secrets = self._intake.upstream_secrets(
+                waiter, pin
+            )  # may raise: before anything is written
             self._waiting.join(fact.rrn, waiter)
             effects = self._recorder.append((fact, *decisions), now, offset)
             effects.debit_rrn = fact.rrn

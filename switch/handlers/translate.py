@@ -95,11 +95,13 @@ def read_request(
     dialect: Dialect | None,
     fingerprints: Fingerprints,
     chip_counter: str,
+    key_version: int = 0,
 ) -> PaymentRequest:
     """
     Read an inbound message as a payment request or a reversal.
 
-    `chip_counter` is tag 9F36 of DE 55 (hex), empty without a chip.
+    `chip_counter` is tag 9F36 of DE 55 (hex), empty without a chip; `key_version` names the working
+    keys that its MAC was proven with.
 
     Raises:
         NotUnderstood: a mandatory element is missing or cannot be used.
@@ -149,6 +151,7 @@ def read_request(
         original=original,
         partial_approval_accepted=parts.get("partial_approval", "") == "1",
         transaction_code=parts.get("transaction_code", ""),
+        key_version=key_version,
     )
 
 
@@ -360,11 +363,11 @@ def build_answer(
     if answer.balance:
         fields["additional_amounts"] = answer.balance
     if request.mti[1] != "4":
-        fields["private_63"] = _remark(answer)
+        fields["private_63"] = write_remark(answer)
     return Message(mti=response_mti(request.mti), fields=fields)
 
 
-def _remark(answer: Answer) -> str:
+def write_remark(answer: Answer) -> str:
     """DE 63: card organisation and, for a refusal, the exact reason for the receipt."""
     if not answer.reason:
         return _CARD_ORGANISATION

@@ -1,5 +1,6 @@
 """Who waits for which payment, and how they are told."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from switch.domain.clock import Now
@@ -42,15 +43,20 @@ class WaitingRoom:
         now: Now,
         *,
         ends_wait_of: str = "",
+        additions: Mapping[str, str] | None = None,
     ) -> Reply | None:
         """
         Build the reply for one who waits; None if it cannot be built.
+
+        `additions` are elements that only this answer has (keys, totals).
 
         What was decided stands even if nobody can be told: the fault is counted, and the repeat
         asks again.
         """
         try:
-            return self._answerer.reply(waiter, answer, payment, now, ends_wait_of=ends_wait_of)
+            return self._answerer.reply(
+                waiter, answer, payment, now, ends_wait_of=ends_wait_of, additions=additions
+            )
         except Exception:  # noqa: BLE001 - an answer that cannot be built must not stop the partition
             self.fault_count += 1
             return None

@@ -97,6 +97,8 @@ def _route(
         if way.issuer is None or way.route is None or not may_stand_in(request, way.issuer):
             return _decline(fact, way.reason, way.detail)
         way = Chosen(way.issuer, way.route)
+    if fact.pin_fault:
+        return _decline(fact, Reason.PIN_UNUSABLE, fact.pin_fault)
     stan = memory.next_upstream_stan()
     if not stan:
         return _decline(fact, Reason.ISSUER_DOWN, TOO_MANY_OPEN)

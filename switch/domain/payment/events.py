@@ -28,6 +28,7 @@ class PaymentRequested(Event, frozen=True, kw_only=True, tag="payment-requested.
     Fact: a new payment was asked for; `links_up` names the issuer links then in service.
 
     `recalled` is the original that it quotes, where that had to be read back from the journal.
+    `pin_fault` says why its PIN block cannot be given to the issuer, empty if it can or has none.
     """
 
     rrn: str
@@ -36,6 +37,7 @@ class PaymentRequested(Event, frozen=True, kw_only=True, tag="payment-requested.
     links_up: tuple[str, ...] = ()
     registry_confirmed: bool = True
     recalled: Payment | None = None
+    pin_fault: str = ""
 
 
 class PaymentRouted(Event, frozen=True, kw_only=True, tag="payment-routed.v1"):
