@@ -101,6 +101,33 @@ def test_a_body_that_is_no_order_is_explained_and_shows_no_card(stand, body):
 
 
 @pytest.mark.usefixtures("bystander")
+@pytest.mark.parametrize("name", ["void", "refunds", "capture", "reverse"])
+@pytest.mark.parametrize(
+    ("rrn", "body", "statuses"),
+    [
+        ("000000000001", "{", {400}),
+        ("000000000001", "[]", {400}),
+        ("000000000001", '{"amount_minor":1}', {400}),
+        ("000000000001", '{"amount_minor":-1,"currency":"CNY"}', {400}),
+        ("000000000001", '{"amount_minor":1,"currency":"XYZ"}', {400}),
+        ("000000000001", order(), {400}),
+        ("1", f'{{"merchant_id":"{MERCHANT}","amount_minor":1,"currency":"CNY"}}', {404}),
+        ("..%2F..%2Fetc", "{}", {404}),
+        (
+            "999999999999",
+            f'{{"merchant_id":"{MERCHANT}","amount_minor":1,"currency":"CNY"}}',
+            {404},
+        ),
+    ],
+)
+def test_a_change_of_nothing_is_explained_and_changes_nothing(stand, name, rrn, body, statuses):
+    headers = {"Authorization": f"Bearer {API_KEY}", "Idempotency-Key": f"bad-{name}-{rrn}"}
+    status, problem = stand.ask_http("POST", f"/v1/payments/{rrn}/{name}", body, headers)
+    assert status in statuses, problem
+    assert "6200000000000005" not in json.dumps(problem)
+
+
+@pytest.mark.usefixtures("bystander")
 @pytest.mark.parametrize("key", [None, "", "with space", "x" * 129, "caf\xe9"])
 def test_a_missing_or_unfit_key_is_explained(stand, key):
     headers = {"Authorization": f"Bearer {API_KEY}"}
