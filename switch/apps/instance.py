@@ -23,6 +23,7 @@ from switch.apps.payment_status import AuditStatus
 from switch.apps.registrar import RegistrarRole
 from switch.apps.registry_follower import RegistryFollower
 from switch.apps.settings import Settings
+from switch.domain.cases.rules import CaseRules
 from switch.domain.payment.rules import DecisionRules
 from switch.domain.registry.entities import Terminal
 from switch.eventlog.port import EventLog
@@ -54,6 +55,10 @@ def make_partition_settings(settings: Settings, partition_count: int) -> Partiti
             cut_over_minutes=handler.cut_over_minutes,
             tombstone_ms=handler.tombstone_ms,
             reversal_answers_bad_count_max=handler.reversal_answers_bad_count_max,
+            cases=CaseRules(
+                open_after_ms=settings.cases.open_after_ms,
+                second_person_over_minor=settings.cases.second_person_over_minor,
+            ),
         ),
         lanes=LaneSettings(
             first_repeat_ms=handler.reversal_first_repeat_ms,

@@ -300,6 +300,27 @@ class HandlerSettings(Section, frozen=True, kw_only=True):
     ] = 5_000
 
 
+class CaseSettings(Section, frozen=True, kw_only=True):
+    """When a person must look, and how many of them."""
+
+    open_after_ms: Annotated[
+        int,
+        _meta(
+            "An issuer that has not answered a reversal, an advice or a refund for this long is a"
+            " case; it closes by itself when the answer comes.",
+            ge=100,
+        ),
+    ] = 600_000
+    second_person_over_minor: Annotated[
+        int,
+        _meta(
+            "A case of more than this (minor units of its currency: 1,000.00 yuan) is resolved by"
+            " two named operators.",
+            ge=0,
+        ),
+    ] = 100_000
+
+
 class RegistrySettings(Section, frozen=True, kw_only=True):
     """How closely every role follows the registry log."""
 
@@ -418,6 +439,7 @@ class Settings(Section, frozen=True, kw_only=True):
     http: HttpSettings = HttpSettings()
     issuer_link: IssuerLinkSettings = IssuerLinkSettings()
     handler: HandlerSettings = HandlerSettings()
+    cases: CaseSettings = CaseSettings()
     registry: RegistrySettings = RegistrySettings()
     log: LogSettings = LogSettings()
     security: SecuritySettings = SecuritySettings()
@@ -439,4 +461,5 @@ DEMO_OVERRIDES: Final[dict[str, object]] = {
     "times.issuer_timeout_ms": 3_000,
     "times.issuer_delay_max_ms": 6_000,
     "handler.reversal_repeat_max_ms": 5_000,
+    "cases.open_after_ms": 20_000,
 }

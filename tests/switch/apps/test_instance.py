@@ -45,6 +45,9 @@ def test_a_partition_is_set_up_as_the_settings_say():
     assert partition.send_window_ms == settings.times.send_window_ms
     assert partition.lanes.issuer_delay_max_ms == settings.times.issuer_delay_max_ms
     assert partition.rules.tombstone_ms == settings.handler.tombstone_ms
+    assert partition.rules.cases.open_after_ms == settings.cases.open_after_ms
+    over_minor = settings.cases.second_person_over_minor
+    assert partition.rules.cases.second_person_over_minor == over_minor
 
 
 def make_instance(folder, keys):
