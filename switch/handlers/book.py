@@ -19,7 +19,8 @@ from switch.domain.payment.payment import Payment, Phase
 from switch.domain.payment.requests import Answer, PaymentRequest
 from switch.domain.payment.rules import DecisionRules
 from switch.domain.payment.state import FOLDS, open_payment
-from switch.domain.terminal.events import BatchClosed, TerminalAsked, TerminalEvent
+from switch.domain.reasons import Reason
+from switch.domain.terminal.events import BatchClosed, BatchCutOff, TerminalAsked, TerminalEvent
 from switch.domain.terminal.requests import BatchTotals
 from switch.domain.terminal.state import ClosedBatch, TerminalState
 from switch.eventlog.journal import JournalEvent, JournalRecord
@@ -33,6 +34,7 @@ from switch.handlers.upstream_stans import UpstreamStans
 _ROUTING_EVENTS: Final = (PaymentRouted, AdviceAccepted)
 _WITHOUT_OUTCOME: Final = frozenset({Phase.ROUTED, Phase.REPEATING})
 _RELEASING_EVENTS: Final = (PaymentDeclined, PaymentReversed)
+_OTHER_BATCH: Final = Reason.BATCH_MISMATCH.value
 
 
 class PartitionBook(Folded):
@@ -210,6 +212,10 @@ class PartitionBook(Folded):
             rrns = self._shelf.rrns_of_batch(till, event.batch)
             self._shelf.close_batch(till, event.batch, at)
         self.tills.apply(event, asked, rrns)
+        if isinstance(event, BatchCutOff):
+            till = (event.acquirer, event.merchant_id, event.terminal_id)
+            if not self.tills.is_open(till, event.batch):
+                self._shelf.close_batch(till, event.batch, at)  # its terminal has left it behind
 
     def _set_tombstone(self, event: TombstoneSet, at: int) -> None:
         """Remember it, and forget those that are over (the oldest come first)."""
@@ -249,6 +255,8 @@ class PartitionBook(Folded):
                 self._shelf.note_debit(after)
         elif isinstance(event, _RELEASING_EVENTS) and before.upstream_stan:
             self._totals.add(before, -1)
+        elif isinstance(event, PaymentDeclined) and event.answer.reason == _OTHER_BATCH:
+            self._shelf.set_aside(after)
         self._note_open(before, after)
         self.tills.note_change(before, after, at)
         self.cases.note_change(before, after, at)

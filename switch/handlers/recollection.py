@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from switch.domain.payment.events import PaymentRequested
 from switch.domain.payment.payment import Payment, Phase
 from switch.domain.payment.state import FOLDS, open_payment
@@ -49,5 +51,5 @@ class Recollection:
         if folded is None or folded.phase in {Phase.REQUESTED, Phase.ROUTED, Phase.REPEATING}:
             return False
         if folded.phase is Phase.APPROVED:
-            self.payment = folded
+            self.payment = replace(folded, advice_open=False)  # else it would be remembered
         return True

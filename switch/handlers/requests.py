@@ -185,14 +185,22 @@ class RequestsSide:
                 self._refuse(offset, waiter, refused, now)
 
     def recalled(self, rrn: str, payment: Payment | None, fault: str, now: Now) -> None:
-        """Go on with the requests that waited for an original to be read from the journal."""
+        """
+        Go on with the requests that waited for an original to be read from the journal.
+
+        As in `take`, one whose decision raises is parked as a case.
+        """
         for offset, waiter, request in self._recalls.take(rrn):
             mark = self._recorder.begin_inbound_again(offset)
-            if fault:
-                refused = Refused(Reason.ORIGINAL_UNREADABLE, fault)
-                self._refuse(offset, waiter, refused, now)
-            else:
-                self._take_recalled(offset, waiter, request, payment, now)
+            try:
+                if fault:
+                    refused = Refused(Reason.ORIGINAL_UNREADABLE, fault)
+                    self._refuse(offset, waiter, refused, now)
+                else:
+                    self._take_recalled(offset, waiter, request, payment, now)
+            except Exception as error:  # noqa: BLE001 - parked with its kind, never with its content
+                inbound_id = waiter.received.inbound_id
+                self._append_parked(offset, inbound_id, type(error).__name__, now)
             self._recorder.end_inbound(offset, mark)
 
     def _take_recalled(

@@ -208,6 +208,17 @@ class Shelf(Folded):
         rrns = self._batches.get((*_terminal_of(request), request.batch))
         return BatchSize(len(rrns), self._payments[rrns[0]].opened_at) if rrns else None
 
+    def set_aside(self, payment: Payment) -> None:
+        """Take a payment that was refused for its batch out of it: nobody may ever close that."""
+        request = payment.request
+        place = (*_terminal_of(request), request.batch)
+        rrns = self._batches.get(place)
+        if rrns and rrns[-1] == payment.rrn:
+            rrns.pop()
+            if not rrns:
+                del self._batches[place]
+            self._remind(payment)
+
     def close_batch(self, terminal: Terminal, batch: str, at: int) -> None:
         """Let the payments of a closed batch be forgotten in their time."""
         rrns = self._batches.pop((*terminal, batch), None)

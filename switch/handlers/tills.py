@@ -93,6 +93,10 @@ class Tills(Folded):
         found = self._open.get((till, batch))
         return found.totals if found else BatchTotals()
 
+    def is_open(self, till: Till, batch: str) -> bool:
+        """Say whether something counts, or may yet, in a batch that nobody has closed."""
+        return (till, batch) in self._open
+
     def find_closed(self, till: Till, batch: str) -> ClosedBatch | None:
         """Return a batch that its terminal has closed, while it is remembered."""
         return self._closed.get((till, batch))
