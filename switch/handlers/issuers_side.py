@@ -246,11 +246,11 @@ class IssuersSide:
                 attempt=attempt,
                 at=at,
                 transmission_time=format_transmission_time(at),
-                next_at=at + repeat_delay_ms(attempt, self._settings.lanes),
+                next_at=at + repeat_delay_ms(rrn, attempt, self._settings.lanes),
             )
         else:
             attempt = payment.repeat_attempt_count + 1
-            next_at = at + repeat_delay_ms(attempt, self._settings.lanes)
+            next_at = at + repeat_delay_ms(rrn, attempt, self._settings.lanes)
             event = RepeatAttempted(rrn=rrn, attempt=attempt, at=at, next_at=next_at)
         self._attempting.add(rrn)
         self._recorder.append((event,), now).attempt_rrn = rrn

@@ -1,6 +1,7 @@
-"""Store-and-forward of reversals: one lane an issuer link, repeated with growing delay."""
+"""Store-and-forward: one lane an issuer link, each entry repeated with growing delay."""
 
 import heapq
+import zlib
 from collections.abc import Iterator
 from typing import Final
 
@@ -10,26 +11,32 @@ _BACK_OFF_DOUBLINGS_MAX: Final = 16
 
 
 class LaneSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How often and how many reversals are sent; the unit is the last word."""
+    """How often, and how many at a time, is repeated; the unit is the last word."""
 
     first_repeat_ms: int = 2_000
     repeat_max_ms: int = 300_000
-    in_flight_count_max: int = 64  # reversals of one link that wait for their answer
+    in_flight_count_max: int = 64  # of one link that wait for their answer
     issuer_delay_max_ms: int = 60_000  # after that a debit still on its way has arrived or died
 
 
-def repeat_delay_ms(attempt: int, settings: LaneSettings) -> int:
-    """Give the wait after the `attempt`-th sending: doubled each time, capped."""
+def repeat_delay_ms(rrn: str, attempt: int, settings: LaneSettings) -> int:
+    """
+    Give the wait after the `attempt`-th sending: doubled each time, capped, and jittered.
+
+    Up to a quarter less, by RRN and attempt: what failed together is not repeated together, and
+    yet the same wherever it is computed.
+    """
     doublings = min(attempt - 1, _BACK_OFF_DOUBLINGS_MAX)
-    return min(settings.first_repeat_ms << doublings, settings.repeat_max_ms)
+    delay_ms = min(settings.first_repeat_ms << doublings, settings.repeat_max_ms)
+    return delay_ms - zlib.crc32(f"{rrn} {attempt}".encode()) % (delay_ms // 4 + 1)
 
 
 class ForwardingLane:
     """
-    The reversals of one link that are due, waiting for an answer, or waiting for their turn.
+    What is due on one link, waits for an answer, or waits for its turn.
 
-    Every entry is an RRN; the payments themselves are in the partition's book. A reversal is in
-    the lane once, however often it is asked for.
+    Reversals, advices and repeated refunds. Every entry is an RRN; the payments themselves are in
+    the partition's book. A payment is in the lane once, however often that is asked for.
     """
 
     def __init__(self, settings: LaneSettings) -> None:
@@ -71,7 +78,7 @@ class ForwardingLane:
     def sent(self, rrn: str, attempt: int, now_boot_ms: int) -> None:
         """Note that the attempt is on its way: without an answer it is repeated."""
         if rrn in self._in_flight:
-            self._in_flight[rrn] = now_boot_ms + repeat_delay_ms(attempt, self._settings)
+            self._in_flight[rrn] = now_boot_ms + repeat_delay_ms(rrn, attempt, self._settings)
 
     def remove(self, rrn: str) -> None:
         """Forget a reversal: answered for good, or a case."""

@@ -7,12 +7,32 @@ SETTINGS = LaneSettings(
 )
 
 
+RRNS = [f"01{number:010d}" for number in range(200)]
+
+
 @pytest.mark.parametrize(
     ("attempt", "delay_ms"),
     [(1, 1_000), (2, 2_000), (3, 4_000), (4, 8_000), (5, 8_000), (99, 8_000)],
 )
-def test_the_wait_doubles_up_to_its_cap(attempt, delay_ms):
-    assert repeat_delay_ms(attempt, SETTINGS) == delay_ms
+def test_the_wait_doubles_up_to_its_cap_and_is_spread_over_its_last_quarter(attempt, delay_ms):
+    delays = [repeat_delay_ms(rrn, attempt, SETTINGS) for rrn in RRNS]
+    assert delay_ms * 3 // 4 <= min(delays) < delay_ms * 4 // 5
+    assert delay_ms * 19 // 20 < max(delays) <= delay_ms
+    assert len(set(delays)) > 100
+
+
+def test_each_wait_is_longer_than_the_one_before_until_the_cap():
+    for rrn in RRNS:
+        first, second, third = (repeat_delay_ms(rrn, n, SETTINGS) for n in (1, 2, 3))
+        assert first < second < third
+
+
+def test_the_wait_is_the_same_wherever_it_is_computed():
+    assert len({repeat_delay_ms("010000000007", 3, SETTINGS) for _ in range(5)}) == 1
+
+
+def test_the_shortest_delays_have_no_jitter_to_speak_of():
+    assert repeat_delay_ms("a", 1, LaneSettings(first_repeat_ms=1)) == 1
 
 
 def test_a_reversal_is_taken_once_when_due():
@@ -37,9 +57,10 @@ def test_without_an_answer_it_comes_back_after_its_delay():
     lane.put("a", 0)
     assert list(lane.take_due(0)) == ["a"]
     lane.sent("a", 1, 0)
-    assert lane.next_due() == 1_000
-    assert list(lane.take_due(999)) == []
-    assert list(lane.take_due(1_000)) == ["a"]
+    due = repeat_delay_ms("a", 1, SETTINGS)
+    assert lane.next_due() == due
+    assert list(lane.take_due(due - 1)) == []
+    assert list(lane.take_due(due)) == ["a"]
 
 
 def test_no_more_are_under_way_than_the_bound_allows():
