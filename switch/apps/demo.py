@@ -11,7 +11,7 @@ DEMO_TERMINAL_ID: Final = "00000001"
 
 
 class DemoTerminal(msgspec.Struct, frozen=True, kw_only=True):
-    """A terminal as it leaves the shop; `mak` is its MAC key in clear, empty if it has none."""
+    """A terminal as it leaves the shop; its keys are in clear, empty where it has none."""
 
     acquirer: str
     terminal_id: str
@@ -20,6 +20,11 @@ class DemoTerminal(msgspec.Struct, frozen=True, kw_only=True):
     batch: str
     mac_algorithm: str
     mak: bytes
+    key_scheme: str = "003"
+    tmk: bytes = b""
+    pik: bytes = b""
+    pin_format: str = "iso-0"
+    serial_number: str = ""
 
     def __repr__(self) -> str:
         """Hide the key."""
@@ -87,6 +92,11 @@ def _read_terminal(table: dict[str, Any]) -> DemoTerminal:
         batch=table.get("batch", ""),
         mac_algorithm=table.get("mac_algorithm", "unionpay-ecb"),
         mak=bytes.fromhex(table.get("mak", "")),
+        key_scheme=table.get("key_scheme", "003"),
+        tmk=bytes.fromhex(table.get("tmk", "")),
+        pik=bytes.fromhex(table.get("pik", "")),
+        pin_format=table.get("pin_format", "iso-0"),
+        serial_number=table.get("serial_number", ""),
     )
 
 

@@ -13,26 +13,19 @@ from switch.terminal.orders import Original, PaymentOrder
 SIDE_COUNT_MAX: Final = 999  # DE 48 counts a side of the batch in three digits
 HISTORY_COUNT_MAX: Final = 500  # payments of closed batches, for refunds; the oldest go first
 UPLOAD_ITEM_COUNT_MAX: Final = 8  # an upload list holds no more
-ADJUSTING: Final = frozenset({Operation.ADJUSTMENT, Operation.TIP})
 _VOIDS: Final = frozenset(
     {Operation.VOID, Operation.PRE_AUTHORIZATION_VOID, Operation.COMPLETION_VOID}
 )
 
 
 class KeptPayment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """
-    An approved payment, as far as the batch and later messages need it; holds the card.
-
-    `amount_minor` is DE 4 as it was approved; `added_minor` what it adds to the batch's totals,
-    which is less where DE 4 is a new total for an earlier payment.
-    """
+    """An approved payment, as far as the batch and later messages need it; holds the card."""
 
     operation: Operation
     mti: str
     batch: str
     stan: str
     amount_minor: int
-    added_minor: int
     currency: str
     pan: str
     expiration_date: str = ""
@@ -82,33 +75,17 @@ def list_counted(payments: Iterable[KeptPayment], batch: str) -> Iterator[KeptPa
 
 
 def add_up(payments: Iterable[KeptPayment], batch: str) -> BatchTotals:
-    """Add up a batch: a voided sale stays on the debit side, its void is on the other."""
+    """
+    Add up a batch: a voided sale stays on the debit side, its void is on the other.
+
+    Each counts with DE 4 of its message, also an adjustment, whose DE 4 is a new total.
+    """
     sums = {Side.DEBIT: [0, 0], Side.CREDIT: [0, 0]}
     for payment in list_counted(payments, batch):
         side = sums[PAYMENT_ROWS[payment.operation].side]
-        side[0] += payment.added_minor
+        side[0] += payment.amount_minor
         side[1] += 1
     return BatchTotals(*sums[Side.DEBIT], *sums[Side.CREDIT])
-
-
-def find_added(
-    payments: Iterable[KeptPayment], operation: Operation, original_rrn: str, amount_minor: int
-) -> int:
-    """
-    Find what an approved amount adds to the batch's totals.
-
-    DE 4 of an adjustment is the new total of the payment that it concerns: it adds what is beyond
-    that payment and the adjustments before it, and never takes anything off.
-    """
-    if operation not in ADJUSTING:
-        return amount_minor
-    known_minor = sum(
-        payment.added_minor
-        for payment in payments
-        if payment.rrn == original_rrn
-        or (payment.operation in ADJUSTING and payment.original_rrn == original_rrn)
-    )
-    return max(amount_minor - known_minor, 0)
 
 
 def is_full(payments: Sequence[KeptPayment], batch: str) -> bool:
@@ -126,7 +103,7 @@ def page_upload(payments: Iterable[KeptPayment], batch: str) -> list[list[dict[s
             "card_kind": "00",
             "item_stan": payment.stan,
             "item_pan": payment.pan,
-            "item_amount": str(payment.added_minor),
+            "item_amount": str(payment.amount_minor),
         }
         for payment in list_counted(payments, batch)
     ]

@@ -1,6 +1,5 @@
 """How an operation ended: what is told about it, and what is kept of it."""
 
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -8,7 +7,7 @@ import msgspec
 from switch.domain.card import mask_pan
 from switch.domain.clock import Now
 from switch.domain.transactions import Side
-from switch.terminal.batch import KeptPayment, find_added
+from switch.terminal.batch import KeptPayment
 from switch.terminal.messages import AnswerRead, read_balances
 from switch.terminal.operations import PAYMENT_ROWS, Operation
 from switch.terminal.orders import PaymentOrder
@@ -102,9 +101,7 @@ def _find_subject(end: End, state: PosState) -> _Subject:
     )
 
 
-def read_approval(
-    payment: SentPayment, answer: AnswerRead, now: Now, known: Sequence[KeptPayment]
-) -> KeptPayment | None:
+def read_approval(payment: SentPayment, answer: AnswerRead, now: Now) -> KeptPayment | None:
     """Say what is kept of an approved payment; None if neither totals nor messages need it."""
     operation, fields = payment.operation, payment.fields
     if PAYMENT_ROWS[operation].side is Side.NEITHER and operation not in _KEPT_BESIDES:
@@ -118,7 +115,6 @@ def read_approval(
         batch=payment.batch,
         stan=fields["stan"],
         amount_minor=approved_minor,
-        added_minor=find_added(known, operation, payment.original_rrn, approved_minor),
         currency=fields["currency"],
         pan=fields["pan"],
         expiration_date=fields.get("expiration_date", ""),

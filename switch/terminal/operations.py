@@ -134,6 +134,7 @@ PAYMENT_ROWS: Final = {
         _NEITHER,
         _DATED,
         _SALES | _AUTHORIZATIONS | _COMPLETIONS,
+        has_amount=False,
         needs_code=True,
         network_code="951",
     ),

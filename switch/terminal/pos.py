@@ -323,7 +323,7 @@ class Pos:
             msgspec.structs.replace(payment, owed_reason="", owes_repeat=False, binary=binary)
         )
         if kind is OutcomeKind.APPROVED:
-            kept = read_approval(payment, answer, now, self.state.payments)
+            kept = read_approval(payment, answer, now)
             if kept is not None:
                 self.state.keep_payment(kept)
         if self._is_clearing:

@@ -17,7 +17,7 @@ from switch.domain.money import CURRENCY_EXPONENTS, CURRENCY_NAMES, format_minor
 from switch.domain.reasons import Reason
 from switch.domain.transactions import MoneyState
 from switch.terminal.batch import BatchTotals
-from switch.terminal.operations import Operation
+from switch.terminal.operations import PAYMENT_ROWS, Operation
 from switch.terminal.outcome import OutcomeKind, PosOutcome
 from switch.terminal.receipt_words import (
     APPROVED,
@@ -121,7 +121,7 @@ def render_receipt(outcome: PosOutcome) -> str:
         ("时间 Time", local.strftime("%Y-%m-%d %H:%M:%S +08:00")),
         ("交易 Operation", f"{operation.zh} / {operation.en}"),
         ("卡号 Card", outcome.masked_pan),
-        ("金额 Amount", _show_amount(outcome.amount_minor, outcome.currency)),
+        ("金额 Amount", _show_asked_amount(outcome)),
         ("参考号 RRN", outcome.rrn),
         ("原参考号 Original", outcome.original_rrn),
         ("授权码 Approval", outcome.authorization_id),
@@ -143,6 +143,13 @@ def render_receipt(outcome: PosOutcome) -> str:
     if not outcome.is_proven:
         rows.append(("注意 Note", _show_words(_UNPROVEN)))
     return "\n".join(f"{_pad(label)}{value}" for label, value in rows if value)
+
+
+def _show_asked_amount(outcome: PosOutcome) -> str:
+    row = PAYMENT_ROWS.get(outcome.about or outcome.operation)
+    if row is not None and not row.has_amount:
+        return ""
+    return _show_amount(outcome.amount_minor, outcome.currency)
 
 
 def _show_money(outcome: PosOutcome, explanation: Explanation) -> str:

@@ -194,12 +194,16 @@ def _approve(
 
 
 _RECORDED: Final = _approve("已登记,将送发卡方", "Recorded; its issuer is told", MoneyState.DEBITED)
-_VOIDED: Final = _approve("已撤销", "Voided", MoneyState.RETURNED)
 _REFUNDED: Final = _approve("退货成功", "Refunded", MoneyState.RETURNING)
 # what an approval means, where it does not mean that the goods may be handed over
 APPROVED_BY_OPERATION: Final = {
-    Operation.VOID: _VOIDED,
-    Operation.COMPLETION_VOID: _VOIDED,
+    Operation.VOID: _approve("已撤销", "Voided", MoneyState.RETURNED),
+    Operation.COMPLETION_VOID: _approve(
+        "预授权完成已撤销",
+        "The completion is void",
+        MoneyState.RETURNED,
+        money=Words(zh="扣款已退回,预授权仍有效", en="Returned; the amount is held again"),
+    ),
     Operation.REFUND: _REFUNDED,
     Operation.E_CASH_REFUND: _REFUNDED,
     Operation.PRE_AUTHORIZATION: _approve(

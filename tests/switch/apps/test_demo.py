@@ -37,6 +37,9 @@ terminal_id = "00000001"
 profile = "unionpay-pos"
 merchant_id = "898110154110001"
 mak = "1C1C1C1C1C1C1C1C"
+tmk = "0123456789ABCDEFFEDCBA9876543210"
+key_scheme = "004"
+serial_number = "SN-1"
 batch = "000001"
 [[clients]]
 client_id = "sealed"
@@ -58,6 +61,8 @@ def test_the_well_known_terminal_comes_first_with_its_key():
     first = read_demo_world(WORLD).find_terminal(None, None)
     assert (first.terminal_id, first.batch) == (DEMO_TERMINAL_ID, "000001")
     assert first.mak == bytes.fromhex("1C1C1C1C1C1C1C1C")
+    assert first.tmk == bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
+    assert (first.key_scheme, first.pin_format, first.serial_number) == ("004", "iso-0", "SN-1")
     assert "1c" not in repr(first).lower().replace("00000001", "")
 
 

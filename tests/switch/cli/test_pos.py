@@ -28,14 +28,16 @@ def data_dir(tmp_path_factory):
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | FREE_PORTS
     ) as process:
-        deadline = time.monotonic() + DEADLINE_S
-        while read_addresses(folder) is None:
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        yield folder
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(DEADLINE_S) == 0
+        try:
+            deadline = time.monotonic() + DEADLINE_S
+            while read_addresses(folder) is None:
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            yield folder
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(DEADLINE_S) == 0
 
 
 def run_pos(data_dir, *arguments):

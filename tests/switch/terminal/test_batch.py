@@ -13,7 +13,6 @@ from switch.terminal.batch import (
     BatchTotals,
     KeptPayment,
     add_up,
-    find_added,
     find_original,
     is_full,
     order_on,
@@ -42,7 +41,7 @@ def kept(operation: Operation = Operation.SALE, stan: int = 1, **changes: Any) -
         "date": "1115",
         **changes,
     }
-    return KeptPayment(**({"added_minor": fields["amount_minor"]} | fields))
+    return KeptPayment(**fields)
 
 
 def test_the_book_hides_the_card() -> None:
@@ -165,15 +164,9 @@ def test_each_operation_finds_only_what_it_may_concern(
     assert found.operation is original
 
 
-def test_an_adjustment_adds_what_is_beyond_the_payment_and_the_adjustments_before_it() -> None:
-    sale = kept(stan=1, amount_minor=100)
-    tip = kept(Operation.TIP, 2, amount_minor=120, added_minor=20, original_rrn=sale.rrn)
-    for operation in (Operation.ADJUSTMENT, Operation.TIP):
-        assert find_added([sale], operation, sale.rrn, 120) == 20
-        assert find_added([sale, tip], operation, sale.rrn, 150) == 30
-        assert find_added([sale, tip], operation, sale.rrn, 110) == 0
-    assert find_added([sale], Operation.REFUND, sale.rrn, 120) == 120
-    assert add_up([sale, tip], "000001") == BatchTotals(120, 2)
+def test_an_adjustment_counts_with_the_new_total_that_it_states() -> None:
+    payments = [kept(stan=1, amount_minor=100), kept(Operation.TIP, 2, amount_minor=120)]
+    assert add_up(payments, "000001") == BatchTotals(220, 2)
 
 
 def test_an_order_on_a_payment_takes_its_card_and_amount_and_quotes_it() -> None:

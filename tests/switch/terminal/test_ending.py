@@ -51,9 +51,9 @@ def test_what_moves_no_money_is_not_kept(line: Any, operation: Operation) -> Non
     frame = line.sale()
     answer = PosVoice(line.state).read_answer(line.answer(frame)[2:])
     last = line.state.last
-    assert read_approval(last, answer, line.at(0), []) is not None
+    assert read_approval(last, answer, line.at(0)) is not None
     last = type(last)(mti=last.mti, fields=last.fields, operation=operation)
-    assert read_approval(last, answer, line.at(0), []) is None
+    assert read_approval(last, answer, line.at(0)) is None
 
 
 def test_what_the_answer_does_not_date_is_dated_by_the_terminal(line: Any) -> None:

@@ -140,6 +140,7 @@ def test_balances_are_printed_with_their_sign() -> None:
         outcome(OutcomeKind.APPROVED, operation=Operation.BALANCE, balances=balances)
     )
     assert "-123.45 CNY" in text
+    assert "金额 Amount" not in text
 
 
 def test_a_refused_void_says_that_the_first_payment_stands() -> None:

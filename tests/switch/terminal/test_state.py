@@ -27,7 +27,6 @@ STATE = PosState(
             batch="000001",
             stan="000006",
             amount_minor=1,
-            added_minor=1,
             currency="156",
             pan=PAN,
         )

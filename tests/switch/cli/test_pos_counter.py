@@ -1,0 +1,93 @@
+"""The terminal that a command stands at: what its options may be, and what it is before use."""
+
+import json
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from switch.apps.demo import load_demo_world
+from switch.cli.failure import CommandFailure
+from switch.cli.pos_counter import Counter, Digits, Identity, at_counter
+from switch.terminal.operations import Operation
+
+FAR_AWAY = "127.0.0.1:9"
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    addresses = {"unionpay-pos": FAR_AWAY, "iso1987-ascii": FAR_AWAY}
+    (tmp_path / "addresses.json").write_text(json.dumps(addresses))
+    return tmp_path
+
+
+@pytest.mark.parametrize("value", ["", "12345", "12a4", "１２３４", "-123"])
+def test_digits_are_digits_and_are_not_repeated_when_wrong(value):
+    with pytest.raises(click.BadParameter) as caught:
+        Digits(4, 4).convert(value, None, None)
+    assert caught.value.message == "give 4 digits"
+
+
+@pytest.mark.parametrize("value", ["", "123456789", "商户", "a\n"])
+def test_an_identity_fits_its_element(value):
+    with pytest.raises(click.BadParameter, match="1 to 8"):
+        Identity(8).convert(value, None, None)
+    assert Identity(8).convert("T-1", None, None) == "T-1"
+
+
+def test_a_terminal_that_was_never_used_has_the_keys_that_it_left_the_shop_with(data_dir):
+    state = Counter(data_dir, None, None, None, "table").load_state()
+    found = load_demo_world().find_terminal("00000001", "unionpay-pos")
+    assert (state.tmk, state.pik, state.mak) == (found.tmk, found.pik, found.mak)
+    assert state.serial_number == found.serial_number
+    assert not state.is_signed_on
+
+
+def test_a_file_of_an_earlier_version_gets_its_master_key(data_dir):
+    counter = Counter(data_dir, None, None, None, "table")
+    state = counter.load_state()
+    state.tmk, state.serial_number, state.stan = b"", "", 7
+    with counter.file.locked():
+        counter.file.save(state)
+    again = counter.load_state()
+    assert (again.stan, len(again.tmk)) == (7, 16)
+    assert again.serial_number
+
+
+def test_a_terminal_that_nobody_knows_may_call_like_any_other(data_dir):
+    state = Counter(data_dir, "99999999", "898110154119999", None, "table").load_state()
+    assert (state.terminal_id, state.merchant_id) == ("99999999", "898110154119999")
+    assert state.mak
+
+
+def test_a_command_gets_its_counter_and_its_own_options(data_dir):
+    @click.command()
+    @click.option("--colour")
+    @at_counter
+    def paint(counter, *, colour):
+        click.echo(f"{counter.load_state().terminal_id} {colour} {counter.shows_json}")
+
+    done = CliRunner().invoke(
+        paint, ["--colour", "red", "--format", "json", "--data", str(data_dir)]
+    )
+    assert done.output == "00000001 red True\n"
+
+
+def test_what_a_terminal_cannot_do_is_a_wrong_argument(data_dir):
+    def refuse(_pos, _state, _now):
+        raise ValueError("not today")
+
+    with pytest.raises(CommandFailure, match="not today") as caught:
+        Counter(data_dir, None, None, None, "table").run(refuse)
+    assert caught.value.exit_code == 2
+
+
+def test_without_a_connection_the_exit_code_says_that_nothing_was_sent(data_dir):
+    @click.command()
+    @at_counter
+    def ask(counter):
+        counter.run(lambda pos, _state, now: pos.start_management(Operation.ECHO, now))
+
+    done = CliRunner().invoke(ask, ["--data", str(data_dir)])
+    assert done.exit_code == 6
+    assert "No connection" in done.output
