@@ -199,6 +199,9 @@ class World:
             minute_key_id=key_id,
             sealed_message=sealed,
             has_mac=True,
+            has_chip="icc_data" in message.fields,
+            has_secrets=bool({"icc_data", "track2", "pin_block"} & set(message.fields)),
+            has_pin="pin_block" in message.fields,
         )
         self.inbound.append(received)
         return self.deliver(received, acknowledged=acknowledged)
