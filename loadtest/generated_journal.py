@@ -1,9 +1,11 @@
 """Journals made from a seed: every kind of payment, interleaved, with claims and stray records."""
 
+import functools
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
+from loadtest.generated_stories import STORIES
 from switch.domain.card import Card
 from switch.domain.fees import FeePlan, compute_fee
 from switch.domain.identifiers import make_idempotency_key, make_rrn
@@ -82,6 +84,24 @@ class JournalMaker:
             values.append(encode_record(self._next_record()))
             self.next_offset += 1
         return values
+
+    @property
+    def at(self) -> int:
+        """When the next record is written, epoch ms."""
+        return self._at
+
+    @property
+    def terms(self) -> RouteTerms:
+        """Where payments are routed to."""
+        return _TERMS
+
+    def next_rrn(self) -> str:
+        """Give the RRN of a payment that the next record opens."""
+        return make_rrn(self.partition, self.next_offset)
+
+    def settle(self, request: PaymentRequest) -> SettlementLine:
+        """Write the settlement line of a debit."""
+        return _make_line(request, self._at)
 
     def _next_record(self) -> JournalRecord:
         self._at += self._random.randrange(4)
@@ -185,8 +205,8 @@ class JournalMaker:
         request = self._make_request()
         rrn = make_rrn(self.partition, self.next_offset)
         if self._random.random() >= self._trouble:
-            return self._approve(rrn, request)
-        scripts = (
+            return self._sell(rrn, request)
+        scripts: tuple[Callable[[str, PaymentRequest], Steps], ...] = (
             self._decline,
             self._refuse,
             self._never_answered,
@@ -195,17 +215,20 @@ class JournalMaker:
             self._unproven,
             self._reversal_first,
             self._end_as_case,
+            *(functools.partial(story, self) for story in STORIES),
         )
         return self._random.choice(scripts)(rrn, request)
 
-    def _route(self, rrn: str, request: PaymentRequest) -> tuple[JournalEvent, ...]:
+    def route(self, rrn: str, request: PaymentRequest) -> tuple[JournalEvent, ...]:
+        """Ask for a payment and route it."""
         asked = PaymentRequested(rrn=rrn, request=request, at=self._at, links_up=("issuer-a-1",))
         routed = PaymentRouted(
             rrn=rrn, terms=_TERMS, upstream_stan=request.stan, transmission_time="1122153000"
         )
         return (asked, routed)
 
-    def _approved(self, rrn: str, request: PaymentRequest) -> tuple[JournalEvent, ...]:
+    def approve(self, rrn: str, request: PaymentRequest) -> tuple[JournalEvent, ...]:
+        """Let the issuer approve a payment."""
         line = _make_line(request, self._at)
         answered = IssuerAnswered(
             rrn=rrn, response_code="00", at=self._at, authorization_id="A1B2C3"
@@ -219,9 +242,9 @@ class JournalMaker:
         )
         return (answered, PaymentApproved(rrn=rrn, answer=answer, line=line))
 
-    def _approve(self, rrn: str, request: PaymentRequest) -> Steps:
-        yield self._route(rrn, request)
-        yield self._approved(rrn, request)
+    def _sell(self, rrn: str, request: PaymentRequest) -> Steps:
+        yield self.route(rrn, request)
+        yield self.approve(rrn, request)
 
     def _refuse(self, rrn: str, request: PaymentRequest) -> Steps:
         answer = Answer(response_code="03", at=self._at, rrn=rrn, reason="merchant-not-active")
@@ -229,12 +252,13 @@ class JournalMaker:
         yield (asked, PaymentDeclined(rrn=rrn, answer=answer))
 
     def _decline(self, rrn: str, request: PaymentRequest) -> Steps:
-        yield self._route(rrn, request)
+        yield self.route(rrn, request)
         answer = Answer(response_code="51", at=self._at, rrn=rrn, reason="issuer-declined")
         answered = IssuerAnswered(rrn=rrn, response_code="51", at=self._at)
         yield (answered, PaymentDeclined(rrn=rrn, answer=answer))
 
-    def _unknown(self, rrn: str) -> tuple[JournalEvent, ...]:
+    def lose(self, rrn: str) -> tuple[JournalEvent, ...]:
+        """Let the issuer stay silent, and try to reverse the payment once."""
         answer = Answer(response_code="98", at=self._at, rrn=rrn, reason="upstream-unknown")
         return (
             IssuerTimedOut(rrn=rrn, cause="timeout", at=self._at),
@@ -244,20 +268,24 @@ class JournalMaker:
 
     def _attempt(self, rrn: str, attempt: int) -> ReversalAttempted:
         return ReversalAttempted(
-            rrn=rrn, attempt=attempt, at=self._at, transmission_time="1122153004"
+            rrn=rrn,
+            attempt=attempt,
+            at=self._at,
+            transmission_time="1122153004",
+            next_at=self._at + 2_000,
         )
 
     def _never_answered(self, rrn: str, request: PaymentRequest) -> Steps:
-        yield self._route(rrn, request)
-        yield self._unknown(rrn)
+        yield self.route(rrn, request)
+        yield self.lose(rrn)
         yield (self._attempt(rrn, 2),)
         yield (LateAnswerReceived(rrn=rrn, response_code="00", at=self._at),)
         answered = ReversalAnswered(rrn=rrn, response_code="00", at=self._at)
         yield (answered, PaymentReversed(rrn=rrn, at=self._at))
 
     def _taken_back(self, rrn: str, request: PaymentRequest) -> Steps:
-        yield self._route(rrn, request)
-        yield self._approved(rrn, request)
+        yield self.route(rrn, request)
+        yield self.approve(rrn, request)
         key = request.idempotency_key.replace("|payment", "|reversal")
         answer = Answer(response_code="00", at=self._at, rrn=rrn)
         yield (
@@ -292,8 +320,8 @@ class JournalMaker:
         )
 
     def _conflict(self, rrn: str, request: PaymentRequest) -> Steps:
-        yield self._route(rrn, request)
-        yield self._approved(rrn, request)
+        yield self.route(rrn, request)
+        yield self.approve(rrn, request)
         answer = Answer(response_code="94", at=self._at, reason="duplicate-conflict")
         yield (
             DuplicateConflicted(
@@ -345,8 +373,8 @@ class JournalMaker:
         yield (asked, PaymentDeclined(rrn=rrn, answer=late))
 
     def _end_as_case(self, rrn: str, request: PaymentRequest) -> Steps:
-        yield self._route(rrn, request)
-        yield self._unknown(rrn)
+        yield self.route(rrn, request)
+        yield self.lose(rrn)
         yield (
             ReversalAnswered(rrn=rrn, response_code="25", at=self._at),
             CaseOpened(

@@ -37,5 +37,5 @@ class Projection(NamedTuple):
 
 
 SETTLEMENT: Final = Projection("settlement", SettlementBatch, ("lines", "postings"), ("totals",))
-AUDIT: Final = Projection("audit", AuditBatch, ("events",), ("payments",))
+AUDIT: Final = Projection("audit", AuditBatch, ("events",), ("payments", "cases"))
 PROJECTIONS: Final = {projection.name: projection for projection in (SETTLEMENT, AUDIT)}

@@ -4,6 +4,8 @@ from typing import Final
 
 from msgspec.structs import astuple
 
+from projections.audit.case_tables import CaseFolds
+from projections.audit.cases import FOLDED as CASE_EVENTS
 from projections.audit.events import EventRow
 from projections.audit.events import apply as apply_record
 from projections.audit.payments import FOLDED, PaymentRow, open_row
@@ -30,6 +32,14 @@ _CHANGING: Final = (
     ("settlement_date", "text"),
     ("reversal_attempts", "integer"),
     ("case_count", "integer"),
+    ("original_rrn", "text"),
+    ("moved_at_ms", "bigint"),
+    ("repeat_attempts", "integer"),
+    ("attempted_at_ms", "bigint"),
+    ("next_try_at_ms", "bigint"),
+    ("advice_open", "boolean"),
+    ("returned_by", "text"),
+    ("resolution", "text"),
 )
 _CHANGE: Final = (
     f"UPDATE payments SET {', '.join(f'{name} = changed.{name}' for name, _ in _CHANGING)} "  # noqa: S608 - names of our own
@@ -46,6 +56,7 @@ class AuditBatch:
     def __init__(self) -> None:
         self.events: list[EventRow] = []
         self._folds: dict[str, list[tuple[JournalEvent, int, int]]] = {}
+        self._cases = CaseFolds()
 
     def add(self, record: JournalRecord, place: Place) -> None:
         """Take one record; a void one leaves event rows only."""
@@ -57,6 +68,8 @@ class AuditBatch:
             if row.rrn and type(event) in _FOLDED:
                 step = (event, row.at_ms, place.partition)
                 self._folds.setdefault(row.rrn, []).append(step)
+            if type(event) in CASE_EVENTS:
+                self._cases.add(event, place, row.at_ms)
 
     async def write(self, connection: Connection) -> None:
         """Write everything inside the caller's db transaction."""
@@ -64,6 +77,7 @@ class AuditBatch:
             await connection.copy_records_to_table(
                 "events", records=self.events, columns=EventRow._fields
             )
+        await self._cases.write(connection)
         if not self._folds:
             return
         rrns = sorted(self._folds)
