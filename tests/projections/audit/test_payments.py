@@ -16,10 +16,11 @@ def fold_both(log):
             if isinstance(event, PaymentRequested):
                 rows[event.rrn] = open_row(event, 0)
                 payments[event.rrn] = open_payment(event)
-            elif type(event) in FOLDS and getattr(event, "rrn", ""):
+            elif getattr(event, "rrn", ""):
                 at = getattr(event, "at", record.at)
                 rows[event.rrn] = apply(rows[event.rrn], event, at)
-                payments[event.rrn] = evolve(payments[event.rrn], event)
+                if type(event) in FOLDS:
+                    payments[event.rrn] = evolve(payments[event.rrn], event)
     return rows, payments
 
 
