@@ -1,6 +1,6 @@
 """What a terminal asks about itself: sign-on and sign-off, echo, notices, the end of its batch."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from switch.domain.clock import Now
@@ -9,6 +9,7 @@ from switch.domain.payment.events import CaseOpened, DuplicateConflicted
 from switch.domain.payment.outcomes import make_decline
 from switch.domain.payment.requests import Answer
 from switch.domain.payment.routing import RoutingView
+from switch.domain.payment.rules import DecisionRules
 from switch.domain.reasons import Reason
 from switch.domain.registry.entities import SealedWorkingKeys
 from switch.domain.terminal.batches import clearing_day
@@ -16,12 +17,14 @@ from switch.domain.terminal.decide import DONE, Decision, check_sign_on, decide_
 from switch.domain.terminal.events import (
     BatchChangedLate,
     BatchClosed,
+    BatchCutOff,
     TerminalAsked,
     TerminalSignedOn,
     UploadOverdue,
 )
 from switch.domain.terminal.requests import Operation, TerminalRequest
 from switch.domain.terminal.uploads import decide_late_change, decide_overdue, says_nothing_new
+from switch.eventlog.journal import JournalEvent
 from switch.handlers.book import PartitionBook
 from switch.handlers.intake import Intake, Refused, Waiter
 from switch.handlers.recorder import Recorder
@@ -241,3 +244,33 @@ def _answer_of(decision: Decision) -> Answer:
 
 def _done(now: Now) -> Answer:
     return Answer(response_code=DONE, at=now.wall_ms)
+
+
+TERMINAL_FACTS: Final = (TerminalAsked, BatchChangedLate, UploadOverdue, BatchCutOff)
+
+
+def decide_terminal_again(
+    events: Sequence[JournalEvent],
+    book: PartitionBook,
+    registry: RoutingView,
+    rules: DecisionRules,
+) -> tuple[JournalEvent, ...]:
+    """
+    Give the record that today's code would write for the fact of this one, over the same state.
+
+    That a time had come is the clock's word; what was to be done then is decided again.
+    """
+    fact = events[0]
+    match fact:
+        case TerminalAsked():
+            return (fact, *decide_terminal(fact, book, registry, rules))
+        case BatchChangedLate():
+            return (fact, *decide_late_change(fact, book.find_payment(fact.rrn)))
+        case UploadOverdue():
+            till = (fact.acquirer, fact.merchant_id, fact.terminal_id)
+            closed = book.find_closed_batch(till, fact.batch)
+            return (fact, *decide_overdue(fact, closed))
+        case _:
+            cut_offs = [one for one in events if isinstance(one, BatchCutOff)]
+            found = [book.tills.find_cut_off(one) for one in cut_offs]
+            return tuple(one for one in found if one is not None)

@@ -38,6 +38,7 @@ from switch.domain.reasons import Reason
 from switch.eventlog.journal import JournalEvent, JournalRecord
 from switch.handlers.book import PartitionBook
 from switch.handlers.cases_side import decide_again
+from switch.handlers.management import TERMINAL_FACTS, decide_terminal_again
 from switch.handlers.translate import origin_free
 
 CASE_FACTS: Final = (CaseOpened, *get_args(CaseEvent))
@@ -71,6 +72,9 @@ def replay_record(
         return ReplayedStep(record, record.events, _decide_repeat(fact, book))
     if isinstance(fact, ReversalAttempted):
         return ReplayedStep(record, record.events, _decide_attempt(fact, book))
+    if isinstance(fact, TERMINAL_FACTS):
+        again = decide_terminal_again(record.events, book, registry, rules)
+        return ReplayedStep(record, record.events, again)
     if isinstance(fact, CASE_FACTS):
         return ReplayedStep(record, record.events, decide_again(record.events, book, rules))
     return ReplayedStep(record, recorded, _decide(fact, book, registry, rules))
@@ -79,18 +83,21 @@ def replay_record(
 def _decide_conflict(fact: DuplicateConflicted, book: PartitionBook) -> tuple[JournalEvent, ...]:
     """Check the key again; where a payment is known under it, only the fingerprint can differ."""
     known = book.find_by_key(fact.idempotency_key)
-    if known is not None:
+    stored = book.tills.find_stored(fact.idempotency_key)
+    rrn = known.rrn if known else ""
+    reason: Reason | None = None
+    if stored is not None:
+        reason = Reason.DUPLICATE_CONFLICT if stored.fingerprint != fact.fingerprint else None
+        rrn = stored.answer.rrn
+    elif known is not None:
         # a conflict about a reused trace number is never an explicit repeat
         mti = origin_free(known.request.mti)
         request = replace(known.request, fingerprint=fact.fingerprint, mti=mti)
         reason = check_key(request, book, fact.at).reason
     elif book.is_tombstoned(fact.idempotency_key, fact.at):
         reason = Reason.LATE_AFTER_REVERSAL
-    else:
-        reason = None
     if reason is None:
         return ()
-    rrn = known.rrn if known else ""
     answer = make_decline(reason, at=fact.at, rrn=rrn)
     return (replace(fact, answer=answer, rrn=rrn),)
 

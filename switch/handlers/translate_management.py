@@ -106,6 +106,8 @@ def read_terminal_request(
         raise NotUnderstood("DE 60 batch_data is missing")
     _check_mandatory(operation, network_code, message)
     totals = str(message.fields.get(_TOTALS, ""))
+    is_notice = operation is Operation.SCRIPT_NOTICE
+    script_result = _read_script_result(message) if is_notice else ""
     return TerminalRequest(
         operation=operation,
         idempotency_key=make_idempotency_key(
@@ -116,7 +118,7 @@ def read_terminal_request(
             stan=fields["stan"],
             message_class=MESSAGE_CLASSES[received.mti[1]],
         ),
-        fingerprint=_fingerprint(received, network_code, totals, fingerprints),
+        fingerprint=_fingerprint(received, network_code, totals or script_result, fingerprints),
         channel=received.channel,
         acquirer=received.acquirer,
         merchant_id=fields["merchant_id"],
@@ -160,7 +162,7 @@ def _check_mandatory(operation: Operation, network_code: str, message: Message) 
 
 
 def _fingerprint(
-    received: RequestReceived, network_code: str, totals: str, fingerprints: Fingerprints
+    received: RequestReceived, network_code: str, content: str, fingerprints: Fingerprints
 ) -> str:
     """Hash what must be equal in a repeat: no times, no MAC."""
     fields = received.fields
@@ -174,7 +176,7 @@ def _fingerprint(
             fields.get("currency", ""),
             fields.get("rrn", ""),
             fields.get("original_transaction", ""),
-            totals,
+            content,
         )
     )
 
