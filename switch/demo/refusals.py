@@ -10,7 +10,7 @@ class Provocation(NamedTuple):
     One refusal: `switch pos` with these arguments is answered with this reason.
 
     `detail` is what completes the reason's text, as far as it is the same each time. `before` is
-    what must have been approved shortly before.
+    what must have been approved shortly before; with `before_reason`, the last of it was refused.
     """
 
     reason: Reason
@@ -18,6 +18,7 @@ class Provocation(NamedTuple):
     arguments: str
     detail: str = ""
     before: tuple[str, ...] = ()
+    before_reason: Reason | None = None
 
 
 PROVOCATIONS: Final = (
@@ -62,6 +63,19 @@ PROVOCATIONS: Final = (
         "the terminal was disabled",
         "sale --amount 1.00 --terminal 00000032",
         detail="disabled",
+    ),
+    Provocation(
+        Reason.SIGN_ON_TOO_OFTEN,
+        "four times a minute are enough",
+        "sign-on --terminal 00000044",
+        detail="4 in 60 s",
+        before=("sign-on --terminal 00000044",) * 4,
+    ),
+    Provocation(
+        Reason.KEY_SCHEME_REFUSED,
+        "the terminal's master key is for DES, the keys asked for are for SM4",
+        "sign-on --terminal 00000042 --scheme 006",
+        detail="sign-on 006 needs another master key than 003 has",
     ),
     Provocation(
         Reason.SIGN_ON_REQUIRED,
@@ -177,6 +191,62 @@ PROVOCATIONS: Final = (
         before=("sale --amount 2.00 --terminal 00000053",),
     ),
     Provocation(
+        Reason.ORIGINAL_NOT_FOUND,
+        "no payment has this reference number",
+        "refund --amount 1.00 --rrn 990000000001",
+    ),
+    Provocation(
+        Reason.ORIGINAL_CARD_MISMATCH,
+        "the card is not the one that paid",
+        "void --pan 4111111111111111",
+        before=("sale --amount 4.00",),
+    ),
+    Provocation(
+        Reason.ORIGINAL_HELD,
+        "the issuer never answers a void that ends in 88; until its reversal is confirmed (6 s),"
+        " nobody else may change the sale",
+        "void",
+        before=("sale --amount 4.88", "void"),
+        before_reason=Reason.UPSTREAM_UNKNOWN,
+    ),
+    Provocation(
+        Reason.ORIGINAL_NOT_OPEN,
+        "what was refunded cannot be voided as well",
+        "void",
+        detail="refunded",
+        before=("sale --amount 4.00", "refund --amount 4.00"),
+    ),
+    Provocation(
+        Reason.ORIGINAL_OF_OTHER_BATCH,
+        "the batch of the sale is closed; its money can still be refunded",
+        "void --terminal 00000041",
+        detail="batch 000001",
+        before=(
+            "sale --amount 4.00 --terminal 00000041",
+            "settle --terminal 00000041",
+        ),
+    ),
+    Provocation(
+        Reason.ORIGINAL_AMOUNT_MISMATCH,
+        "a void takes the whole sale back, or nothing",
+        "void --amount 3.00",
+        before=("sale --amount 4.00",),
+    ),
+    Provocation(
+        Reason.REFUND_OVER_REST,
+        "1.00 of the 4.00 has been refunded",
+        "refund --amount 3.01",
+        detail="rest 3.00 CNY",
+        before=("sale --amount 4.00", "refund --amount 1.00"),
+    ),
+    Provocation(
+        Reason.COMPLETION_OVER_LIMIT,
+        "a completion takes up to 115 % of what is held",
+        "complete --amount 11.51",
+        detail="limit 11.50 CNY",
+        before=("pre-auth --amount 10.00",),
+    ),
+    Provocation(
         Reason.ISSUER_UNKNOWN,
         "no issuer has cards that begin with these digits",
         "sale --amount 1.00 --pan 6011111111111117",
@@ -192,6 +262,12 @@ PROVOCATIONS: Final = (
         "sale --amount 1.00 --pan 3566002020360505",
     ),
     Provocation(
+        Reason.PIN_UNUSABLE,
+        "the card's issuer has no key under which it could be told a PIN",
+        "sale --amount 1.00 --pan 30569309025904 --pin 123456",
+        detail="issuer issuer-stand-in has no zone PIN key",
+    ),
+    Provocation(
         Reason.ISSUER_DECLINED,
         "the issuer simulator declines amounts that end in 51 (55, 61, 91 likewise)",
         "sale --amount 1.51",
@@ -200,5 +276,12 @@ PROVOCATIONS: Final = (
         Reason.UPSTREAM_UNKNOWN,
         "the issuer simulator never answers amounts that end in 98; the debit is returned",
         "sale --amount 1.98",
+    ),
+    Provocation(
+        Reason.REFUND_UNKNOWN,
+        "the issuer simulator passes over the first two requests for a refund that ends in 98;"
+        " it is repeated until it is answered",
+        "refund --amount 1.98",
+        before=("sale --amount 4.00",),
     ),
 )

@@ -1,10 +1,21 @@
 """Writes docs/demo-world.md from the demo's data: `python -m switch.demo.world_doc`."""
 
+import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from switch.demo.issuer_behaviours import (
+    ADVICE,
+    AMOUNT_RULES,
+    KINDS,
+    REQUEST,
+    REVERSAL,
+    VOID,
+    AmountRule,
+)
 from switch.demo.refusals import PROVOCATIONS, Provocation
+from switch.demo.typed_session import SESSION, TypedPart
 from switch.demo.world import demo_registry_document
 from switch.domain.declines import decline_of
 from switch.domain.money import Money
@@ -30,19 +41,29 @@ from switch.security.working_keys import KeyScheme
 
 _HEAD: Final = """# The demo world
 
-What `switch up --demo` loads into its registry, the same on every machine. Made from
-`switch/demo/world.toml` and `switch/demo/refusals.py` by `python -m switch.demo.world_doc`; tests
-keep it true, and provoke every refusal below against a running demo.
+What `switch up --demo` loads into its registry, the same on every machine. Made by
+`python -m switch.demo.world_doc` from `switch/demo/world.toml` and the tables beside it; tests keep
+it true, type the session below and provoke every refusal against a running demo.
 
 Keys and cards here are test data for everyone to see: never use them for anything else.
 `switch registry list` shows the same from the running instance, `switch registry show KIND ID` all
 about one entry.
+"""
+_SESSION: Final = """
+## Every transaction, typed
+
+Type these as they stand, in this order, while `switch up --demo` runs (or a part of them: each
+command takes the last payment that fits it, others are named with `--stan` or `--rrn`). Each prints
+a receipt; `switch payment RRN` tells the whole story of one.
+
+```
 """
 _REFUSALS: Final = """
 ## How to be refused
 
 Type a command as it stands while `switch up --demo` runs; its receipt says what happened, that
 nothing was debited (or that it is being returned), who must act and what to do next.
+`switch pos` concerns the last payment that fits, so what must come before is named with it.
 
 """
 _CARDS: Final = """
@@ -61,11 +82,23 @@ issuer.
 | 36227206271667 | Diners Club | its issuer's line is down; nobody stands in for these |
 | 378282246310005 | American Express | its issuer has no route |
 | 6011111111111117 | Discover | nobody knows its issuer |
-
-The issuer simulator approves, except amounts whose last two digits mean something to it: 51, 55 and
-61 decline with that code, 91 and 96 answer it, 97 answers too late, 98 never answers, 94 answers
-twice, 93 answers with another amount; 66.66 answers only the fourth reversal.
 """
+_AMOUNTS: Final = """
+## Amounts
+
+The issuer simulator approves what it is asked, except where the amount means something to it. An
+original that does not stand, or that has less left, is refused whatever the amount says.
+
+| amount | of | the issuer simulator |
+|---|---|---|
+"""
+_KIND_WORDS: Final = {
+    REQUEST: "sale, hold, completion",
+    VOID: "void",
+    ADVICE: "refund, advice",
+    REVERSAL: "reversal",
+}
+assert set(_KIND_WORDS) == set(KINDS)
 
 
 _KEYS: Final = """
@@ -84,12 +117,24 @@ NAMED_COUNT_MAX: Final = 6  # a key that so many terminals share is the usual on
 
 def write_document() -> str:
     """Write the whole page, as docs/demo-world.md must read."""
-    return "".join((_HEAD, *_refusals(), _CARDS, *_entries()))
+    return "".join((_HEAD, *_session(), *_refusals(), _CARDS, *_amounts(), *_entries()))
 
 
 def command_of(arguments: str) -> str:
     """Write the command that provokes a refusal."""
     return f"switch pos {arguments}"
+
+
+def _session() -> Iterator[str]:
+    yield _SESSION
+    yield "\n".join(map(_part, SESSION))
+    yield "```\n"
+
+
+def _part(part: TypedPart) -> str:
+    width = max(len(step.command) for step in part.steps) + 2
+    lines = (f"{step.command:<{width}}# {step.words}\n" for step in part.steps)
+    return f"# -- {part.title}\n{''.join(lines)}"
 
 
 def _refusals() -> Iterator[str]:
@@ -102,8 +147,15 @@ def _refusals() -> Iterator[str]:
 
 
 def _commands(provocation: Provocation) -> str:
+    """Write what is typed, in its order; the same several times over is written once."""
     every = (*provocation.before, provocation.arguments)
-    return ", then ".join(f"`{command_of(each)}`" for each in every)
+    counted = [(each, len(list(same))) for each, same in itertools.groupby(every)]
+    return ", then ".join(
+        f"`{command_of(each)}`" + _TIMES.get(count, f" {count} times") for each, count in counted
+    )
+
+
+_TIMES: Final = {1: "", 2: " twice"}
 
 
 def _response_code(provocation: Provocation) -> str:
@@ -111,6 +163,17 @@ def _response_code(provocation: Provocation) -> str:
     if provocation.reason is Reason.ISSUER_DECLINED:
         return "the issuer's"
     return decline_of(provocation.reason).response_code
+
+
+def _amounts() -> Iterator[str]:
+    yield _AMOUNTS
+    for rule in AMOUNT_RULES:
+        kinds = "; ".join(_KIND_WORDS[kind] for kind in rule.kinds)
+        yield f"| `{rule.amount}` | {kinds} | {_words_of(rule)} |\n"
+
+
+def _words_of(rule: AmountRule) -> str:
+    return f"{rule.words} ({rule.response_code})" if rule.response_code else rule.words
 
 
 def _entries() -> Iterator[str]:

@@ -1,12 +1,19 @@
-"""A switch that says what a test wants it to say, on a real socket."""
+"""A switch that says what a test wants it to say, on a real socket; and a real one with a shell."""
 
 import contextlib
+import json
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
+import time
 
 import msgspec
 import pytest
 
+from switch.apps.addresses import read_addresses
 from switch.codec import Message, load_dialect
 from switch.codec.framing import Framer, frame_bytes
 from switch.codec.mti import response_mti
@@ -22,6 +29,13 @@ from switch.security.mac import MacKey
 from switch.terminal.state import PosState
 
 MAK = bytes.fromhex("1C1C1C1C1C1C1C1C")
+DEADLINE_S = 60.0
+FREE_PORTS = {
+    "SWITCH__GATEWAY__UNIONPAY_POS_ADDRESS": "127.0.0.1:0",
+    "SWITCH__GATEWAY__ISO1987_ASCII_ADDRESS": "127.0.0.1:0",
+    "SWITCH__HTTP__ADDRESS": "127.0.0.1:0",
+    "SWITCH__ISSUER_SIMULATOR__ADDRESS": "127.0.0.1:0",
+}
 ECHOED = ("processing_code", "amount_transaction", "stan", "terminal_id", "merchant_id")
 
 
@@ -129,3 +143,42 @@ def stand(tmp_path, scripted_switch, make_state):
     stand = Stand(tmp_path, TourTerminal(make_state(), lambda: scripted_switch.address))
     stand.record(PartitionClaimed(owner="o", claim_id="c1", at=0))
     return stand
+
+
+class DemoShell:
+    """A shell beside a running `switch up --demo`."""
+
+    def __init__(self, folder):
+        self._folder = folder
+
+    def type(self, words, *more):
+        """Run `switch WORDS` over the demo's data folder."""
+        command = [sys.executable, "-m", "switch", *words.split(), *more]
+        return subprocess.run(
+            [*command, "--data", str(self._folder)], capture_output=True, text=True, check=False
+        )
+
+    def ask(self, words):
+        """Run it for scripts and return what it tells."""
+        done = self.type(words, "--format", "json")
+        assert done.stdout, done.stderr
+        return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def demo_shell(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo") / "data"
+    command = [sys.executable, "-m", "switch", "up", "--demo", "--data", str(folder)]
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | FREE_PORTS
+    ) as process:
+        try:
+            deadline = time.monotonic() + DEADLINE_S
+            while read_addresses(folder) is None:
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            yield DemoShell(folder)
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE_S) == 0

@@ -1,0 +1,30 @@
+"""The session of docs/demo-world.md, typed on a real instance as it stands there."""
+
+import pytest
+
+from switch.demo.typed_session import SESSION
+from switch.terminal.operations import Operation
+
+STEPS = [step for part in SESSION for step in part.steps]
+
+
+def type_it(shell, step):
+    words = step.command.removeprefix("switch ")
+    return shell.type(words, "--format", "json") if step.kind else shell.type(words)
+
+
+@pytest.mark.process
+def test_each_step_ends_as_the_page_says_and_together_they_do_all_that_a_terminal_can(demo_shell):
+    printed = []
+    for step in STEPS:
+        done = type_it(demo_shell, step)
+        said = f"{step.command}: {done.stdout}{done.stderr}"
+        assert step.shows in done.stdout, said
+        assert not step.kind or f'"kind":"{step.kind}"' in done.stdout, said
+        printed.append(done.stdout)
+    text = "".join(printed)
+    assert [each for each in Operation if f'"operation":"{each.value}"' not in text] == []
+
+
+def test_no_step_names_what_only_one_instance_has():
+    assert not [step for step in STEPS if "--rrn" in step.command or "--stan" in step.command]
