@@ -19,7 +19,13 @@ class Total(msgspec.Struct, frozen=True, kw_only=True):
     batch: str
     currency: str
     approval_count: int
+    void_count: int
+    refund_count: int
     reversal_count: int
+    approval_minor: int
+    void_minor: int
+    refund_minor: int
+    reversal_minor: int
     gross_minor: int
     fee_minor: int
     net_minor: int
@@ -69,7 +75,8 @@ async def list_days(connection: Connection, limit: int = 10) -> list[Day]:
     return await fetch_rows(
         connection,
         Day,
-        "SELECT settlement_date, sum(approval_count + reversal_count)::bigint AS effect_count "
+        "SELECT settlement_date, sum(approval_count + void_count + refund_count"
+        " + reversal_count)::bigint AS effect_count "
         "FROM settlement.totals GROUP BY settlement_date ORDER BY settlement_date DESC LIMIT $1",
         limit,
     )
@@ -87,10 +94,14 @@ def sum_totals(totals: Sequence[Total]) -> dict[str, Total]:
             terminal_id="",
             batch="",
             currency=total.currency,
-            approval_count=total.approval_count + (known.approval_count if known else 0),
-            reversal_count=total.reversal_count + (known.reversal_count if known else 0),
-            gross_minor=total.gross_minor + (known.gross_minor if known else 0),
-            fee_minor=total.fee_minor + (known.fee_minor if known else 0),
-            net_minor=total.net_minor + (known.net_minor if known else 0),
+            **{
+                name: getattr(total, name) + (getattr(known, name) if known else 0)
+                for name in _SUMMED
+            },
         )
     return sums
+
+
+_SUMMED: Final = tuple(
+    name for name in Total.__struct_fields__ if name.endswith(("_count", "_minor"))
+)

@@ -5,12 +5,16 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from projections.position import Place
-from switch.domain.payment.events import PaymentApproved, PaymentReversed
+from switch.domain.payment.events import AdviceAccepted, PaymentApproved, PaymentReversed
+from switch.domain.payment.originals import VOIDS
 from switch.domain.payment.payment import SettlementLine
+from switch.domain.transactions import TransactionType
 from switch.eventlog.journal import JournalEvent
 
-APPROVAL: Final = "approval"
-REVERSAL: Final = "reversal"
+APPROVAL: Final = "approval"  # a sale, a completion, an advice
+VOID: Final = "void"
+REFUND: Final = "refund"
+REVERSAL: Final = "reversal"  # of any of them; of a void, it takes the money again
 
 SCHEME_RECEIVABLE: Final = "scheme_receivable"  # what the card scheme owes us, by clearing date
 MERCHANT_PAYABLE: Final = "merchant_payable"  # what we owe the merchant
@@ -40,6 +44,7 @@ class LineRow(NamedTuple):
     gross_minor: int
     fee_minor: int
     net_minor: int
+    transaction: str
 
 
 class PostingRow(NamedTuple):
@@ -72,12 +77,22 @@ def apply(event: JournalEvent, place: Place, index: int, at_ms: int) -> Settleme
         PostingsUnbalanced: the entries do not sum to zero.
     """
     match event:
-        case PaymentApproved(rrn=rrn, line=SettlementLine() as line):
-            return _settle(line, APPROVAL, rrn, place, index, at_ms)
+        case (
+            PaymentApproved(rrn=rrn, line=SettlementLine() as line)
+            | AdviceAccepted(rrn=rrn, line=SettlementLine() as line)
+        ):
+            return _settle(line, kind_of(line), rrn, place, index, at_ms)
         case PaymentReversed(rrn=rrn, line=SettlementLine() as line):
             return _settle(line, REVERSAL, rrn, place, index, at_ms)
         case _:
             return None
+
+
+def kind_of(line: SettlementLine) -> str:
+    """Name the effect that the line of an approval has."""
+    if line.transaction in VOIDS:
+        return VOID
+    return REFUND if line.transaction is TransactionType.REFUND else APPROVAL
 
 
 def _settle(  # noqa: PLR0917 - one private caller
@@ -101,6 +116,7 @@ def _settle(  # noqa: PLR0917 - one private caller
         line.gross_minor,
         line.fee_minor,
         line.net_minor,
+        line.transaction.value,
     )
     entries = make_entries(line)
     if sum(amount for _, _, amount in entries):
@@ -129,7 +145,9 @@ def make_entries(line: SettlementLine) -> list[tuple[str, str, int]]:
     """
     Write one line as (account, owner, amount), debit positive; nothing is posted for zero.
 
-    A reversal's line is the negative of its original's, so its entries mirror them by arithmetic.
+    What a void, a refund or a reversal gives back is negative, so its entries mirror those of the
+    sale by arithmetic: a refund of 40.00 that returns a fee of 0.24 takes 39.76 from what the
+    merchant is owed, 0.24 from our income and 40.00 from what the scheme owes us.
     """
     entries = (
         (SCHEME_RECEIVABLE, line.acquirer, line.gross_minor),

@@ -5,23 +5,35 @@ from typing import Final
 
 from projections.database import Connection, transpose
 from projections.position import Place
-from projections.settlement.lines import APPROVAL, LineRow, PostingRow, apply
+from projections.settlement.lines import (
+    APPROVAL,
+    REFUND,
+    REVERSAL,
+    VOID,
+    LineRow,
+    PostingRow,
+    apply,
+)
 from switch.eventlog.journal import JournalRecord
 
 TotalKey = tuple[date, str, str, str, str, str]
 
-_ADD_TOTALS: Final = """
-INSERT INTO totals
-SELECT * FROM unnest($1::date[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
-    $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])
-ON CONFLICT (settlement_date, acquirer, merchant_id, terminal_id, batch, currency) DO UPDATE SET
-    approval_count = totals.approval_count + excluded.approval_count,
-    reversal_count = totals.reversal_count + excluded.reversal_count,
-    gross_minor = totals.gross_minor + excluded.gross_minor,
-    fee_minor = totals.fee_minor + excluded.fee_minor,
-    net_minor = totals.net_minor + excluded.net_minor
-"""
-_TOTAL_WIDTH: Final = 11
+_KINDS: Final = (APPROVAL, VOID, REFUND, REVERSAL)
+_KEYS: Final = ("settlement_date", "acquirer", "merchant_id", "terminal_id", "batch", "currency")
+SUMS: Final = (
+    *(f"{kind}_count" for kind in _KINDS),
+    *(f"{kind}_minor" for kind in _KINDS),
+    "gross_minor",
+    "fee_minor",
+    "net_minor",
+)
+_TYPES: Final = ("date", *("text" for _ in _KEYS[1:]), *("bigint" for _ in SUMS))
+_ADD_TOTALS: Final = (
+    f"INSERT INTO totals ({', '.join((*_KEYS, *SUMS))}) "  # noqa: S608 - names of our own
+    f"SELECT * FROM unnest({', '.join(f'${n}::{kind}[]' for n, kind in enumerate(_TYPES, 1))}) "
+    f"ON CONFLICT ({', '.join(_KEYS)}) DO UPDATE SET "
+    + ", ".join(f"{name} = totals.{name} + excluded.{name}" for name in SUMS)
+)
 
 
 class SettlementBatch:
@@ -50,11 +62,11 @@ class SettlementBatch:
             "postings", records=self.postings, columns=PostingRow._fields
         )
         totals = [(*key, *sums) for key, sums in sorted(sum_lines(self.lines).items())]
-        await connection.execute(_ADD_TOTALS, *transpose(totals, _TOTAL_WIDTH))
+        await connection.execute(_ADD_TOTALS, *transpose(totals, len(_TYPES)))
 
 
 def sum_lines(lines: list[LineRow]) -> dict[TotalKey, list[int]]:
-    """Sum lines by key: approvals, reversals, gross, fee, net."""
+    """Sum lines by key, in the order of SUMS."""
     totals: dict[TotalKey, list[int]] = {}
     for line in lines:
         key = (
@@ -65,9 +77,14 @@ def sum_lines(lines: list[LineRow]) -> dict[TotalKey, list[int]]:
             line.batch,
             line.currency,
         )
-        sums = totals.setdefault(key, [0, 0, 0, 0, 0])
-        sums[0 if line.kind == APPROVAL else 1] += 1
-        sums[2] += line.gross_minor
-        sums[3] += line.fee_minor
-        sums[4] += line.net_minor
+        sums = totals.setdefault(key, [0] * len(SUMS))
+        kind = _PLACES[line.kind]
+        sums[kind] += 1
+        sums[len(_KINDS) + kind] += line.gross_minor
+        sums[-3] += line.gross_minor
+        sums[-2] += line.fee_minor
+        sums[-1] += line.net_minor
     return totals
+
+
+_PLACES: Final = {kind: place for place, kind in enumerate(_KINDS)}

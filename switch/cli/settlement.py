@@ -82,7 +82,7 @@ def _print_table(day: date, totals: "list[Total]") -> None:
     table = make_table(f"Settlement of {day}")
     for name in ("merchant", "terminal", "batch"):
         table.add_column(name, no_wrap=True)
-    for name in ("sales", "reversals", "gross", "fee", "net", ""):
+    for name in ("sales", "voids", "refunds", "reversals", "gross", "fee", "net", ""):
         table.add_column(name, justify="right" if name else "left")
     sums = sum_totals(totals)
     for total in (*totals, *sums.values()):
@@ -94,6 +94,8 @@ def _print_table(day: date, totals: "list[Total]") -> None:
             total.terminal_id,
             total.batch,
             str(total.approval_count),
+            str(total.void_count),
+            str(total.refund_count),
             str(total.reversal_count),
             *(
                 write_amount(minor, total.currency)

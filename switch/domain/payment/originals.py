@@ -21,7 +21,7 @@ from switch.domain.transactions import TRAITS, TransactionType
 TOUCHES_COUNT_MAX: Final = 100  # of one original; the next is refused
 COMPLETION_MAX_PERCENT: Final = 115
 _DAY_MS: Final = 86_400_000
-_VOIDS: Final = frozenset(
+VOIDS: Final = frozenset(
     {
         TransactionType.SALE_VOID,
         TransactionType.PRE_AUTHORIZATION_VOID,
@@ -55,7 +55,7 @@ def standing_of(payment: Payment) -> Standing:
     if any(not touch.is_done for touch in payment.touches):
         return Standing.HELD
     kinds = {touch.transaction for touch in payment.touches}
-    if kinds & _VOIDS:
+    if kinds & VOIDS:
         return Standing.VOIDED
     if kinds & _COMPLETIONS:
         return Standing.COMPLETED
@@ -198,7 +198,7 @@ def _check_amount(request: PaymentRequest, original: Payment) -> Objection | Non
     if asked is None or had is None or asked.currency != had.currency:
         return Objection(Reason.ORIGINAL_AMOUNT_MISMATCH)
     minor = original.approved_minor
-    if request.transaction in _VOIDS:
+    if request.transaction in VOIDS:
         return None if asked.minor == minor else Objection(Reason.ORIGINAL_AMOUNT_MISMATCH)
     if request.transaction is TransactionType.REFUND:
         rest = minor - refunded_minor(original, with_held=True)
@@ -264,7 +264,7 @@ def give_back_line(
     taken = original.line
     if taken is None:
         return None
-    if payment.transaction in _VOIDS:
+    if payment.transaction in VOIDS:
         gross, fee = taken.gross_minor, taken.fee_minor
     else:
         assert payment.amount is not None

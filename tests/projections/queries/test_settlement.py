@@ -25,7 +25,13 @@ async def test_a_days_totals_are_the_sums_of_its_lines(connection):
         "sum(net_minor) AS net FROM settlement.lines WHERE settlement_date = $1",
         DAY,
     )
-    assert total.approval_count + total.reversal_count == lines["lines"]
+    counts = (total.approval_count, total.void_count, total.refund_count, total.reversal_count)
+    assert all(counts)
+    assert sum(counts) == lines["lines"]
+    assert total.gross_minor == (
+        total.approval_minor + total.void_minor + total.refund_minor + total.reversal_minor
+    )
+    assert max(total.void_minor, total.refund_minor, total.reversal_minor) < 0
     assert (total.gross_minor, total.fee_minor, total.net_minor) == (
         lines["gross"],
         lines["fee"],
