@@ -58,6 +58,11 @@ AMOUNT_RULES: Final = (
     _R("*.88", (VOID,), Behaviour.SILENT, "books the void and never answers"),
     _R("66.66", (REVERSAL,), Behaviour.IGNORE, "ignores three, takes the fourth", ignored_count=3),
 )
+# a balance inquiry has no amount, so a card chooses
+UNANSWERED_INQUIRY_PAN: Final = "2223003122003222"
+_UNANSWERED_INQUIRY: Final = _R(
+    "", (REQUEST,), Behaviour.SILENT, "never says what its account holds"
+)
 _ENDING: Final = "*."
 
 
@@ -83,3 +88,8 @@ def find_rule(kind: str, amount_minor: int) -> AmountRule | None:
     """Return what this amount means for this kind of message; None: it is approved."""
     whole, endings = _RULES[kind]
     return whole.get(amount_minor) or endings.get(amount_minor % 100)
+
+
+def find_inquiry_rule(pan: str) -> AmountRule | None:
+    """Return what a balance inquiry of this card means; None: it is answered."""
+    return _UNANSWERED_INQUIRY if pan == UNANSWERED_INQUIRY_PAN else None

@@ -21,6 +21,7 @@ from switch.demo.issuer_behaviours import (
     VOID,
     AmountRule,
     Behaviour,
+    find_inquiry_rule,
     find_rule,
 )
 from switch.demo.issuer_line import LedgerLine as LedgerLine  # noqa: PLC0414 - readers find it here
@@ -101,6 +102,8 @@ class IssuerBook:
         op, kind = _read_kind(message)
         account = self._accounts.find(_text(message, "rrn"))
         rule = find_rule(kind, _amount_of(message))
+        if op == "inquiry":
+            rule = rule or find_inquiry_rule(_text(message, "pan"))
         if kind is ADVICE and account is not None:
             first = account.answered
             if first is not None and first.stan == _text(message, "stan"):

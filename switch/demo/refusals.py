@@ -284,4 +284,9 @@ PROVOCATIONS: Final = (
         "refund --amount 1.98",
         before=("sale --amount 4.00",),
     ),
+    Provocation(
+        Reason.INQUIRY_UNANSWERED,
+        "the issuer simulator never says what this card's account holds",
+        "balance --pan 2223003122003222",
+    ),
 )

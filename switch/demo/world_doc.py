@@ -11,6 +11,7 @@ from switch.demo.issuer_behaviours import (
     KINDS,
     REQUEST,
     REVERSAL,
+    UNANSWERED_INQUIRY_PAN,
     VOID,
     AmountRule,
 )
@@ -66,7 +67,7 @@ nothing was debited (or that it is being returned), who must act and what to do 
 `switch pos` concerns the last payment that fits, so what must come before is named with it.
 
 """
-_CARDS: Final = """
+_CARDS: Final = f"""
 ## Cards
 
 Public test numbers, valid until 12/30. Anything else that begins like one of these goes to the same
@@ -76,7 +77,8 @@ issuer.
 |---|---|---|
 | 6200000000000005 | UnionPay (the default card) | `demo-issuer` decides |
 | 4111111111111111 | Visa | `demo-issuer` decides |
-| 5555555555554444, 2223003122003222 | Mastercard | `demo-issuer` decides |
+| 5555555555554444 | Mastercard | `demo-issuer` decides |
+| {UNANSWERED_INQUIRY_PAN} | Mastercard | `demo-issuer` decides; it never tells a balance |
 | 3566002020360505 | JCB | its issuer's line is down |
 | 30569309025904 | Diners Club | its issuer's line is down; the switch stands in up to 100.00 |
 | 36227206271667 | Diners Club | its issuer's line is down; nobody stands in for these |

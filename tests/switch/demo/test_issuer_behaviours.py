@@ -6,8 +6,10 @@ from switch.demo.issuer_behaviours import (
     KINDS,
     REQUEST,
     REVERSAL,
+    UNANSWERED_INQUIRY_PAN,
     VOID,
     Behaviour,
+    find_inquiry_rule,
     find_rule,
 )
 
@@ -46,3 +48,10 @@ def test_each_row_tells_people_what_it_does_and_has_what_its_behaviour_needs() -
         assert set(rule.kinds) <= set(KINDS)
         assert bool(rule.response_code) == (rule.behaviour is Behaviour.DECLINE)
         assert bool(rule.ignored_count) == (rule.behaviour is Behaviour.IGNORE)
+
+
+def test_of_balance_inquiries_a_card_chooses() -> None:
+    assert find_inquiry_rule("6200000000000005") is None
+    rule = find_inquiry_rule(UNANSWERED_INQUIRY_PAN)
+    assert rule is not None
+    assert rule.behaviour is Behaviour.SILENT

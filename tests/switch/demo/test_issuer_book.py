@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from switch.codec import Message
+from switch.demo.issuer_behaviours import UNANSWERED_INQUIRY_PAN
 from switch.demo.issuer_book import IssuerBook, LedgerLine, Timing
 from switch.demo.issuer_pin import PinCheck
 
@@ -213,3 +214,12 @@ def test_an_inquiry_tells_the_balance_after_what_was_taken_and_held() -> None:
     [answer] = verdict.answers
     assert answer.message.fields["additional_amounts"] == "0002156C000000999900"
     assert (verdict.line.op, verdict.line.moved_minor) == ("inquiry", 0)
+
+
+def test_one_card_is_never_told_its_balance_but_pays_as_any_other() -> None:
+    book = IssuerBook()
+    inquiry = message("0200", 0, processing_code="310000", pan=UNANSWERED_INQUIRY_PAN)
+    verdict = book.receive(inquiry, NOON)
+    assert (verdict.line.op, verdict.line.outcome, verdict.answers) == ("inquiry", "silent", ())
+    sale = message("0200", 100, "010000000002", pan=UNANSWERED_INQUIRY_PAN)
+    assert book.receive(sale, NOON).line.outcome == "approved"

@@ -25,7 +25,6 @@ NOT_HERE = {
     Reason.INTERNAL_FAULT,
     Reason.BATCH_FULL,
     Reason.MASTER_KEY_MISSING,
-    Reason.INQUIRY_UNANSWERED,
     Reason.ORIGINAL_UNREADABLE,
     Reason.ORIGINAL_TOO_OLD,
 }
