@@ -16,7 +16,7 @@ from switch.domain.payment.reversals import (
     original_stan,
 )
 from switch.domain.payment.rules import DecisionRules, format_local_time
-from switch.domain.transactions import TRAITS, TransactionType
+from switch.domain.transactions import TRAITS, TransactionType, WhenUnknown
 from switch.handlers.folded import Folded
 from switch.handlers.forgetting import Reminders, SpentOriginals
 
@@ -157,7 +157,10 @@ class Shelf(Folded):
         self._payments[rrn] = payment
         self._rrn_by_key[request.idempotency_key] = rrn
         self._rrn_by_stan[*terminal, request.stan] = rrn
-        self._latest_rrn[terminal] = rrn
+        if payment.traits.when_unknown is not WhenUnknown.END:
+            # an inquiry is asked anew by every copy of it, however late: it says nothing about
+            # which purchase was the last
+            self._latest_rrn[terminal] = rrn
         card = request.card
         if card is not None:
             self._rrn_by_card[request.merchant_id, card.token] = rrn

@@ -137,6 +137,13 @@ def test_a_payment_of_which_nothing_is_left_leaves_a_number_that_says_so(
     assert world.wanted_originals == [], "nothing needs to be read to know that"
 
 
+def test_a_late_copy_of_an_inquiry_does_not_make_a_purchase_an_old_one(world, till):
+    inquiry = till.get("inquiry")
+    sale = till.get()
+    till.repeat(inquiry)
+    assert till.told(till.repeat(sale)) == "00"
+
+
 def test_everything_about_a_forgotten_payment_is_forgotten(world, till, settle):
     for kind in ("sale", "pre-auth", "instalment", "inquiry"):
         till.get(kind, 321)
@@ -147,7 +154,7 @@ def test_everything_about_a_forgotten_payment_is_forgotten(world, till, settle):
     [left] = shelf._payments.values()
     assert set(shelf._rrn_by_key.values()) == {left.rrn}
     assert set(shelf._rrn_by_stan.values()) == {left.rrn}
-    assert set(shelf._latest_rrn.values()) == {left.rrn}
+    assert shelf._latest_rrn == {}
     assert set(shelf._rrn_by_card.values()) == {left.rrn}
     assert (shelf._alike, shelf._holds, shelf._batches) == ({}, {}, {})
 
