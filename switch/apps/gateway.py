@@ -79,6 +79,7 @@ def make_limits(settings: Settings) -> GatewayLimits:
         read_timeout_ms=gateway.read_timeout_ms,
         refusal_count_max=gateway.refusal_count_max,
         unproven_count_max=gateway.unproven_count_max,
+        sign_on_count_max=gateway.sign_on_count_max,
     )
 
 

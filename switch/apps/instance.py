@@ -26,6 +26,7 @@ from switch.apps.settings import Settings
 from switch.domain.cases.rules import CaseRules
 from switch.domain.payment.rules import DecisionRules
 from switch.domain.registry.entities import Terminal
+from switch.domain.terminal.rules import TerminalRules
 from switch.eventlog.port import EventLog
 from switch.handlers.lanes import LaneSettings
 from switch.handlers.settings import PartitionSettings
@@ -58,6 +59,11 @@ def make_partition_settings(settings: Settings, partition_count: int) -> Partiti
             cases=CaseRules(
                 open_after_ms=settings.cases.open_after_ms,
                 second_person_over_minor=settings.cases.second_person_over_minor,
+            ),
+            terminals=TerminalRules(
+                sign_on_window_ms=settings.terminals.sign_on_window_ms,
+                lost_key_ms=settings.terminals.lost_key_ms,
+                upload_late_ms=settings.terminals.upload_late_ms,
             ),
         ),
         lanes=LaneSettings(

@@ -179,6 +179,9 @@ class GatewaySettings(Section, frozen=True, kw_only=True):
         int,
         _meta("Requests taken from a connection that has proven no terminal's key yet.", ge=1),
     ] = 1_000
+    sign_on_count_max: Annotated[
+        int, _meta("Messages without a MAC (08xx, 05xx) of one terminal in a minute.", ge=1)
+    ] = 20
 
 
 class HttpSettings(Section, frozen=True, kw_only=True):
@@ -321,6 +324,23 @@ class CaseSettings(Section, frozen=True, kw_only=True):
     ] = 100_000
 
 
+class TerminalSettings(Section, frozen=True, kw_only=True):
+    """How terminals sign on and settle."""
+
+    sign_on_window_ms: Annotated[
+        int,
+        _meta(
+            "A terminal may sign on four times within this; so long its new keys are kept.", ge=1
+        ),
+    ] = 60_000
+    lost_key_ms: Annotated[
+        int, _meta("A lost terminal's keys still prove its reversals for this long (24 h).", ge=0)
+    ] = 24 * _HOUR_MS
+    upload_late_ms: Annotated[
+        int, _meta("A batch that closed unbalanced and is not uploaded by then is a case.", ge=1)
+    ] = 1_800_000
+
+
 class RegistrySettings(Section, frozen=True, kw_only=True):
     """How closely every role follows the registry log."""
 
@@ -440,6 +460,7 @@ class Settings(Section, frozen=True, kw_only=True):
     issuer_link: IssuerLinkSettings = IssuerLinkSettings()
     handler: HandlerSettings = HandlerSettings()
     cases: CaseSettings = CaseSettings()
+    terminals: TerminalSettings = TerminalSettings()
     registry: RegistrySettings = RegistrySettings()
     log: LogSettings = LogSettings()
     security: SecuritySettings = SecuritySettings()

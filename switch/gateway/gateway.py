@@ -23,6 +23,7 @@ from switch.gateway.operator_order import OperatorOrder
 from switch.gateway.refusals import has_right_mac, write_problem, write_refusal, write_unanswered
 from switch.gateway.session import Session
 from switch.gateway.session_table import READING, SessionTable
+from switch.gateway.unproven import UnprovenMessages
 from switch.gateway.waiting import RecentStans, Waiting, WaitingTable
 from switch.security.keys import Keys
 from switch.security.keystore import KeyStoreFault
@@ -81,6 +82,7 @@ class Gateway:
         self._intake = Intake(limits, incarnation, keys)
         self._sessions = SessionTable(limits)
         self._waiting = WaitingTable()
+        self._unproven = UnprovenMessages(limits.sign_on_count_max)
         self._recent_stans = RecentStans(REPEAT_WINDOW_MS)
 
     @property
@@ -313,6 +315,9 @@ class Gateway:
             is_repeat(mti) or self._recent_stans.knows(acquirer, terminal_id, stan)
         )
         if not session.is_proven and not self._spend_credit(session, actions):
+            return
+        if not self._unproven.admits(mti, acquirer, terminal_id, now.boot_ms):
+            self._refuse_stranger(arrival, Reason.SIGN_ON_TOO_OFTEN, "", actions)
             return
         if (
             len(self._waiting) >= self._limits.in_flight_count_max

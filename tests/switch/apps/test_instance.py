@@ -48,6 +48,10 @@ def test_a_partition_is_set_up_as_the_settings_say():
     assert partition.rules.cases.open_after_ms == settings.cases.open_after_ms
     over_minor = settings.cases.second_person_over_minor
     assert partition.rules.cases.second_person_over_minor == over_minor
+    terminals = partition.rules.terminals
+    assert terminals.sign_on_window_ms == settings.terminals.sign_on_window_ms
+    assert terminals.lost_key_ms == settings.terminals.lost_key_ms
+    assert terminals.upload_late_ms == settings.terminals.upload_late_ms
 
 
 def make_instance(folder, keys):

@@ -452,3 +452,13 @@ def test_without_macs_any_answer_proves_a_connection(world: Any) -> None:
     for number in range(9):
         request = world.hand_over(world.ascii_frame(stan=f"00000{number}"))
         world.gateway.deliver(world.reply(request, has_mac=False), world.at(1))
+
+
+def test_a_flood_of_sign_ons_is_refused_here_and_fills_no_log(world: Any) -> None:
+    world.change_limits(sign_on_count_max=2, refusal_count_max=2)
+    world.open()
+    sign_on = world.frame("0800", batch_data="00000001003")
+    assert [type(world.feed(sign_on)[0]) for _ in range(3)] == [Append, Append, Send]
+    world.hand_over(SALE)
+    *_, close = world.feed(sign_on)
+    assert close.cause is CloseCause.REFUSALS
