@@ -13,16 +13,10 @@ from msgspec import Meta
 
 from switch.domain.declines import Decline, IssuerCode, Words, decline_of, issuer_code
 from switch.domain.payment.originals import Standing, standing_of
-from switch.domain.payment.payment import Payment, Phase
+from switch.domain.payment.payment import Payment, Phase, gives_back
 from switch.domain.payment.requests import APPROVED_CODES, Answer
 from switch.domain.reasons import Reason
-from switch.domain.transactions import (
-    TRAITS,
-    MoneyState,
-    Retry,
-    Side,
-    TransactionType,
-)
+from switch.domain.transactions import MoneyState, Retry, TransactionType
 
 CREATED: Final = 201
 ACCEPTED: Final = 202
@@ -203,12 +197,6 @@ def tell(
         Words(zh=said.next_zh, en=said.next_en),
     )
     return Told(actor=said.actor.value, retry=retry.value, message=message, next_action=next_action)
-
-
-def gives_back(transaction: TransactionType) -> bool:
-    """Say whether a transaction gives money back, or a hold up."""
-    is_release = transaction is TransactionType.PRE_AUTHORIZATION_VOID
-    return is_release or TRAITS[transaction].side is Side.CREDIT
 
 
 # -- where it stands -------------------------------------------------------------------------------
