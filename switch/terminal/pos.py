@@ -310,8 +310,8 @@ class Pos:
             if code != PARTIAL_CODE and answer.amount_minor not in {None, asked_minor}:
                 return self._take_back(OTHER_REASON, "another amount was approved", now)
             return self._settle(payment, OutcomeKind.APPROVED, answer, now)
-        if code == _NOT_SENT_CODE and payment.sent_count > 1:
-            # "not sent" is true of this copy only; the one before it may have been debited
+        if (code == _NOT_SENT_CODE or is_refusal_without_key) and payment.sent_count > 1:
+            # it is true of this copy only; the one before it may have been debited
             return self._take_back(NO_ANSWER, "only the repeat was refused", now)
         return self._settle(payment, OutcomeKind.DECLINED, answer, now)
 

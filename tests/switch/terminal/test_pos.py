@@ -216,6 +216,15 @@ def test_a_repeat_that_is_refused_as_not_sent_is_reversed(line: Any) -> None:
     assert line.read(line.sent(actions)).mti == "0400"
 
 
+@pytest.mark.parametrize("code", ["30", "97", "A0"])
+def test_a_repeat_that_is_refused_without_a_mac_is_reversed(line: Any, code: str) -> None:
+    line.sale()
+    line.pos.give_up(line.at(1))
+    repeat = line.sent(line.pos.start_repeat(line.at(2)))
+    actions = line.pos.data_received(line.answer(repeat, code, sign=False), line.at(3))
+    assert line.read(line.sent(actions)).mti == "0400"
+
+
 def test_a_first_sending_that_is_refused_as_not_sent_is_final(line: Any) -> None:
     answer = line.answer(line.sale(), "96")
     outcome = line.ended(line.pos.data_received(answer, line.at(5)))
