@@ -137,7 +137,7 @@ def test_a_payment_of_which_nothing_is_left_leaves_a_number_that_says_so(
     assert world.wanted_originals == [], "nothing needs to be read to know that"
 
 
-def test_a_late_copy_of_an_inquiry_does_not_make_a_purchase_an_old_one(world, till):
+def test_a_late_copy_of_an_inquiry_does_not_make_a_purchase_an_old_one(till):
     inquiry = till.get("inquiry")
     sale = till.get()
     till.repeat(inquiry)
