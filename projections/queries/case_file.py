@@ -9,15 +9,17 @@ from typing import Final
 
 import msgspec
 
+from projections.audit.cases import CaseRow
 from projections.audit.payments import PaymentRow
 from projections.database import Connection, fetch_rows
 from projections.queries.steps import Step, describe_steps
-from switch.domain.money import CURRENCY_NAMES, format_minor
-from switch.domain.transactions import MoneyState
+from projections.queries.verdict import Family, judge
 
 FOUND_MAX: Final = 20
 
 _PAYMENT_COLUMNS: Final = ", ".join(PaymentRow.__struct_fields__)
+_CASE_COLUMNS: Final = ", ".join(CaseRow.__struct_fields__)
+_FAMILY_DEPTH_MAX: Final = 3  # a hold, its completion, the void of that
 _STEP_COLUMNS: Final = (
     "partition, journal_offset, event_index, at_ms, tag, rrn, idempotency_key, claim_id, epoch, "
     "is_void, registry_position, inbound_id, detail::text AS detail"
@@ -38,6 +40,7 @@ class CaseFile(msgspec.Struct, frozen=True, kw_only=True):
 
     `payment` is None where requests under the key never became a payment. `verdict` answers
     whether the cardholder was debited, in one line; `money_state` is its word for programs.
+    `changed_by` are the payments that change it, and those that change these.
     """
 
     subject: Subject
@@ -45,6 +48,24 @@ class CaseFile(msgspec.Struct, frozen=True, kw_only=True):
     money_state: str
     verdict: str
     steps: tuple[Step, ...]
+    changed_by: tuple[PaymentRow, ...] = ()
+    cases: tuple[CaseRow, ...] = ()
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment with all that says where its money is."""
+
+    payment: PaymentRow
+    changed_by: tuple[PaymentRow, ...] = ()
+    cases: tuple[CaseRow, ...] = ()
+
+    @property
+    def family(self) -> Family:
+        """Those that change a payment, by its RRN."""
+        family: dict[str, list[PaymentRow]] = {}
+        for row in self.changed_by:
+            family.setdefault(row.original_rrn, []).append(row)
+        return family
 
 
 class EventFound(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,17 +130,36 @@ async def find_by_stan(connection: Connection, stan: str, terminal_id: str) -> l
     )
 
 
+async def load_standing(connection: Connection, rrn: str) -> Standing | None:
+    """Collect what says where the money of a payment is; None if there is no such payment."""
+    found = await fetch_rows(
+        connection,
+        PaymentRow,
+        f"WITH RECURSIVE family AS ("  # noqa: S608 - columns of our own
+        f"SELECT {_PAYMENT_COLUMNS}, 0 AS depth FROM audit.payments WHERE rrn = $1 "
+        "UNION ALL SELECT "
+        f"{', '.join(f'p.{name}' for name in PaymentRow.__struct_fields__)}, family.depth + 1 "
+        "FROM audit.payments p JOIN family ON p.original_rrn = family.rrn "
+        f"WHERE p.original_rrn <> '' AND family.depth < {_FAMILY_DEPTH_MAX}) "
+        f"SELECT {_PAYMENT_COLUMNS} FROM family ORDER BY depth, opened_at_ms, rrn",
+        rrn,
+    )
+    if not found:
+        return None
+    cases = await fetch_rows(
+        connection,
+        CaseRow,
+        f"SELECT {_CASE_COLUMNS} FROM audit.cases WHERE rrn = $1 AND rrn <> '' "  # noqa: S608 - ours
+        "ORDER BY opened_at_ms, case_id",
+        rrn,
+    )
+    return Standing(payment=found[0], changed_by=tuple(found[1:]), cases=tuple(cases))
+
+
 async def load_case_file(connection: Connection, subject: Subject) -> CaseFile:
     """Collect all that concerns a payment: by its RRN, its key, and the keys of its reversals."""
-    payment: PaymentRow | None = None
-    if subject.rrn:
-        rows = await fetch_rows(
-            connection,
-            PaymentRow,
-            f"SELECT {_PAYMENT_COLUMNS} FROM audit.payments WHERE rrn = $1",  # noqa: S608 - ours
-            subject.rrn,
-        )
-        payment = rows[0] if rows else None
+    standing = await load_standing(connection, subject.rrn) if subject.rrn else None
+    payment = standing.payment if standing else None
     keys = _family_of(payment.idempotency_key if payment else subject.idempotency_key)
     events = await fetch_rows(
         connection,
@@ -131,7 +171,7 @@ async def load_case_file(connection: Connection, subject: Subject) -> CaseFile:
         subject.rrn,
         keys,
     )
-    return make_case_file(subject, payment, events)
+    return make_case_file(subject, standing, events)
 
 
 async def load_refusals(connection: Connection, stan: str, terminal_id: str) -> CaseFile | None:
@@ -159,49 +199,18 @@ def _family_of(idempotency_key: str) -> list[str]:
 
 
 def make_case_file(
-    subject: Subject, payment: PaymentRow | None, events: Sequence[EventFound]
+    subject: Subject, standing: Standing | None, events: Sequence[EventFound]
 ) -> CaseFile:
     """Put a case file together; pure."""
-    steps = describe_steps(events)
-    money_state = payment.money_state if payment else MoneyState.NOT_DEBITED.value
+    payment = standing.payment if standing else None
+    cases = standing.cases if standing else ()
+    verdict = judge(payment, standing.family if standing else {}, cases)
     return CaseFile(
         subject=subject,
         payment=payment,
-        money_state=money_state,
-        verdict=answer_question(payment),
-        steps=steps,
+        money_state=verdict.money_state,
+        verdict=verdict.line,
+        steps=describe_steps(events),
+        changed_by=standing.changed_by if standing else (),
+        cases=cases,
     )
-
-
-def answer_question(payment: PaymentRow | None) -> str:
-    """Answer "was it debited?" in one line."""
-    if payment is None:
-        return "NO: this request never became a payment; nothing was sent to an issuer."
-    amount = show_amount(payment.amount_minor, payment.currency)
-    because = f" ({payment.response_code} {payment.reason})".replace(" )", ")")
-    match MoneyState(payment.money_state):
-        case MoneyState.DEBITED:
-            return f"YES: {amount} was debited; the payment is approved{because}."
-        case MoneyState.NOT_DEBITED:
-            return f"NO: nothing was debited; the payment was declined{because}."
-        case MoneyState.RETURNED:
-            return f"NO LONGER: whatever was debited of {amount} has been returned."
-        case MoneyState.RETURNING:
-            tries = payment.reversal_attempts
-            return (
-                f"BEING RETURNED: {amount} is reversed until the issuer confirms it "
-                f"({tries} {'attempt' if tries == 1 else 'attempts'} so far); do not charge again."
-            )
-        case MoneyState.UNKNOWN if payment.state == "case":
-            return f"NOT KNOWN: a person must look; reconciliation decides about {amount}."
-        case MoneyState.UNKNOWN:
-            return f"NOT KNOWN YET: {amount} is with the issuer; its answer is waited for."
-
-
-def show_amount(minor: int, currency: str) -> str:
-    """Write an amount for people; `no amount` where a request named none."""
-    if not currency:
-        return "no amount"
-    if currency not in CURRENCY_NAMES:
-        return f"{minor} (minor units of {currency})"
-    return f"{format_minor(minor, currency)} {CURRENCY_NAMES[currency]}"

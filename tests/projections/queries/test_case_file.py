@@ -5,18 +5,17 @@ from loadtest.generated_journal import SEALED_PAN
 from projections.queries.case_file import (
     Subject,
     _family_of,
-    answer_question,
     find_by_reference,
     find_by_stan,
     load_case_file,
     load_refusals,
-    show_amount,
+    load_standing,
 )
 
 
 @pytest.fixture
 async def connection(dsn, make_log, fill):
-    await fill(dsn, make_log(800))
+    await fill(dsn, make_log(1_600))
     opened = await asyncpg.connect(dsn)
     yield opened
     await opened.close()
@@ -66,7 +65,7 @@ async def test_the_case_file_of_a_reversed_payment_tells_its_whole_story(connect
     case = await load_case_file(connection, Subject(rrn=row["rrn"]))
     assert case.payment is not None
     assert case.money_state == "returned"
-    assert case.verdict.startswith("NO LONGER")
+    assert case.verdict.startswith("DEBITED AND RETURNED")
     valid = [step for step in case.steps if not step.is_void]
     assert [step.tag.removesuffix(".v1") for step in valid] == [
         "payment-requested",
@@ -98,9 +97,7 @@ async def test_a_tombstone_and_the_payment_that_it_refused_share_one_case_file(c
         "payment-requested.v1",
         "payment-declined.v1",
     }
-    assert case.verdict == (
-        "NO: nothing was debited; the payment was declined (94 late-after-reversal)."
-    )
+    assert case.verdict == "NOT DEBITED: declined (94 late-after-reversal)."
 
 
 async def test_a_request_that_never_became_a_payment_has_a_case_file(connection):
@@ -110,7 +107,7 @@ async def test_a_request_that_never_became_a_payment_has_a_case_file(connection)
     case = await load_refusals(connection, row["stan"], row["terminal_id"])
     assert case is not None
     assert case.payment is None
-    assert case.verdict.startswith("NO: this request never became a payment")
+    assert case.verdict.startswith("NOT DEBITED: this request never became a payment")
     assert case.steps[0].told_terminal == "A0 mac-invalid"
 
 
@@ -128,19 +125,38 @@ async def test_a_void_record_is_marked_and_no_secret_is_shown(connection):
 @pytest.mark.parametrize(
     ("condition", "begins"),
     [
-        ("state = 'approved'", "YES: "),
-        ("state = 'declined'", "NO: nothing was debited"),
-        ("state = 'reversing'", "BEING RETURNED: "),
-        ("state = 'reversed'", "NO LONGER: "),
-        ("state = 'routed'", "NOT KNOWN YET: "),
-        ("state = 'case'", "NOT KNOWN: a person must look"),
+        ("state = 'approved' AND kind = 'sale' AND case_count = 0", "DEBITED"),
+        ("state = 'declined'", "NOT DEBITED: declined"),
+        ("state = 'reversing' AND returned_by = 'outcome-unknown'", "NOT KNOWN YET whether"),
+        ("state = 'reversing' AND returned_by = 'taken-back'", "BEING RETURNED: "),
+        ("state = 'reversed' AND returned_by = 'outcome-unknown'", "RETURNED: whatever"),
+        ("state = 'reversed' AND returned_by = 'operator'", "DEBITED AND RETURNED: "),
+        ("state = 'routed' AND kind = 'sale'", "NOT KNOWN YET: "),
+        ("state = 'repeating'", "BEING GIVEN BACK: "),
+        ("kind = 'refund' AND state = 'approved'", "GIVEN BACK: "),
+        ("state = 'case'", "NOT KNOWN: a person must find out about"),
     ],
 )
 async def test_every_state_answers_whether_it_was_debited(connection, condition, begins):
     row = await one_payment(connection, condition)
     case = await load_case_file(connection, Subject(rrn=row["rrn"]))
     assert case.verdict.startswith(begins)
-    assert answer_question(case.payment) == case.verdict
+
+
+async def test_an_original_knows_what_changed_it(connection):
+    row = await one_payment(connection, "kind = 'refund' AND state = 'approved'")
+    case = await load_case_file(connection, Subject(rrn=row["original_rrn"]))
+    assert [one.rrn for one in case.changed_by] == [row["rrn"]]
+    assert case.money_state == "returned"
+    assert f"given back by refund {row['rrn']}" in case.verdict
+
+
+async def test_a_payment_is_found_with_its_cases(connection):
+    row = await one_payment(connection, "state = 'case'")
+    standing = await load_standing(connection, row["rrn"])
+    assert standing is not None
+    assert [case.kind for case in standing.cases] == ["reversal-not-found"]
+    assert await load_standing(connection, "991234567890") is None
 
 
 async def test_an_unknown_original_has_a_case_file_under_its_reversals_key(connection):
@@ -169,9 +185,3 @@ async def test_an_unknown_original_has_a_case_file_under_its_reversals_key(conne
 )
 def test_a_key_brings_the_keys_of_its_reversals(key, family):
     assert _family_of(key) == family
-
-
-def test_amounts_are_written_for_people():
-    assert show_amount(1234, "156") == "12.34 CNY"
-    assert show_amount(1234, "999") == "1234 (minor units of 999)"
-    assert show_amount(0, "") == "no amount"

@@ -1,0 +1,316 @@
+"""
+"Was I charged?", answered in one line for every kind of transaction in every phase.
+
+Not debited; debited; debited and returned (when, by which message); or not known yet (who is
+asking, when next). Of a void or a refund likewise: given back or not.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from projections.audit.cases import CaseRow
+from projections.audit.payments import BY_OPERATOR, BY_SWITCH, BY_TERMINAL, PaymentRow
+from switch.domain.cases.events import Resolution
+from switch.domain.money import CURRENCY_NAMES, format_minor
+from switch.domain.payment.originals import VOIDS
+from switch.domain.payment.payment import Phase, gives_back
+from switch.domain.transactions import TRAITS, MoneyState, TransactionType, WhenUnknown
+
+Family = Mapping[str, Sequence[PaymentRow]]  # those that change a payment, by its RRN
+NOBODY: Final[Family] = {}
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """`line` is for people, `money_state` the same in a word for programs."""
+
+    money_state: str
+    line: str
+
+
+def judge(
+    payment: PaymentRow | None, family: Family = NOBODY, cases: Iterable[CaseRow] = ()
+) -> Verdict:
+    """Say where the money of a payment is; None: there were requests, but never a payment."""
+    if payment is None:
+        line = "NOT DEBITED: this request never became a payment; nothing was sent to an issuer."
+        return Verdict(money_state=MoneyState.NOT_DEBITED.value, line=line)
+    transaction, phase = TransactionType(payment.kind), Phase(payment.state)
+    if TRAITS[transaction].when_unknown is WhenUnknown.END:
+        line = "NOT DEBITED: a balance inquiry moves no money."
+        return Verdict(money_state=payment.money_state, line=line)
+    if phase is Phase.CASE:
+        return _judge_case(payment, cases)
+    if gives_back(transaction):
+        return Verdict(money_state=payment.money_state, line=_GIVING_BACK[phase](payment))
+    if phase is Phase.APPROVED:
+        return _judge_approved(payment, transaction, family)
+    return Verdict(money_state=payment.money_state, line=_DEBITING[phase](payment))
+
+
+# -- a debit, or a hold ----------------------------------------------------------------------------
+
+
+def _judge_approved(payment: PaymentRow, transaction: TransactionType, family: Family) -> Verdict:
+    """Say what is left of an approval after what came later."""
+    amount, when = _amount_of(payment), show_moment(payment.moved_at_ms)
+    touches = family.get(payment.rrn, ())
+    done = [one for one in touches if _stands(one, family)]
+    is_hold = transaction is TransactionType.PRE_AUTHORIZATION
+    tail = _tell_running(touches) + _tell_advice(payment)
+    for void in _of_kinds(done, VOIDS):
+        by = f"by {void.kind} {void.rrn} at {show_moment(void.moved_at_ms)}"
+        line = f"DEBITED AND RETURNED: {amount} was debited at {when} and given back {by}"
+        if is_hold:
+            line = f"RELEASED: {amount} was held at {when} and released {by}; nothing was debited"
+        return Verdict(money_state=MoneyState.RETURNED.value, line=f"{line}.")
+    if is_hold:
+        for completion in done:
+            told = f"{_amount_of(completion)} of it was debited by {completion.rrn}"
+            line = f"COMPLETED: {amount} was held at {when}; {told}{tail}."
+            return Verdict(money_state=payment.money_state, line=line)
+        line = f"HELD: {amount} is held since {when}, not debited{tail}."
+        return Verdict(money_state=payment.money_state, line=line)
+    refunds = list(_of_kinds(done, {TransactionType.REFUND}))
+    adjusted = "".join(
+        f"; {_amount_of(one)} more by {one.kind} {one.rrn}"
+        for one in _of_kinds(done, {TransactionType.ADJUSTMENT_ADVICE})
+    )
+    refunded = sum(refund.amount_minor for refund in refunds)
+    by = "by refund " + ", ".join(f"{r.rrn} at {show_moment(r.moved_at_ms)}" for r in refunds)
+    if refunds and refunded >= payment.amount_minor:
+        line = f"DEBITED AND RETURNED: {amount} was debited at {when} and given back {by}{adjusted}"
+        return Verdict(money_state=MoneyState.RETURNED.value, line=f"{line}{tail}.")
+    part = f"; of it {show_amount(refunded, payment.currency)} was given back {by}"
+    code = f" (authorization {payment.authorization_id})" if payment.authorization_id else ""
+    line = f"DEBITED: {amount} at {when}{code}{part if refunds else ''}{adjusted}{tail}."
+    return Verdict(money_state=MoneyState.DEBITED.value, line=line)
+
+
+def _stands(touch: PaymentRow, family: Family) -> bool:
+    """Whether what changes a payment has happened, and was not voided itself."""
+    if touch.state != Phase.APPROVED.value:
+        return False
+    return not any(
+        other.state == Phase.APPROVED.value for other in _of_kinds(family.get(touch.rrn, ()), VOIDS)
+    )
+
+
+def _of_kinds(rows: Iterable[PaymentRow], kinds: Iterable[TransactionType]) -> Iterable[PaymentRow]:
+    names = {kind.value for kind in kinds}
+    return (row for row in rows if row.kind in names)
+
+
+_RUNNING: Final = frozenset(
+    {Phase.ROUTED.value, Phase.REVERSING.value, Phase.REPEATING.value, Phase.CASE.value}
+)
+
+
+def _tell_running(touches: Iterable[PaymentRow]) -> str:
+    return "".join(
+        f"; {one.kind} {one.rrn} of {_amount_of(one)} is not known yet"
+        for one in touches
+        if one.state in _RUNNING
+    )
+
+
+def _tell_advice(payment: PaymentRow) -> str:
+    if not payment.advice_open:
+        return ""
+    return f"; {_who(payment)} is told of it until it answers ({_tries(payment)})"
+
+
+def _tell_declined(payment: PaymentRow) -> str:
+    return f"NOT DEBITED: declined ({_why(payment)})."
+
+
+def _tell_routed(payment: PaymentRow) -> str:
+    since = show_moment(payment.moved_at_ms)
+    return (
+        f"NOT KNOWN YET: {_amount_of(payment)} is with {_who(payment)} since {since}; its answer is"
+        " waited for, and silence is reversed."
+    )
+
+
+def _tell_reversing(payment: PaymentRow) -> str:
+    asking = f"the switch asks {_who(payment)} to reverse it until it answers ({_tries(payment)})"
+    if payment.returned_by == BY_SWITCH:
+        return (
+            f"NOT KNOWN YET whether {_amount_of(payment)} was debited; if it was, it goes back: "
+            f"{asking}. Do not charge again."
+        )
+    return f"BEING RETURNED: {_amount_of(payment)} was debited; {asking}."
+
+
+_RETURNED_WORDS: Final = {
+    BY_TERMINAL: "taken back by the one who asked for it",
+    BY_OPERATOR: "taken back by an operator",
+}
+
+
+def _tell_reversed(payment: PaymentRow) -> str:
+    amount, when = _amount_of(payment), show_moment(payment.moved_at_ms)
+    if payment.resolution == Resolution.RETURNED.value:
+        how = "a person found that it was"
+    elif payment.reversal_attempts:
+        how = f"{_who(payment)} confirmed the reversal (attempt {payment.reversal_attempts})"
+    else:
+        how = "its issuer was never told of it"
+    if payment.returned_by in _RETURNED_WORDS:
+        taken_back = _RETURNED_WORDS[payment.returned_by]
+        return f"DEBITED AND RETURNED: {amount} was given back at {when}: {taken_back}; {how}."
+    return f"RETURNED: whatever was debited of {amount} was given back by {when}: {how}."
+
+
+def _tell_repeating(payment: PaymentRow) -> str:
+    return (
+        f"NOT KNOWN YET: {_who(payment)} is told of {_amount_of(payment)} until it answers "
+        f"({_tries(payment)})."
+    )
+
+
+_DEBITING: Final[dict[Phase, Callable[[PaymentRow], str]]] = {
+    Phase.REQUESTED: lambda _: "NOT DEBITED: it was asked for and is not decided.",
+    Phase.ROUTED: _tell_routed,
+    Phase.DECLINED: _tell_declined,
+    Phase.REVERSING: _tell_reversing,
+    Phase.REVERSED: _tell_reversed,
+    Phase.REPEATING: _tell_repeating,
+}
+
+
+# -- a void or a refund ----------------------------------------------------------------------------
+
+
+def _tell_given_back(payment: PaymentRow) -> str:
+    is_hold = payment.kind == TransactionType.PRE_AUTHORIZATION_VOID.value
+    word = "RELEASED" if is_hold else "GIVEN BACK"
+    when = show_moment(payment.moved_at_ms)
+    return (
+        f"{word}: {_amount_of(payment)}{_of_original(payment)} at {when}, by this {payment.kind}."
+    )
+
+
+def _tell_not_given_back(payment: PaymentRow) -> str:
+    return f"NOT GIVEN BACK: declined ({_why(payment)}); {_original(payment)} is as it was."
+
+
+def _tell_back_asked(payment: PaymentRow) -> str:
+    return f"NOT GIVEN BACK: the {payment.kind} was asked for and is not decided."
+
+
+def _tell_back_routed(payment: PaymentRow) -> str:
+    since = show_moment(payment.moved_at_ms)
+    return (
+        f"NOT KNOWN YET whether {_amount_of(payment)}{_of_original(payment)} is given back: the "
+        f"{payment.kind} is with {_who(payment)} since {since}."
+    )
+
+
+def _tell_back_undoing(payment: PaymentRow) -> str:
+    return (
+        f"NOT KNOWN YET: the {payment.kind} is being undone, so that {_original(payment)} stands: "
+        f"the switch asks {_who(payment)} until it answers ({_tries(payment)})."
+    )
+
+
+def _tell_back_undone(payment: PaymentRow) -> str:
+    when = show_moment(payment.moved_at_ms)
+    return (
+        f"NOT GIVEN BACK: the {payment.kind} was undone at {when}; {_original(payment)} stands as"
+        " before it."
+    )
+
+
+def _tell_back_repeating(payment: PaymentRow) -> str:
+    return (
+        f"BEING GIVEN BACK: {_amount_of(payment)}{_of_original(payment)}; {_who(payment)} is told "
+        f"until it answers ({_tries(payment)}). Do not refund again."
+    )
+
+
+_GIVING_BACK: Final[dict[Phase, Callable[[PaymentRow], str]]] = {
+    Phase.REQUESTED: _tell_back_asked,
+    Phase.ROUTED: _tell_back_routed,
+    Phase.APPROVED: _tell_given_back,
+    Phase.DECLINED: _tell_not_given_back,
+    Phase.REVERSING: _tell_back_undoing,
+    Phase.REVERSED: _tell_back_undone,
+    Phase.REPEATING: _tell_back_repeating,
+}
+assert {*_DEBITING, Phase.APPROVED, Phase.CASE} == set(Phase), "a phase without words"
+assert {*_GIVING_BACK, Phase.CASE} == set(Phase), "a phase without words"
+
+
+# -- a case ----------------------------------------------------------------------------------------
+
+
+def _judge_case(payment: PaymentRow, cases: Iterable[CaseRow]) -> Verdict:
+    """Say who must look, or what people have found out."""
+    amount = _amount_of(payment)
+    waiting = [case for case in cases if not case.ended_at_ms]
+    if waiting or not payment.resolution:
+        which = ", ".join(case.case_id for case in waiting)
+        owners = ", ".join(sorted({case.owner for case in waiting if case.owner}))
+        told = f" (case {which}{f', with {owners}' if owners else ''})" if which else ""
+        line = f"NOT KNOWN: a person must find out about {amount}{told}."
+        return Verdict(money_state=payment.money_state, line=line)
+    stands = payment.resolution == Resolution.STANDS.value
+    if stands and not gives_back(TransactionType(payment.kind)):
+        line = f"DEBITED: a person found that {amount} was debited and stands."
+        return Verdict(money_state=MoneyState.DEBITED.value, line=line)
+    line = f"NOT KNOWN: people closed the case about {amount} with {payment.resolution}."
+    return Verdict(money_state=payment.money_state, line=line)
+
+
+# -- words -----------------------------------------------------------------------------------------
+
+
+def _who(payment: PaymentRow) -> str:
+    if not payment.issuer_id:
+        return "the issuer"
+    return f"issuer {payment.issuer_id} ({payment.link})" if payment.link else payment.issuer_id
+
+
+def _tries(payment: PaymentRow) -> str:
+    """Say how often the issuer was told, and when it is told again."""
+    is_reversal = payment.state == Phase.REVERSING.value
+    count = payment.reversal_attempts if is_reversal else payment.repeat_attempts
+    if not count or not payment.attempted_at_ms:
+        return "not sent yet; as soon as its line is up"
+    attempts = f"attempt {count} at {show_moment(payment.attempted_at_ms)}"
+    if not payment.next_try_at_ms:
+        return attempts
+    return f"{attempts}, next try {show_moment(payment.next_try_at_ms)}"
+
+
+def _why(payment: PaymentRow) -> str:
+    return f"{payment.response_code} {payment.reason}".strip()
+
+
+def _original(payment: PaymentRow) -> str:
+    return payment.original_rrn or "its original"
+
+
+def _of_original(payment: PaymentRow) -> str:
+    return f" of {payment.original_rrn}" if payment.original_rrn else ""
+
+
+def _amount_of(payment: PaymentRow) -> str:
+    return show_amount(payment.amount_minor, payment.currency)
+
+
+def show_amount(minor: int, currency: str) -> str:
+    """Write an amount for people; `no amount` where a request named none."""
+    if not currency:
+        return "no amount"
+    if currency not in CURRENCY_NAMES:
+        return f"{minor} (minor units of {currency})"
+    return f"{format_minor(minor, currency)} {CURRENCY_NAMES[currency]}"
+
+
+def show_moment(at_ms: int) -> str:
+    """Write date and time in UTC to the second."""
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M:%S}Z"

@@ -1,0 +1,336 @@
+import pytest
+from msgspec.structs import replace
+
+from projections.audit.cases import CaseRow
+from projections.audit.payments import PaymentRow
+from projections.queries.verdict import judge, show_amount, show_moment
+from switch.domain.payment.payment import Phase, money_state_of
+from switch.domain.transactions import TransactionType
+
+AT = 1_795_331_400_000  # 2026-11-22 07:10:00
+RRN, OTHER = "010000000042", "010000000077"
+ROW = PaymentRow(
+    rrn=RRN,
+    partition=1,
+    opened_at_ms=AT - 60_000,
+    updated_at_ms=AT,
+    idempotency_key="k",
+    channel="unionpay-pos",
+    acquirer="a",
+    merchant_id="898110154110001",
+    terminal_id="00000001",
+    batch="000001",
+    stan="000123",
+    kind="sale",
+    amount_minor=1_000,
+    currency="156",
+    masked_pan="620000******0005",
+    issuer_id="bank",
+    link="bank-1",
+    state="approved",
+    money_state="debited",
+    response_code="00",
+    reason="",
+    authorization_id="A1B2C3",
+    settlement_date="2026-11-22",
+    reversal_attempts=0,
+    case_count=0,
+    moved_at_ms=AT,
+)
+T = TransactionType
+NEXT = {"attempted_at_ms": AT + 1_000, "next_try_at_ms": AT + 5_000}
+
+
+def row(kind=T.SALE, phase=Phase.APPROVED, **changes):
+    state = {"kind": kind.value, "state": phase.value}
+    money = {"money_state": money_state_of(kind, phase).value}
+    return replace(ROW, **(state | money | changes))
+
+
+def touch(kind, phase=Phase.APPROVED, minor=1_000, rrn=OTHER, **changes):
+    changes = {"rrn": rrn, "original_rrn": RRN, "amount_minor": minor, **changes}
+    return row(kind, phase, **changes)
+
+
+def line(payment, *touches, cases=(), **further):
+    return judge(payment, {RRN: touches, **further}, cases).line
+
+
+WHEN = "2026-11-22 07:10:00Z"
+ASKING = "issuer bank (bank-1)"
+PHASES = [
+    (T.SALE, Phase.REQUESTED, {}, "NOT DEBITED: it was asked for and is not decided."),
+    (
+        T.SALE,
+        Phase.ROUTED,
+        {},
+        (
+            f"NOT KNOWN YET: 10.00 CNY is with {ASKING} since {WHEN}; its answer is waited for, and"
+            " silence is reversed."
+        ),
+    ),
+    (T.SALE, Phase.APPROVED, {}, f"DEBITED: 10.00 CNY at {WHEN} (authorization A1B2C3)."),
+    (
+        T.SALE,
+        Phase.DECLINED,
+        {"response_code": "51", "reason": "issuer-declined"},
+        "NOT DEBITED: declined (51 issuer-declined).",
+    ),
+    (
+        T.SALE,
+        Phase.REVERSING,
+        {"returned_by": "outcome-unknown", "reversal_attempts": 2, **NEXT},
+        (
+            f"NOT KNOWN YET whether 10.00 CNY was debited; if it was, it goes back: the switch asks"
+            f" {ASKING} to reverse it until it answers (attempt 2 at 2026-11-22 07:10:01Z, next try"
+            " 2026-11-22 07:10:05Z). Do not charge again."
+        ),
+    ),
+    (
+        T.SALE,
+        Phase.REVERSING,
+        {"returned_by": "taken-back"},
+        (
+            f"BEING RETURNED: 10.00 CNY was debited; the switch asks {ASKING} to reverse it until"
+            " it answers (not sent yet; as soon as its line is up)."
+        ),
+    ),
+    (
+        T.SALE,
+        Phase.REVERSED,
+        {"returned_by": "outcome-unknown", "reversal_attempts": 3},
+        (
+            f"RETURNED: whatever was debited of 10.00 CNY was given back by {WHEN}: {ASKING}"
+            " confirmed the reversal (attempt 3)."
+        ),
+    ),
+    (
+        T.SALE,
+        Phase.REVERSED,
+        {"returned_by": "taken-back", "reversal_attempts": 1},
+        (
+            f"DEBITED AND RETURNED: 10.00 CNY was given back at {WHEN}: taken back by the one who"
+            f" asked for it; {ASKING} confirmed the reversal (attempt 1)."
+        ),
+    ),
+    (
+        T.SALE,
+        Phase.REVERSED,
+        {"returned_by": "operator", "reversal_attempts": 1},
+        (
+            f"DEBITED AND RETURNED: 10.00 CNY was given back at {WHEN}: taken back by an operator;"
+            f" {ASKING} confirmed the reversal (attempt 1)."
+        ),
+    ),
+    (
+        T.SALE,
+        Phase.REVERSED,
+        {"returned_by": "outcome-unknown", "reversal_attempts": 9, "resolution": "returned"},
+        (
+            f"RETURNED: whatever was debited of 10.00 CNY was given back by {WHEN}: a person found"
+            " that it was."
+        ),
+    ),
+    (
+        T.OFFLINE_ADVICE,
+        Phase.REVERSED,
+        {"returned_by": "taken-back"},
+        (
+            f"DEBITED AND RETURNED: 10.00 CNY was given back at {WHEN}: taken back by the one who"
+            " asked for it; its issuer was never told of it."
+        ),
+    ),
+    (T.SALE, Phase.CASE, {}, "NOT KNOWN: a person must find out about 10.00 CNY."),
+    (
+        T.OFFLINE_ADVICE,
+        Phase.APPROVED,
+        {"advice_open": True, "repeat_attempts": 4, **NEXT},
+        (
+            f"DEBITED: 10.00 CNY at {WHEN} (authorization A1B2C3); {ASKING} is told of it until it"
+            " answers (attempt 4 at 2026-11-22 07:10:01Z, next try 2026-11-22 07:10:05Z)."
+        ),
+    ),
+    (
+        T.PRE_AUTHORIZATION,
+        Phase.APPROVED,
+        {},
+        f"HELD: 10.00 CNY is held since {WHEN}, not debited.",
+    ),
+    (T.BALANCE_INQUIRY, Phase.APPROVED, {}, "NOT DEBITED: a balance inquiry moves no money."),
+    # what gives back
+    (T.REFUND, Phase.REQUESTED, {}, "NOT GIVEN BACK: the refund was asked for and is not decided."),
+    (
+        T.REFUND,
+        Phase.ROUTED,
+        {"original_rrn": OTHER},
+        (
+            f"NOT KNOWN YET whether 10.00 CNY of {OTHER} is given back: the refund is with {ASKING}"
+            f" since {WHEN}."
+        ),
+    ),
+    (
+        T.REFUND,
+        Phase.APPROVED,
+        {"original_rrn": OTHER},
+        f"GIVEN BACK: 10.00 CNY of {OTHER} at {WHEN}, by this refund.",
+    ),
+    (
+        T.PRE_AUTHORIZATION_VOID,
+        Phase.APPROVED,
+        {"original_rrn": OTHER},
+        f"RELEASED: 10.00 CNY of {OTHER} at {WHEN}, by this pre-authorization-void.",
+    ),
+    (
+        T.REFUND,
+        Phase.DECLINED,
+        {"response_code": "61", "reason": "refund-over-rest", "original_rrn": OTHER},
+        f"NOT GIVEN BACK: declined (61 refund-over-rest); {OTHER} is as it was.",
+    ),
+    (
+        T.SALE_VOID,
+        Phase.REVERSING,
+        {"reversal_attempts": 1, "attempted_at_ms": AT, "original_rrn": OTHER},
+        (
+            f"NOT KNOWN YET: the sale-void is being undone, so that {OTHER} stands: the switch asks"
+            f" {ASKING} until it answers (attempt 1 at {WHEN})."
+        ),
+    ),
+    (
+        T.SALE_VOID,
+        Phase.REVERSED,
+        {"original_rrn": OTHER},
+        f"NOT GIVEN BACK: the sale-void was undone at {WHEN}; {OTHER} stands as before it.",
+    ),
+    (
+        T.REFUND,
+        Phase.REPEATING,
+        {"repeat_attempts": 2, "original_rrn": OTHER, **NEXT},
+        (
+            f"BEING GIVEN BACK: 10.00 CNY of {OTHER}; {ASKING} is told until it answers (attempt 2"
+            " at 2026-11-22 07:10:01Z, next try 2026-11-22 07:10:05Z). Do not refund again."
+        ),
+    ),
+    (T.REFUND, Phase.CASE, {}, "NOT KNOWN: a person must find out about 10.00 CNY."),
+]
+
+
+@pytest.mark.parametrize(("kind", "phase", "changes", "told"), PHASES)
+def test_every_phase_answers_whether_it_was_charged(kind, phase, changes, told):
+    assert line(row(kind, phase, **changes)) == told
+
+
+@pytest.mark.parametrize("kind", TransactionType)
+@pytest.mark.parametrize("phase", Phase)
+def test_every_kind_in_every_phase_has_one_line_that_agrees_with_its_money(kind, phase):
+    verdict = judge(row(kind, phase))
+    assert "\n" not in verdict.line
+    assert verdict.money_state == money_state_of(kind, phase).value
+    if verdict.money_state == "unknown":
+        assert verdict.line.startswith("NOT KNOWN")
+    if verdict.line.startswith(("NOT DEBITED", "NOT GIVEN BACK")):
+        assert verdict.money_state in {"not-debited", "debited"}
+
+
+def test_every_phase_is_in_the_table():
+    assert {phase for _, phase, _, _ in PHASES} == set(Phase)
+
+
+# -- what came later -------------------------------------------------------------------------------
+
+
+def test_a_voided_sale_was_debited_and_returned_by_its_void():
+    verdict = judge(row(), {RRN: [touch(T.SALE_VOID)]})
+    assert verdict.money_state == "returned"
+    assert verdict.line == (
+        f"DEBITED AND RETURNED: 10.00 CNY was debited at {WHEN} and given back by sale-void {OTHER}"
+        f" at {WHEN}."
+    )
+
+
+def test_a_void_that_did_not_happen_leaves_the_sale_debited():
+    for phase in (Phase.DECLINED, Phase.REVERSED):
+        assert judge(row(), {RRN: [touch(T.SALE_VOID, phase)]}).money_state == "debited"
+
+
+def test_a_void_that_runs_is_told_beside_the_debit():
+    told = line(row(), touch(T.SALE_VOID, Phase.ROUTED))
+    assert told.endswith(f"; sale-void {OTHER} of 10.00 CNY is not known yet.")
+    assert told.startswith("DEBITED: 10.00 CNY")
+
+
+def test_refunds_in_parts_are_added_up_until_nothing_is_left():
+    first = touch(T.REFUND, minor=300)
+    told = line(row(), first)
+    assert f"; of it 3.00 CNY was given back by refund {OTHER} at {WHEN}." in told
+    assert told.startswith("DEBITED: ")
+    second = touch(T.REFUND, minor=700, rrn="010000000078")
+    verdict = judge(row(), {RRN: [first, second]})
+    assert verdict.money_state == "returned"
+    assert f"by refund {OTHER} at {WHEN}, 010000000078 at {WHEN}." in verdict.line
+
+
+def test_an_adjustment_debits_more():
+    told = line(row(), touch(T.ADJUSTMENT_ADVICE, minor=150))
+    assert told.endswith(f"; 1.50 CNY more by adjustment-advice {OTHER}.")
+
+
+def test_a_hold_is_completed_released_or_open_again():
+    hold = row(T.PRE_AUTHORIZATION)
+    completed = line(hold, touch(T.COMPLETION, minor=900))
+    assert completed == (
+        f"COMPLETED: 10.00 CNY was held at {WHEN}; 9.00 CNY of it was debited by {OTHER}."
+    )
+    void = row(T.COMPLETION_VOID, rrn="010000000099", original_rrn=OTHER)
+    again = line(hold, touch(T.COMPLETION, minor=900), **{OTHER: [void]})
+    assert again.startswith("HELD: ")
+    released = line(hold, touch(T.PRE_AUTHORIZATION_VOID))
+    assert released.startswith("RELEASED: 10.00 CNY was held")
+
+
+# -- cases -----------------------------------------------------------------------------------------
+
+
+def case(**changes):
+    opened = CaseRow(
+        case_id=f"reversal-not-found-{RRN}",
+        partition=1,
+        journal_offset=7,
+        kind="reversal-not-found",
+        state="open",
+        opened_at_ms=AT,
+        updated_at_ms=AT,
+        rrn=RRN,
+    )
+    return replace(opened, **changes)
+
+
+def test_a_case_says_which_it_is_and_who_sees_to_it():
+    told = line(row(phase=Phase.CASE), cases=[case(owner="anna")])
+    assert told == (
+        f"NOT KNOWN: a person must find out about 10.00 CNY (case reversal-not-found-{RRN},"
+        " with anna)."
+    )
+
+
+def test_what_a_person_found_is_the_answer():
+    ended = case(state="resolved", ended_at_ms=AT)
+    stands = judge(row(phase=Phase.CASE, resolution="stands"), {}, [ended])
+    assert (stands.money_state, stands.line.split(":")[0]) == ("debited", "DEBITED")
+    nothing = judge(row(phase=Phase.CASE, resolution="no-action"), {}, [ended])
+    assert nothing.money_state == "unknown"
+    assert nothing.line == "NOT KNOWN: people closed the case about 10.00 CNY with no-action."
+
+
+def test_without_a_payment_nothing_was_debited():
+    verdict = judge(None)
+    assert verdict.money_state == "not-debited"
+    assert verdict.line.startswith("NOT DEBITED: this request never became a payment")
+
+
+def test_amounts_and_times_are_written_for_people():
+    assert show_amount(1234, "156") == "12.34 CNY"
+    assert show_amount(1234, "999") == "1234 (minor units of 999)"
+    assert show_amount(0, "") == "no amount"
+    assert show_moment(AT) == WHEN
+    assert line(row(issuer_id="", link="", phase=Phase.ROUTED)).startswith("NOT KNOWN YET: 10.00")
+    assert "with bank since" in line(row(link="", phase=Phase.ROUTED))
