@@ -43,6 +43,8 @@ def payment(
     """
     Print the case file of a payment: every step, who decided, who was told what.
 
+    Its first line says where the money is: debited, returned, or not known yet.
+
     Look it up by RRN, by idempotency key, or by --stan and --terminal.
     """
     from switch.cli.reading import read_database
@@ -110,6 +112,8 @@ def _print(found: "CaseFile", others: "list[Subject]") -> None:
 
     console = make_console()
     row = found.payment
+    style = _MONEY_STYLES.get(found.money_state, "bold")
+    console.print(Text(found.verdict, style=style), soft_wrap=True)
     console.print()
     if row is not None:
         amount = f"{write_amount(row.amount_minor, row.currency)} "
@@ -129,10 +133,7 @@ def _print(found: "CaseFile", others: "list[Subject]") -> None:
         console.print(
             f"{row.channel}  key {row.idempotency_key}", markup=False, style="dim", soft_wrap=True
         )
-    console.print()
-    question = Text("Was it debited?  ", style="bold")
-    question.append(found.verdict, style=_MONEY_STYLES.get(found.money_state, "bold"))
-    console.print(question)
+    _print_related(console, found)
     console.print()
     if console.width >= WIDE:
         console.print(_make_table(found.steps))
@@ -142,6 +143,21 @@ def _print(found: "CaseFile", others: "list[Subject]") -> None:
         console.print("Also under this reference:", style="dim")
         for other in others:
             console.print(f"  {other.rrn or other.idempotency_key}", style="dim", markup=False)
+
+
+def _print_related(console: "Console", found: "CaseFile") -> None:
+    """Name the original, what changed the payment, and its cases."""
+    from switch.cli.screen import write_amount
+
+    if found.payment is not None and found.payment.original_rrn:
+        console.print(f"changes   {found.payment.original_rrn}", markup=False)
+    for other in found.changed_by:
+        amount = write_amount(other.amount_minor, other.currency)
+        console.print(
+            f"changed by {other.rrn}  {other.kind} of {amount}  {other.state}", markup=False
+        )
+    for case in found.cases:
+        console.print(f"case      {case.case_id}  {case.state}", markup=False)
 
 
 def _make_table(steps: "tuple[Step, ...]") -> "Table":

@@ -1,5 +1,7 @@
+import asyncio
 import json
 
+import asyncpg
 import pytest
 from click.testing import CliRunner
 
@@ -21,7 +23,7 @@ def sale(readable_instance):
 def test_the_case_file_answers_the_one_question_and_shows_every_step(readable_instance, sale):
     result = invoke(readable_instance.data_dir, sale["payment"]["rrn"])
     assert result.exit_code == 0
-    assert f"Was it debited?  {sale['verdict']}" in result.output
+    assert result.output.splitlines()[0] == sale["verdict"]
     assert "622588******9999" in result.output
     assert result.output.count("0/1.") == 2
     assert "0/1.0" in result.output
@@ -47,7 +49,8 @@ def test_it_is_found_by_key_and_by_stan_and_terminal(readable_instance, sale):
 def test_a_narrow_terminal_gets_its_steps_downwards(readable_instance, sale, monkeypatch):
     monkeypatch.setattr("switch.cli.screen.PIPE_WIDTH", 80)
     shown = invoke(readable_instance.data_dir, sale["payment"]["rrn"]).output
-    assert max(map(len, shown.splitlines())) <= 80
+    assert shown.splitlines()[0] == sale["verdict"]  # one line, however long
+    assert max(map(len, shown.splitlines()[1:])) <= 80
     assert "…" not in shown
     for step in sale["steps"]:
         assert step["title"].split()[0] in shown
@@ -80,3 +83,25 @@ def test_without_an_instance_it_ends_with_3(tmp_path):
     result = invoke(tmp_path, "000000000001")
     assert result.exit_code == 3
     assert "switch up" in result.output
+
+
+def test_a_payment_names_what_changed_it_and_its_cases(readable_instance):
+    async def find():
+        connection = await asyncpg.connect(readable_instance.dsn)
+        refund = await connection.fetchrow(
+            "SELECT rrn, original_rrn FROM audit.payments WHERE kind = 'refund' LIMIT 1"
+        )
+        case = await connection.fetchrow(
+            "SELECT case_id, rrn FROM audit.cases WHERE rrn <> '' LIMIT 1"
+        )
+        await connection.close()
+        return refund, case
+
+    refund, case = asyncio.run(find())
+
+    def show(rrn):
+        return invoke(readable_instance.data_dir, rrn).output
+
+    assert f"changed by {refund['rrn']}  refund of" in show(refund["original_rrn"])
+    assert f"changes   {refund['original_rrn']}" in show(refund["rrn"])
+    assert f"case      {case['case_id']}" in show(case["rrn"])
