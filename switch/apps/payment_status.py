@@ -10,8 +10,9 @@ import asyncpg
 
 from projections.audit.payments import PaymentRow
 from projections.database import Connection
-from projections.queries.case_file import Subject, find_by_reference, load_case_file
+from projections.queries.case_file import Standing, find_by_reference, load_standing
 from projections.queries.payments import list_last_payments
+from projections.queries.verdict import judge
 from switch.adapters.http_api import FoundPayment, Unavailable
 from switch.adapters.http_page import PagePayment
 from switch.domain.identifiers import make_client_key
@@ -22,6 +23,7 @@ from switch.domain.transactions import MoneyState, TransactionType
 from switch.handlers.json_answers import (
     PAYMENTS_PATH,
     REVERSED,
+    Change,
     PaymentResource,
     Told,
     show_status,
@@ -56,8 +58,8 @@ class AuditStatus:
             Unavailable: the database cannot be asked now.
         """
         async with self._connection() as connection:
-            case_file = await load_case_file(connection, Subject(rrn=rrn))
-        return make_found(case_file.payment) if case_file.payment else None
+            standing = await load_standing(connection, rrn)
+        return make_found(standing) if standing else None
 
     async def find_by_key(
         self, client_id: str, merchant_id: str, idempotency_key: str
@@ -125,19 +127,22 @@ class AuditStatus:
             return self._pool
 
 
-def make_found(row: PaymentRow) -> FoundPayment:
-    """Describe a payment as it stands now, in a partner's words."""
-    status = show_status(Phase(row.state), row.response_code, row.reason)
+def make_found(standing: Standing) -> FoundPayment:
+    """Describe a payment as it stands now, with what was done to it, in a partner's words."""
+    row = standing.payment
+    verdict = judge(row, standing.family, standing.cases)
+    status = _show(row)
     told = _tell(row, status)
-    is_settled = row.money_state not in _UNSETTLED
+    is_settled = verdict.money_state not in _UNSETTLED
     return FoundPayment(
         merchant_id=row.merchant_id,
         resource=PaymentResource(
             status=status,
-            money_state=row.money_state,
+            money_state=verdict.money_state,
             response_code=row.response_code,
             transaction=row.kind,
             rrn=row.rrn,
+            original_rrn=row.original_rrn,
             reason_code=row.reason,
             authorization_id=row.authorization_id,
             settlement_date=row.settlement_date,
@@ -151,8 +156,38 @@ def make_found(row: PaymentRow) -> FoundPayment:
             next_action_zh=told.next_action.zh if told else "",
             next_action_en=told.next_action.en if told else "",
             status_url="" if is_settled else f"{PAYMENTS_PATH}/{row.rrn}",
+            verdict=verdict.line,
+            refunded_minor=sum(
+                one.amount_minor
+                for one in standing.changed_by
+                if one.kind == TransactionType.REFUND.value
+                and one.state == Phase.APPROVED.value
+                and one.original_rrn == row.rrn
+            ),
+            changes=tuple(_describe_change(one) for one in standing.changed_by),
         ),
     )
+
+
+def _describe_change(row: PaymentRow) -> Change:
+    return Change(
+        rrn=row.rrn,
+        original_rrn=row.original_rrn,
+        transaction=row.kind,
+        status=_show(row),
+        money_state=row.money_state,
+        amount_minor=row.amount_minor,
+        currency=row.currency,
+        at=f"{_time_of(row):%Y-%m-%dT%H:%M:%SZ}",
+    )
+
+
+def _show(row: PaymentRow) -> str:
+    return show_status(Phase(row.state), row.response_code, row.reason)
+
+
+def _time_of(row: PaymentRow) -> dt.datetime:
+    return dt.datetime.fromtimestamp(row.opened_at_ms / 1000, dt.UTC)
 
 
 _UNSETTLED: Final = frozenset({MoneyState.UNKNOWN.value, MoneyState.RETURNING.value})
@@ -167,10 +202,9 @@ def _tell(row: PaymentRow, status: str) -> Told | None:
 
 
 def _make_page_payment(row: PaymentRow) -> PagePayment:
-    at = dt.datetime.fromtimestamp(row.opened_at_ms / 1000, dt.UTC)
     known = row.currency in CURRENCY_NAMES
     return PagePayment(
-        at=f"{at:%Y-%m-%d %H:%M:%S}",
+        at=f"{_time_of(row):%Y-%m-%d %H:%M:%S}",
         rrn=row.rrn,
         merchant_id=row.merchant_id,
         amount=str(Money(row.amount_minor, row.currency)) if known else str(row.amount_minor),

@@ -41,9 +41,10 @@ FindPayment = Callable[[str], Payment | None]
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What another transaction does to a payment: a void, a refund, a completion."""
+    """What another transaction does to a payment, or to one of its changes (`original_rrn`)."""
 
     rrn: str
+    original_rrn: str
     transaction: str
     status: StatusWord
     money_state: MoneyWord
@@ -57,7 +58,8 @@ class PaymentResource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     A transaction of a partner: a decline is a resource, not an HTTP error.
 
     `money_state` of a void or refund is that of the money which it gives back. `original_rrn` names
-    the payment that it changes, `changes` what others did to this one.
+    the payment that it changes. Looked up, it says in `verdict` where the money is, in one line,
+    and in `changes` what others did to it.
     """
 
     status: StatusWord

@@ -2,8 +2,11 @@ import msgspec
 import pytest
 
 from projections.audit.payments import PaymentRow
+from projections.queries.case_file import Standing
 from switch.adapters.http_api import Unavailable
 from switch.apps.payment_status import AuditStatus, make_found
+from switch.domain.payment.payment import Phase, money_state_of
+from switch.domain.transactions import TransactionType
 
 ROW = PaymentRow(
     rrn="000000000042",
@@ -34,8 +37,16 @@ ROW = PaymentRow(
 )
 
 
-def found(**changes):
-    return make_found(msgspec.structs.replace(ROW, **changes)).resource
+def found(*changed_by, **changes):
+    row = msgspec.structs.replace(ROW, **changes)
+    return make_found(Standing(payment=row, changed_by=changed_by)).resource
+
+
+def change(rrn, kind, **changes):
+    """Another transaction that changes the payment."""
+    row = msgspec.structs.replace(ROW, rrn=rrn, kind=kind, original_rrn=ROW.rrn)
+    money_state = money_state_of(TransactionType(kind), Phase(changes.get("state", "approved")))
+    return msgspec.structs.replace(row, money_state=money_state.value, **changes)
 
 
 def test_an_approved_payment_reads_as_its_first_answer_did():
@@ -43,7 +54,7 @@ def test_an_approved_payment_reads_as_its_first_answer_did():
     assert (resource.status, resource.money_state) == ("approved", "debited")
     assert (resource.message_en, resource.card) == ("Approved", "620000******0005")
     assert resource.status_url == ""
-    assert make_found(ROW).merchant_id == "898110154110001"
+    assert make_found(Standing(payment=ROW)).merchant_id == "898110154110001"
 
 
 def test_an_issuers_refusal_is_told_in_the_words_of_its_code():
@@ -101,6 +112,47 @@ def test_a_refund_that_is_repeated_is_unknown_with_its_money_on_the_way():
     )
     assert (resource.status, resource.money_state) == ("unknown", "returning")
     assert resource.status_url == "/v1/payments/000000000042"
+
+
+def test_what_was_done_to_a_payment_is_told_with_it():
+    first = change("000000000043", "refund", amount_minor=300)
+    second = change("000000000044", "refund", amount_minor=200, state="repeating")
+    resource = found(first, second)
+    assert [(one.rrn, one.status, one.money_state) for one in resource.changes] == [
+        ("000000000043", "approved", "returned"),
+        ("000000000044", "unknown", "returning"),
+    ]
+    assert resource.refunded_minor == 300
+    assert resource.money_state == "debited"
+    assert resource.changes[0].at == "2026-01-01T00:00:00Z"
+    assert resource.verdict.startswith("DEBITED: 12.34 CNY")
+    assert "3.00 CNY was given back by refund 000000000043" in resource.verdict
+
+
+@pytest.mark.parametrize(
+    ("kind", "minor"), [("sale-void", 1234), ("refund", 1234)], ids=["void", "refund"]
+)
+def test_what_was_given_back_whole_is_no_longer_debited(kind, minor):
+    resource = found(change("000000000043", kind, amount_minor=minor))
+    assert (resource.status, resource.money_state) == ("approved", "returned")
+    assert resource.verdict.startswith("DEBITED AND RETURNED")
+
+
+def test_a_void_names_the_payment_that_it_gives_back():
+    void = change("000000000043", "sale-void")
+    resource = make_found(Standing(payment=void)).resource
+    assert (resource.transaction, resource.original_rrn) == ("sale-void", ROW.rrn)
+    assert (resource.status, resource.money_state) == ("approved", "returned")
+
+
+def test_the_void_of_a_capture_is_told_with_the_hold():
+    capture = change("000000000043", "completion")
+    void = msgspec.structs.replace(
+        change("000000000044", "completion-void"), original_rrn=capture.rrn
+    )
+    resource = found(capture, void, kind="pre-authorization")
+    assert [one.original_rrn for one in resource.changes] == [ROW.rrn, capture.rrn]
+    assert resource.verdict.startswith("HELD")
 
 
 async def test_without_a_database_it_says_so():

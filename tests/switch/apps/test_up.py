@@ -59,7 +59,7 @@ agent_id = "agent"
 currency = "156"
 fee_plan = {{ rate_ppm = 3800 }}
 settlement_account = "ref-1"
-transactions = ["sale"]
+transactions = ["sale", "sale-void", "refund"]
 entry_modes = ["01"]
 [[clients]]
 client_id = "partner"
@@ -126,8 +126,11 @@ class RunningSwitch:
             "currency": "156",
             "card": {"pan": "6200000000000005", "expiry": "3012"},
         }
+        return await self.order("/v1/payments", key, order)
+
+    async def order(self, path, key, order):
         headers = {"Authorization": f"Bearer {API_KEY}", "Idempotency-Key": key}
-        return await self.ask("POST", "/v1/payments", json.dumps(order).encode(), **headers)
+        return await self.ask("POST", path, json.dumps(order).encode(), **headers)
 
 
 @pytest.fixture
@@ -201,6 +204,31 @@ async def test_projections_show_what_was_paid(switch):
     assert (await switch.ask("GET", f"/v1/payments/{paid['rrn']}"))[1]["status"] == "approved"
     code, _, _ = await switch.end(signal.SIGTERM)
     assert code == 0
+
+
+async def test_a_payment_is_looked_up_with_what_was_done_to_it(switch):
+    await switch.start()
+    await switch.ask("POST", "/v1/registry/load", registry_file())
+    _, sale = await switch.pay("k-1", 1000)
+    path = f"/v1/payments/{sale['rrn']}"
+    refunds = [
+        (await switch.order(f"{path}/refunds", key, {"amount_minor": minor, "currency": "CNY"}))[1]
+        for key, minor in (("r-1", 400), ("r-2", 600))
+    ]
+    assert [one["status"] for one in refunds] == ["approved", "approved"]
+    headers = {"Authorization": f"Bearer {API_KEY}"}
+    async with asyncio.timeout(DEADLINE_S):
+        while (found := await switch.ask("GET", path, **headers))[1].get("refunded_minor") != 1000:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    _, told = found
+    assert (told["status"], told["money_state"]) == ("approved", "returned")
+    assert told["verdict"].startswith("DEBITED AND RETURNED: 10.00 CNY")
+    assert [(one["rrn"], one["amount_minor"]) for one in told["changes"]] == [
+        (one["rrn"], one["amount_minor"]) for one in refunds
+    ]
+    _, by_key = await switch.ask("GET", "/v1/payments?idempotency_key=r-1", **headers)
+    assert (by_key["transaction"], by_key["original_rrn"]) == ("refund", sale["rrn"])
+    assert by_key["verdict"].startswith("GIVEN BACK: 4.00 CNY")
 
 
 async def test_what_the_issuer_has_not_answered_is_reversed_by_the_next_start(switch, tmp_path):
