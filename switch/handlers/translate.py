@@ -23,6 +23,7 @@ from switch.domain.payment.rules import DecisionRules, format_local_time
 from switch.domain.reasons import Reason
 from switch.domain.transactions import TransactionType
 from switch.eventlog.inbound import RequestReceived
+from switch.handlers.consistency import find_breach
 
 JSON_CHANNEL: Final = "json"
 
@@ -118,13 +119,19 @@ def read_request(
         raise NotUnderstood("DE 4 amount_transaction is missing")
     if received.card is None and not is_reversal:
         raise NotUnderstood("DE 2 pan is missing, and no track or chip data give it")
+    has_batch = "batch_data" in dialect.specs
     parts = _split(dialect, "batch_data", fields)
+    if has_batch and not parts:
+        raise NotUnderstood("DE 60 batch_data is missing")
     batch = parts["batch"] if parts else fields.get("local_date", "")
     if not batch:
         raise NotUnderstood("DE 13 local_date is missing; without a batch it is part of the key")
     original = _read_original(dialect, fields)
     if is_reversal and original is None and not parts:
         raise NotUnderstood("DE 90 original_data_elements is missing")
+    transaction = _read_transaction(received.mti, fields, parts)
+    if not is_reversal and (breach := find_breach(received, transaction, has_batch=has_batch)):
+        raise NotUnderstood(breach)
     return PaymentRequest(
         idempotency_key=_make_key(received, batch),
         fingerprint=_fingerprint(received, parts, fingerprints, chip_counter),
@@ -134,7 +141,7 @@ def read_request(
         terminal_id=fields["terminal_id"],
         batch=batch,
         stan=fields["stan"],
-        transaction=_read_transaction(received.mti, fields, parts),
+        transaction=transaction,
         received_at=received.received_at,
         start_before=received.start_before,
         deadline_at=received.deadline_at,

@@ -201,6 +201,7 @@ class World:
             has_mac=True,
             has_chip="icc_data" in message.fields,
             has_secrets=bool({"icc_data", "track2", "pin_block"} & set(message.fields)),
+            has_track="track2" in message.fields,
             has_pin="pin_block" in message.fields,
         )
         self.inbound.append(received)

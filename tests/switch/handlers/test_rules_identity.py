@@ -14,7 +14,7 @@ IN_THE_FINGERPRINT = {
     "DE 3": {"processing_code": "310000"},
     "DE 4": {"amount_transaction": "000000000101"},
     "DE 49": {"currency": "840"},
-    "first two of DE 22": {"pos_entry_mode": "021"},
+    "first two of DE 22": {"pos_entry_mode": "072"},
     "DE 25": {"pos_condition_code": "64"},
     "DE 37": {"rrn": "010000000003"},
     "DE 38": {"authorization_id": "AUTH99"},
@@ -25,14 +25,14 @@ NOT_IN_THE_FINGERPRINT = {
     "origin digit": {"mti": "0201"},
     "DE 7": {"transmission_time": "1114221399"},
     "DE 12, 13": {"local_time": "235959", "local_date": "1231"},
-    "third of DE 22": {"pos_entry_mode": "011"},
+    "third of DE 22": {"pos_entry_mode": "050"},
     "DE 14": {"expiration_date": ""},
     "the rest of the chip data": {"icc_data": bytes.fromhex("9F360200019F26081122334455667788")},
 }
 
 
 def ask(till, **changes):
-    return till.ask(icc_data=bytes.fromhex("9F36020001"), **changes)
+    return till.ask(icc_data=bytes.fromhex("9F36020001"), pos_entry_mode="052", **changes)
 
 
 @pytest.mark.parametrize("change", IN_THE_FINGERPRINT.values(), ids=IN_THE_FINGERPRINT)

@@ -65,6 +65,8 @@ def test_a_message_is_what_its_four_keys_say(world, make_message, keys, want):
             processing_code=code,
             pos_condition_code=condition,
             batch_data=f"{kind}00000100050",
+            rrn="010000000099",
+            authorization_id="AUTH99",
         )
     )
     [fact, *_] = world.journal[-1].events
@@ -84,7 +86,7 @@ def test_what_differs_in_a_legal_repeat_is_not_in_the_fingerprint(world, make_me
         {"amount_transaction": "000000000101"},
         {"currency": "840"},
         {"pan": "6243030000000001"},
-        {"pos_entry_mode": "021"},
+        {"pos_entry_mode": "002"},
         {"processing_code": "310000"},
         {"batch_data": "0100000100050"},
     ],
