@@ -325,7 +325,7 @@ class RequestsSide:
 
         A partner that waits still is told that its payment was reversed.
         """
-        waiters = self._waiting.leave(accepted.rrn) if accepted.upstream else []
+        waiters = self._waiting.leave(accepted.rrn) if accepted.answer.is_approval else []
         return waiters[0].received.inbound_id if waiters else ""
 
 

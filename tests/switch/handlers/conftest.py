@@ -471,7 +471,9 @@ class Till:
         return ",".join(self._world.answers(asked.inbound_id))
 
     def why(self, asked: Asked) -> str:
-        """Say the reason of the last answer, as the receipt names it."""
+        """Say the reason of the last answer, as the receipt names it; empty if there was none."""
+        if not self.told(asked):
+            return ""
         return self._world.remark(asked.inbound_id).partition(":")[0]
 
     def payment(self, asked: Asked) -> Payment:

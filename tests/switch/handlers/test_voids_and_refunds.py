@@ -268,6 +268,16 @@ def test_an_issuer_that_calls_the_repeat_of_a_refund_a_duplicate_has_not_said_no
     assert till.why(till.ask("refund", of=sale)) == "refund-over-rest"
 
 
+def test_a_refund_whose_0400_was_answered_is_not_approved_behind_it(world, till):
+    refund = till.ask("refund", of=till.get())
+    reversal = till.take_back(refund)
+    assert till.told(reversal) == "00"
+    assert world.ended_waits == [refund.inbound_id]
+    world.answer_of_issuer(refund.rrn, "00")
+    assert till.told(refund) == ""
+    assert till.why(till.repeat(refund)) == "already-reversed"
+
+
 @pytest.mark.parametrize("moment", ["running", "unknown", "approved"])
 def test_a_refund_is_never_reversed_its_0400_leaves_a_case(world, till, moment):
     sale = till.get()
