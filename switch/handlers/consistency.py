@@ -19,25 +19,27 @@ _READ_BY_CHIP: Final = frozenset({"05", "07", "95"})
 _KEYED_IN: Final = frozenset({"01"})
 _WITH_PIN: Final = "1"
 _WITHOUT_PIN: Final = "2"
+_TRACK_ENCRYPTED: Final = "1"
 _PIN_FORMATS: Final = frozenset("12")  # DE 53: without the card number, and with it
 _VOIDS: Final = frozenset({_T.SALE_VOID, _T.COMPLETION_VOID})
 _OF_A_HOLD: Final = frozenset({_T.PRE_AUTHORIZATION_VOID, _T.COMPLETION, _T.COMPLETION_ADVICE})
 
 
-class Scope(NamedTuple):
-    """Which messages a rule is about."""
+class Stated(NamedTuple):
+    """What the rules look at: no content, so that what was found can be kept for the next one."""
 
-    has_batch: bool = False  # only of a dialect with batches (DE 60, 61)
-    is_request: bool = False  # only what is asked now: 0100 and 0200
-    transactions: frozenset[TransactionType] = frozenset()  # only these; none named: all
-
-    def holds(self, *, has_batch: bool, is_request: bool, transaction: TransactionType) -> bool:
-        """Say whether a message is one of them."""
-        return (
-            (has_batch or not self.has_batch)
-            and (is_request or not self.is_request)
-            and (not self.transactions or transaction in self.transactions)
-        )
+    transaction: TransactionType
+    has_batch: bool  # the dialect has batches (DE 60, 61)
+    is_request: bool  # asked now: 0100 and 0200
+    mode: str  # DE 22
+    control: str  # DE 53, as far as it says how
+    has_condition: bool
+    has_rrn: bool
+    has_authorization: bool
+    has_original: bool
+    has_track: bool
+    has_chip: bool
+    has_pin: bool
 
 
 class Rule(NamedTuple):
@@ -46,8 +48,7 @@ class Rule(NamedTuple):
     number: int
     name: str
     told: str
-    scope: Scope
-    is_broken: Callable[[RequestReceived], bool]
+    is_broken: Callable[[Stated], bool]
 
     @property
     def breach(self) -> str:
@@ -55,108 +56,98 @@ class Rule(NamedTuple):
         return f"DE {self.number} {self.name} {self.told}"
 
 
-def _must_have(number: int, name: str, scope: Scope) -> Rule:
-    return Rule(number, name, "is missing", scope, lambda received: not received.fields.get(name))
-
-
-def _how(received: RequestReceived) -> str:
-    return received.fields.get("pos_entry_mode", "")
-
-
-def _control(received: RequestReceived) -> str:
-    return received.fields.get("security_control", "")
-
-
 _MODE: Final = (22, "pos_entry_mode")
 _CONTROL: Final = (53, "security_control")
-_BATCHED: Final = Scope(has_batch=True)
-_ASKED: Final = Scope(is_request=True)
 
 RULES: Final = (
-    _must_have(*_MODE, _BATCHED),
-    _must_have(25, "pos_condition_code", _BATCHED),
+    Rule(*_MODE, "is missing", lambda it: it.has_batch and not it.mode),
+    Rule(25, "pos_condition_code", "is missing", lambda it: it.has_batch and not it.has_condition),
     Rule(
         61,
         "original_transaction",
         "is missing, and there is no DE 37",
-        Scope(has_batch=True, transactions=_VOIDS),
-        lambda received: (
-            not (received.fields.get("original_transaction") or received.fields.get("rrn"))
+        lambda it: (
+            it.has_batch and it.transaction in _VOIDS and not (it.has_original or it.has_rrn)
         ),
     ),
-    _must_have(37, "rrn", Scope(has_batch=True, transactions=frozenset({_T.REFUND}))),
-    _must_have(38, "authorization_id", Scope(has_batch=True, transactions=_OF_A_HOLD)),
+    Rule(
+        37,
+        "rrn",
+        "is missing",
+        lambda it: it.has_batch and it.transaction is _T.REFUND and not it.has_rrn,
+    ),
+    Rule(
+        38,
+        "authorization_id",
+        "is missing",
+        lambda it: it.has_batch and it.transaction in _OF_A_HOLD and not it.has_authorization,
+    ),
     Rule(
         *_MODE,
         "says keyed in, and there are DE 35 or DE 55",
-        _ASKED,
-        lambda received: (
-            _how(received)[:2] in _KEYED_IN and (received.has_track or received.has_chip)
-        ),
+        lambda it: it.is_request and it.mode[:2] in _KEYED_IN and (it.has_track or it.has_chip),
     ),
     Rule(
         *_MODE,
         "says magnetic stripe, and there is no DE 35",
-        _ASKED,
-        lambda received: _how(received)[:2] in _READ_BY_STRIPE and not received.has_track,
+        lambda it: it.is_request and it.mode[:2] in _READ_BY_STRIPE and not it.has_track,
     ),
     Rule(
         *_MODE,
         "says chip, and there is neither DE 55 nor DE 35",
-        _ASKED,
-        lambda received: (
-            _how(received)[:2] in _READ_BY_CHIP and not (received.has_chip or received.has_track)
+        lambda it: (
+            it.is_request and it.mode[:2] in _READ_BY_CHIP and not (it.has_chip or it.has_track)
         ),
     ),
     Rule(
         *_MODE,
         "says PIN, and there is no DE 52",
-        _ASKED,
-        lambda received: _how(received)[2:] == _WITH_PIN and not received.has_pin,
+        lambda it: it.is_request and it.mode[2:] == _WITH_PIN and not it.has_pin,
     ),
     Rule(
         *_MODE,
         "says no PIN, and there is a DE 52",
-        Scope(),
-        lambda received: received.has_pin and _how(received)[2:] == _WITHOUT_PIN,
+        lambda it: it.has_pin and it.mode[2:] == _WITHOUT_PIN,
     ),
     Rule(
         *_CONTROL,
         "is missing, and there is a DE 52",
-        Scope(),
-        lambda received: received.has_pin and not _control(received),
+        lambda it: it.has_pin and not it.control,
     ),
     Rule(
         *_CONTROL,
         "names no PIN format",
-        Scope(),
-        lambda received: received.has_pin and _control(received)[:1] not in _PIN_FORMATS,
+        lambda it: it.has_pin and it.control[:1] not in _PIN_FORMATS,
     ),
     Rule(
         *_CONTROL,
         "says that the track is encrypted, which is not supported",
-        Scope(),
-        lambda received: received.has_track and _control(received)[2:3] == "1",
+        lambda it: it.has_track and it.control[2:] == _TRACK_ENCRYPTED,
     ),
 )
 
 
 def find_breach(received: RequestReceived, transaction: TransactionType, *, has_batch: bool) -> str:
     """Name the first rule that a payment breaks; empty if it breaks none."""
-    for rule in _list_rules(has_batch, received.mti[2] == "0", transaction):
-        if rule.is_broken(received):
-            return rule.breach
-    return ""
-
-
-@functools.lru_cache(maxsize=64)
-def _list_rules(
-    has_batch: bool,  # noqa: FBT001 - a key of the cache
-    is_request: bool,  # noqa: FBT001
-    transaction: TransactionType,
-) -> tuple[Rule, ...]:
-    return tuple(
-        rule
-        for rule in RULES
-        if rule.scope.holds(has_batch=has_batch, is_request=is_request, transaction=transaction)
+    fields = received.fields
+    return _find_breach(
+        Stated(
+            transaction,
+            has_batch,
+            received.mti[2] == "0",
+            fields.get("pos_entry_mode", ""),
+            fields.get("security_control", "")[:3],
+            "pos_condition_code" in fields,
+            "rrn" in fields,
+            "authorization_id" in fields,
+            "original_transaction" in fields,
+            received.has_track,
+            received.has_chip,
+            received.has_pin,
+        )
     )
+
+
+@functools.lru_cache(maxsize=1_024)
+def _find_breach(stated: Stated) -> str:
+    return next((rule.breach for rule in RULES if rule.is_broken(stated)), "")

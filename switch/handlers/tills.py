@@ -181,10 +181,9 @@ class Tills(Folded):
         if was == counts:
             return
         request = after.request
-        till = (request.acquirer, request.merchant_id, request.terminal_id)
-        place = (till, request.batch)
         if not (request.terminal_id and request.batch):
             return
+        place = ((request.acquirer, request.merchant_id, request.terminal_id), request.batch)
         if place in self._closed:
             if counts is not None:
                 self._late[after.rrn] = place
@@ -207,7 +206,7 @@ class Tills(Folded):
         self._open[place] = batch
         if batch.is_settled:
             self._unsettled.pop(place, None)
-        else:
+        elif place not in self._unsettled:
             self._unsettled[place] = None
 
     # -- folding events of terminals

@@ -94,9 +94,16 @@ def change_totals(batch: OpenBatch, totals: BatchTotals, day: int) -> OpenBatch:
 
     The first change of a new day leaves behind what the clock has still to close for the old one.
     """
-    if day <= batch.day or batch.totals == batch.cut_totals or batch.due_day:
-        return replace(batch, totals=totals, day=max(day, batch.day))
-    return replace(batch, totals=totals, day=day, due_day=batch.day, due_totals=batch.totals)
+    due_day, due_totals = batch.due_day, batch.due_totals
+    if day > batch.day and not batch.is_settled and not due_day:
+        due_day, due_totals = batch.day, batch.totals
+    return OpenBatch(
+        totals=totals,
+        day=max(day, batch.day),
+        cut_totals=batch.cut_totals,
+        due_day=due_day,
+        due_totals=due_totals,
+    )
 
 
 class CutOff(NamedTuple):
