@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from switch.codec import Message
+from switch.codec import Message, load_dialect
 from switch.domain.payment.rules import DecisionRules
 from switch.domain.registry.entities import Terminal
 from switch.domain.transactions import TransactionType
@@ -44,6 +44,7 @@ class PosWorld(World):
     def __init__(self, *, algorithm: str = "unionpay-ecb", scheme: str = "003") -> None:
         self.issuer_code = "00"
         self.is_deaf = False
+        self.has_transport = True
         self.heard: list[bytes] = []
         self.appended: list[str] = []
         super().__init__()
@@ -58,6 +59,14 @@ class PosWorld(World):
         )
         self.gateway.connection_opened(CONNECTION, profile, self.now)
         self.pos = self.make_pos()
+
+    def speak(self, channel: str) -> None:
+        """Go on at another listener, without the transport of the first."""
+        self.dialect = load_dialect(channel)
+        self.has_transport = False
+        profile = ListenerProfile(dialect=self.dialect, channel=channel, acquirer=ACQUIRER)
+        self.gateway.connection_lost(CONNECTION)
+        self.gateway.connection_opened(CONNECTION, profile, self.now)
 
     def prepare_terminal(self, **changes: object) -> None:
         """Register the terminal with its master key; it has not signed on."""
@@ -149,7 +158,7 @@ class PosWorld(World):
     def exchange_message(self, message: Message) -> Message:
         """Say a message of one's own making, and decode its answer."""
         framed = self.exchange(frame_message(self, message))
-        return self.dialect.decode(framed[-1][13:])
+        return self.dialect.decode(framed[-1][13 if self.has_transport else 2 :])
 
     def _open_reply(self, action: SendReply) -> None:
         if action.reply.ends_wait_of:
@@ -179,7 +188,8 @@ class PosWorld(World):
 
 def frame_message(world: PosWorld, message: Message) -> bytes:
     """Frame a message as a terminal does: length, TPDU, header."""
-    wire = bytes.fromhex("6000060000603100311003") + world.dialect.encode(message)
+    transport = bytes.fromhex("6000060000603100311003") if world.has_transport else b""
+    wire = transport + world.dialect.encode(message)
     return len(wire).to_bytes(2, "big") + wire
 
 

@@ -1,12 +1,14 @@
 import pytest
 from msgspec.structs import replace
 
+from switch.codec import Message
 from switch.domain.terminal.events import BatchClosed, BatchCutOff
 from switch.domain.terminal.requests import BatchTotals
 from switch.handlers.management import CUT_OFFS_COUNT_MAX
 from switch.terminal.operations import Operation
 from switch.terminal.outcome import OutcomeKind
 
+from .conftest import ACQUIRER, MERCHANT, TERMINAL
 from .pos_world import (
     DAY_MS,
     HOUR_MS,
@@ -16,6 +18,7 @@ from .pos_world import (
     order_sale,
     read_reason,
     settle_by_hand,
+    upload_by_hand,
 )
 
 
@@ -270,3 +273,92 @@ def test_many_terminals_are_cut_off_in_records_of_bounded_size(signed_on):
     world.pass_ms(3_000)
     records = [one for one in world.journal if isinstance(one.events[0], BatchCutOff)]
     assert [len(record.events) for record in records] == [CUT_OFFS_COUNT_MAX, 5]
+
+
+# -- memory ---------------------------------------------------------------------------------------
+
+
+def test_a_closed_batch_is_remembered_as_long_as_its_payments_are(signed_on):
+    world = signed_on
+    world.pay()
+    world.manage(Operation.SETTLEMENT)
+    world.jump(7 * DAY_MS - 1_000)
+    assert settle_by_hand(world, "000700", minor=100, count=1).fields["response_code"] == "00"
+    world.jump(2_000)
+    world.pay()
+    assert world.book.find_closed_batch((ACQUIRER, MERCHANT, TERMINAL), "000001") is None
+    refused = settle_by_hand(world, "000701", minor=100, count=1)
+    assert read_reason(refused) == "batch-mismatch: open batch 000002"
+
+
+def test_months_of_batches_leave_a_week_of_them_behind(signed_on):
+    world = signed_on
+    for _ in range(40):
+        world.pay()
+        world.manage(Operation.SETTLEMENT)
+        world.jump(DAY_MS)
+        world.pass_ms(4_000)
+    tills = world.book.tills
+    assert len(tills._closed) == len(tills._rrns) == len(tills._stored) <= 8
+    assert len(tills._open) + len(tills._unsettled) + len(tills._awaited) + len(tills._late) == 0
+    assert len(world.book) <= 9
+    decide_all_again(world)
+
+
+def test_an_advice_for_a_closed_batch_does_not_open_it_again(signed_on):
+    world = signed_on
+    world.pay()
+    settle_by_hand(world, "000700", minor=100, count=1)
+    world.pay(Operation.OFFLINE, authorization_id="778899")
+    assert world.book.rrns_of_batch((ACQUIRER, MERCHANT, TERMINAL), "000001") == []
+    world.pass_ms(1_500)
+    assert world.cases() == ["batch-late-approval"]
+    upload_by_hand(world, "000953", "207", "0000")
+    assert sorted(world.cases()) == [
+        "batch-host-only",
+        "batch-host-only",
+        "batch-late-approval",
+    ]
+
+
+# -- a dialect without batches --------------------------------------------------------------------
+
+
+@pytest.fixture
+def plain(world):
+    """A terminal of iso1987-ascii, which has no sign-on, no batch and no 0500."""
+    world.add_terminal(
+        "00000009",
+        profile="iso1987-ascii",
+        tmk=None,
+        mac_algorithm="none",
+        signed_on=True,
+        batch="",
+    )
+    world.speak("iso1987-ascii")
+    world.pos = world.make_pos(
+        profile="iso1987-ascii", terminal_id="00000009", mak=b"", mac_algorithm="none", tmk=b""
+    )
+    return world
+
+
+def test_an_echo_is_answered_without_de_60(plain):
+    assert plain.manage(Operation.ECHO).kind is OutcomeKind.APPROVED
+    assert plain.journal == []
+
+
+def test_a_day_without_a_batch_number_is_cut_off_and_forgotten(plain):
+    assert plain.pay(amount_minor=100).kind is OutcomeKind.APPROVED
+    plain.jump(next_cut_over(plain))
+    plain.pass_ms(2_000)
+    [cut] = plain.events(BatchCutOff)
+    assert (cut.batch, cut.totals.debit_minor) == ("1115", 100)
+    assert plain.book.tills._open == {}
+
+
+def test_an_ascii_terminal_that_wants_to_sign_on_is_told_that_it_cannot(plain):
+    fields = {"stan": "000900", "terminal_id": "00000009", "merchant_id": MERCHANT}
+    for mti, code in (("0800", "001"), ("0500", "201"), ("0620", "951")):
+        answer = plain.exchange_message(Message(mti, fields | {"network_code": code}))
+        assert answer.fields["response_code"] in {"30", "40"}
+        assert plain.till is None
