@@ -160,18 +160,22 @@ async def load_case_file(connection: Connection, subject: Subject) -> CaseFile:
     """Collect all that concerns a payment: by its RRN, its key, and the keys of its reversals."""
     standing = await load_standing(connection, subject.rrn) if subject.rrn else None
     payment = standing.payment if standing else None
-    keys = _family_of(payment.idempotency_key if payment else subject.idempotency_key)
-    events = await fetch_rows(
+    key = payment.idempotency_key if payment else subject.idempotency_key
+    return make_case_file(subject, standing, await load_events(connection, subject.rrn, key))
+
+
+async def load_events(connection: Connection, rrn: str, idempotency_key: str) -> list[EventFound]:
+    """Find what names a payment by its RRN, its key, or the keys of its reversals."""
+    return await fetch_rows(
         connection,
         EventFound,
         f"SELECT {_STEP_COLUMNS} FROM audit.events "  # noqa: S608 - columns of our own
         "WHERE (rrn <> '' AND rrn = $1) "
         "OR (idempotency_key <> '' AND idempotency_key = ANY($2::text[])) "
         "ORDER BY partition, journal_offset, event_index",
-        subject.rrn,
-        keys,
+        rrn,
+        _family_of(idempotency_key),
     )
-    return make_case_file(subject, standing, events)
 
 
 async def load_refusals(connection: Connection, stan: str, terminal_id: str) -> CaseFile | None:

@@ -1,4 +1,3 @@
-import asyncpg
 import pytest
 
 from loadtest.generated_journal import SEALED_PAN
@@ -14,11 +13,8 @@ from projections.queries.case_file import (
 
 
 @pytest.fixture
-async def connection(dsn, make_log, fill):
-    await fill(dsn, make_log(1_600))
-    opened = await asyncpg.connect(dsn)
-    yield opened
-    await opened.close()
+def connection(queried):
+    return queried
 
 
 async def one_payment(connection, condition):
@@ -61,7 +57,12 @@ async def test_what_is_not_there_is_not_found(connection):
 
 
 async def test_the_case_file_of_a_reversed_payment_tells_its_whole_story(connection):
-    row = await one_payment(connection, "state = 'reversed' AND settlement_date <> ''")
+    row = await one_payment(
+        connection,
+        "state = 'reversed' AND returned_by = 'taken-back' AND settlement_date <> ''"
+        " AND kind = 'sale' AND repeat_attempts = 0 AND reversal_attempts = 1 AND case_count = 0"
+        " AND rrn NOT IN (SELECT original_rrn FROM audit.payments)",
+    )
     case = await load_case_file(connection, Subject(rrn=row["rrn"]))
     assert case.payment is not None
     assert case.money_state == "returned"
@@ -152,7 +153,10 @@ async def test_an_original_knows_what_changed_it(connection):
 
 
 async def test_a_payment_is_found_with_its_cases(connection):
-    row = await one_payment(connection, "state = 'case'")
+    row = await one_payment(
+        connection,
+        "rrn IN (SELECT rrn FROM audit.cases WHERE kind = 'reversal-not-found') AND case_count = 1",
+    )
     standing = await load_standing(connection, row["rrn"])
     assert standing is not None
     assert [case.kind for case in standing.cases] == ["reversal-not-found"]

@@ -1,0 +1,247 @@
+"""
+Cases as operators ask for them: a list, by incident, and one with all that is known about it.
+
+An incident is what cases of one issuer line have in common that come close together: an outage.
+It is found when it is asked for, over all partitions, so its name needs no agreement among them.
+"""
+
+from typing import Final
+
+import msgspec
+
+from projections.audit.cases import CaseRow
+from projections.database import Connection, fetch_rows
+from projections.queries.case_file import (
+    EventFound,
+    Standing,
+    load_events,
+    load_standing,
+)
+from projections.queries.steps import Step, describe_steps
+from projections.queries.verdict import Verdict, judge
+from switch.domain.cases.kinds import GROUPED_KINDS, kinds_of_team
+from switch.domain.cases.state import CaseState
+
+INCIDENT_GAP_MS: Final = 600_000  # a line that was quiet for so long is in trouble anew
+INCIDENT_DAYS: Final = 180  # older cases are in no incident, and only listed while they are open
+LIMIT_MAX: Final = 1_000
+UNENDED: Final = "unended"  # open, or waiting for a second person
+ANY: Final = "any"
+STATES: Final = (UNENDED, *(state.value for state in CaseState), ANY)
+_DAY_MS: Final = 86_400_000
+
+
+class CaseWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What to list; empty fields exclude nothing. `owner` is a person or a team."""
+
+    state: str = UNENDED
+    kind: str = ""
+    owner: str = ""
+    rrn: str = ""
+    merchant_id: str = ""
+    incident: str = ""
+    limit: int = 100
+
+
+class CaseListed(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A case in a list, with what its payment says.
+
+    `since_ms` is when its payment was asked for, or the case opened where there is none.
+    """
+
+    case_id: str
+    partition: int
+    journal_offset: int
+    kind: str
+    state: str
+    opened_at_ms: int
+    updated_at_ms: int
+    ended_at_ms: int
+    rrn: str
+    acquirer: str
+    merchant_id: str
+    terminal_id: str
+    amount_minor: int
+    currency: str
+    detail: str
+    owner: str
+    proposed_by: str
+    resolution: str
+    reason: str
+    resolved_by: str
+    confirmed_by: str
+    note_count: int
+    opening_count: int
+    link: str
+    since_ms: int
+    incident: str
+
+
+class CaseLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the list: an incident with its cases, or a case by itself."""
+
+    line: str  # the incident's name, or the case's id
+    is_incident: bool
+    kind: str
+    count: int
+    amount_minor: int
+    currency: str
+    first_at_ms: int
+    last_at_ms: int
+    merchant_id: str  # empty: several
+    state: str  # empty: several
+    owner: str
+
+
+class CaseShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A case with its history, and its payment with that one's steps and its verdict."""
+
+    case: CaseListed
+    verdict: Verdict
+    standing: Standing | None
+    history: tuple[Step, ...]
+    steps: tuple[Step, ...]
+
+
+_OWN: Final = ", ".join(
+    f"c.{name}"
+    for name in CaseRow.__struct_fields__
+    if name not in {"amount_minor", "currency", "acquirer", "merchant_id", "terminal_id"}
+)
+# names of incidents: a gap in time begins a new one; the first payment's moment names it
+_LISTED: Final = f"""
+WITH told AS (
+    SELECT {_OWN},
+        CASE WHEN c.merchant_id = '' THEN coalesce(p.merchant_id, '') ELSE c.merchant_id END
+            AS merchant_id,
+        CASE WHEN c.acquirer = '' THEN coalesce(p.acquirer, '') ELSE c.acquirer END AS acquirer,
+        CASE WHEN c.terminal_id = '' THEN coalesce(p.terminal_id, '') ELSE c.terminal_id END
+            AS terminal_id,
+        CASE WHEN c.currency = '' THEN coalesce(p.amount_minor, 0) ELSE c.amount_minor END
+            AS amount_minor,
+        CASE WHEN c.currency = '' THEN coalesce(p.currency, '') ELSE c.currency END AS currency,
+        coalesce(p.link, '') AS link,
+        coalesce(p.opened_at_ms, c.opened_at_ms) AS since_ms
+    FROM audit.cases c LEFT JOIN audit.payments p ON c.rrn <> '' AND p.rrn = c.rrn
+    WHERE c.ended_at_ms = 0 OR c.opened_at_ms >= $3
+), spaced AS (
+    SELECT case_id, link, since_ms,
+        CASE WHEN since_ms - lag(since_ms) OVER (PARTITION BY link ORDER BY since_ms, case_id)
+            <= $1 THEN 0 ELSE 1 END AS is_first
+    FROM told WHERE kind = ANY($2::text[]) AND link <> '' AND opened_at_ms >= $3
+), numbered AS (
+    SELECT case_id, link, since_ms,
+        sum(is_first) OVER (PARTITION BY link ORDER BY since_ms, case_id) AS number
+    FROM spaced
+), named AS (
+    SELECT case_id, link || '@' || to_char(to_timestamp(
+            min(since_ms) OVER (PARTITION BY link, number) / 1000) AT TIME ZONE 'UTC',
+            'YYYYMMDD"T"HH24MISS"Z"') AS incident
+    FROM numbered
+), listed AS (
+    SELECT told.*, coalesce(named.incident, '') AS incident
+    FROM told LEFT JOIN named USING (case_id)
+)
+"""  # noqa: S608 - names of our own
+_MATCHING: Final = """
+WHERE CASE $4 WHEN 'any' THEN true WHEN 'unended' THEN ended_at_ms = 0 ELSE state = $4 END
+    AND ($5 = '' OR kind = $5)
+    AND ($6 = '' OR owner = $6 OR (owner = '' AND kind = ANY($7::text[])))
+    AND ($8 = '' OR rrn = $8)
+    AND ($9 = '' OR merchant_id = $9)
+    AND ($10 = '' OR incident = $10)
+"""
+_COLUMNS: Final = ", ".join(CaseListed.__struct_fields__)
+_LIST: Final = f"{_LISTED} SELECT {_COLUMNS} FROM listed {_MATCHING} ORDER BY opened_at_ms DESC, case_id LIMIT $11"  # noqa: E501, S608 - ours
+_LINES: Final = f"""{_LISTED}
+SELECT coalesce(nullif(incident, ''), case_id) AS line, incident <> '' AS is_incident, kind,
+    count(*)::bigint AS count, sum(amount_minor)::bigint AS amount_minor, currency,
+    min(since_ms) AS first_at_ms, max(since_ms) AS last_at_ms,
+    CASE WHEN min(merchant_id) = max(merchant_id) THEN min(merchant_id) ELSE '' END AS merchant_id,
+    CASE WHEN min(state) = max(state) THEN min(state) ELSE '' END AS state,
+    CASE WHEN min(owner) = max(owner) THEN min(owner) ELSE '' END AS owner
+FROM listed {_MATCHING}
+GROUP BY line, is_incident, kind, currency
+ORDER BY max(opened_at_ms) DESC, line LIMIT $11
+"""  # noqa: S608 - names of our own
+
+
+async def list_cases(connection: Connection, wanted: CaseWanted, now_ms: int) -> list[CaseListed]:
+    """Return cases, those opened last first."""
+    return await fetch_rows(connection, CaseListed, _LIST, *_arguments(wanted, now_ms))
+
+
+async def list_case_lines(
+    connection: Connection, wanted: CaseWanted, now_ms: int
+) -> list[CaseLine]:
+    """Return one line for each incident, and for each case that is in none."""
+    return await fetch_rows(connection, CaseLine, _LINES, *_arguments(wanted, now_ms))
+
+
+def _arguments(wanted: CaseWanted, now_ms: int) -> tuple[object, ...]:
+    return (
+        INCIDENT_GAP_MS,
+        list(GROUPED_KINDS),
+        now_ms - INCIDENT_DAYS * _DAY_MS,
+        wanted.state,
+        wanted.kind,
+        wanted.owner,
+        list(kinds_of_team(wanted.owner)),
+        wanted.rrn,
+        wanted.merchant_id,
+        wanted.incident,
+        min(wanted.limit, LIMIT_MAX),
+    )
+
+
+_ONE: Final = f"{_LISTED} SELECT {_COLUMNS} FROM listed WHERE case_id = $4"  # noqa: S608 - ours
+
+
+async def find_case(connection: Connection, case_id: str, now_ms: int) -> CaseListed | None:
+    """Return one case; None if it is not there, or not there yet."""
+    horizon_ms = now_ms - INCIDENT_DAYS * _DAY_MS
+    arguments = (INCIDENT_GAP_MS, list(GROUPED_KINDS), horizon_ms, case_id)
+    found = await fetch_rows(connection, CaseListed, _ONE, *arguments)
+    return found[0] if found else None
+
+
+async def load_case(connection: Connection, case: CaseListed) -> CaseShown:
+    """Collect all that is known about a case."""
+    standing = await load_standing(connection, case.rrn) if case.rrn else None
+    events: list[EventFound] = []
+    if standing is not None:
+        events = await load_events(connection, case.rrn, standing.payment.idempotency_key)
+    history = await _load_history(connection, case)
+    verdict = judge(
+        standing.payment if standing else None,
+        standing.family if standing else {},
+        standing.cases if standing else (),
+    )
+    return CaseShown(
+        case=case,
+        verdict=verdict,
+        standing=standing,
+        history=describe_steps(history),
+        steps=describe_steps(events),
+    )
+
+
+async def _load_history(connection: Connection, case: CaseListed) -> list[EventFound]:
+    """Find what was decided about a case; of a parked record, its parking."""
+    return await fetch_rows(
+        connection,
+        EventFound,
+        f"SELECT {', '.join(_HISTORY)} FROM audit.events "  # noqa: S608 - names of our own
+        "WHERE NOT is_void AND (tag LIKE 'case-%' AND detail ->> 'case_id' = $1 "
+        "OR tag = 'inbound-parked.v1' AND partition = $2 AND journal_offset = $3) "
+        "ORDER BY journal_offset, event_index",
+        case.case_id,
+        case.partition,
+        case.journal_offset,
+    )
+
+
+_HISTORY: Final = tuple(
+    f"{name}::text AS {name}" if name == "detail" else name for name in EventFound.__struct_fields__
+)

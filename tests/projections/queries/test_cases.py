@@ -1,0 +1,141 @@
+import pytest
+
+from loadtest.generated_journal import FIRST_AT_MS
+from projections.queries.cases import (
+    ANY,
+    CaseWanted,
+    find_case,
+    list_case_lines,
+    list_cases,
+    load_case,
+)
+from switch.domain.cases.kinds import GROUPED_KINDS, kinds_of_team
+
+NOW = FIRST_AT_MS + 3_600_000
+
+
+@pytest.fixture
+def connection(queried):
+    return queried
+
+
+async def one(connection, condition):
+    row = await connection.fetchrow(f"SELECT * FROM audit.cases WHERE {condition} LIMIT 1")
+    assert row is not None, condition
+    return row
+
+
+async def listed(connection, **wanted):
+    return await list_cases(connection, CaseWanted(limit=1_000, **wanted), NOW)
+
+
+async def test_what_waits_for_somebody_is_listed_latest_first(connection):
+    found = await listed(connection)
+    assert found
+    assert {case.state for case in found} <= {"open", "proposed"}
+    times = [case.opened_at_ms for case in found]
+    assert times == sorted(times, reverse=True)
+    everything = await listed(connection, state=ANY)
+    count = await connection.fetchval("SELECT count(*) FROM audit.cases")
+    assert len(everything) == count > len(found)
+    assert len(await list_cases(connection, CaseWanted(state=ANY, limit=3), NOW)) == 3
+
+
+async def test_a_case_is_told_with_what_its_payment_says(connection):
+    row = await one(connection, "kind = 'not-served'")
+    case = await find_case(connection, row["case_id"], NOW)
+    payment = await connection.fetchrow("SELECT * FROM audit.payments WHERE rrn = $1", row["rrn"])
+    assert case is not None
+    assert (case.amount_minor, case.currency, case.link) == (
+        payment["amount_minor"],
+        "156",
+        "issuer-a-1",
+    )
+    assert case.since_ms == payment["opened_at_ms"]
+    assert await find_case(connection, "nothing", NOW) is None
+
+
+@pytest.mark.parametrize("name", ["state", "kind", "rrn", "merchant_id"])
+async def test_a_list_can_be_narrowed(connection, name):
+    row = await one(connection, "kind = 'outcome-open' AND state = 'closed'")
+    full = await find_case(connection, row["case_id"], NOW)
+    wanted = {"state": ANY} | {name: getattr(full, name)}
+    found = await listed(connection, **wanted)
+    assert row["case_id"] in {case.case_id for case in found}
+    assert {getattr(case, name) for case in found} == {getattr(full, name)}
+
+
+async def test_an_owner_is_a_person_or_else_the_team_of_the_kind(connection):
+    await connection.execute("UPDATE audit.cases SET owner = ''")
+    row = await one(connection, "ended_at_ms = 0")
+    await connection.execute("UPDATE audit.cases SET owner = 'anna' WHERE case_id = $1", row[0])
+    assert [case.case_id for case in await listed(connection, owner="anna")] == [row["case_id"]]
+    settlement = await listed(connection, state=ANY, owner="settlement")
+    assert settlement
+    assert {case.kind for case in settlement} <= set(kinds_of_team("settlement"))
+    assert row["case_id"] not in {case.case_id for case in settlement}
+
+
+async def test_cases_of_one_line_that_come_together_are_one_incident(connection):
+    found = await listed(connection, state=ANY)
+    incidents = {case.incident for case in found if case.kind in GROUPED_KINDS}
+    [incident] = incidents  # of both partitions: the journal tells of a few seconds
+    assert incident.startswith("issuer-a-1@2026")
+    assert len({case.partition for case in found if case.incident}) > 1
+    assert {case.incident for case in found if case.kind not in GROUPED_KINDS} == {""}
+    [line] = [
+        line
+        for line in await list_case_lines(connection, CaseWanted(state=ANY, limit=1_000), NOW)
+        if line.kind == "reversal-not-found"
+    ]
+    cases = [case for case in found if case.kind == "reversal-not-found"]
+    assert (line.line, line.count, line.is_incident) == (incident, len(cases), True)
+    assert line.amount_minor == sum(case.amount_minor for case in cases)
+    assert len(await listed(connection, state=ANY, incident=incident)) == sum(
+        case.incident == incident for case in found
+    )
+
+
+async def test_a_quiet_line_begins_a_new_incident_when_it_is_in_trouble_again(connection):
+    row = await one(connection, "kind = 'reversal-not-found'")
+    await connection.execute(
+        "UPDATE audit.payments SET opened_at_ms = opened_at_ms + 3600000 WHERE rrn = $1",
+        row["rrn"],
+    )
+    case = await find_case(connection, row["case_id"], NOW)
+    found = await listed(connection, state=ANY)
+    assert sum(one.incident == case.incident for one in found) == 1
+    assert len({one.incident for one in found if one.incident}) == 2
+
+
+async def test_a_case_by_itself_is_a_line_of_its_own(connection):
+    lines = await list_case_lines(connection, CaseWanted(state=ANY, limit=1_000), NOW)
+    single = next(line for line in lines if line.kind == "not-served")
+    assert (single.count, single.is_incident) == (1, False)
+    case = await find_case(connection, single.line, NOW)
+    assert (single.state, single.merchant_id) == (case.state, case.merchant_id)
+
+
+async def test_a_case_is_shown_with_its_history_and_its_payment(connection):
+    row = await one(connection, "kind = 'not-served' AND state = 'resolved'")
+    case = await find_case(connection, row["case_id"], NOW)
+    shown = await load_case(connection, case)
+    assert [step.tag.removesuffix(".v1") for step in shown.history] == [
+        "case-opened",
+        "case-noted",
+        "case-assigned",
+        "case-noted",
+        "case-resolution-proposed",
+        "case-resolved",
+    ]
+    assert shown.standing.payment.rrn == case.rrn
+    assert "payment-requested.v1" in {step.tag for step in shown.steps}
+    assert shown.verdict.line.startswith(("DEBITED AND RETURNED", "BEING RETURNED"))
+
+
+async def test_a_parked_record_is_shown_with_its_parking(connection):
+    row = await one(connection, "kind = 'inbound-parked'")
+    shown = await load_case(connection, await find_case(connection, row["case_id"], NOW))
+    assert [step.tag for step in shown.history] == ["inbound-parked.v1"]
+    assert (shown.standing, shown.steps) == (None, ())
+    assert shown.case.currency == ""
