@@ -144,7 +144,7 @@ def apply(row: PaymentRow, event: JournalEvent, at_ms: int) -> PaymentRow:  # no
                 Phase.APPROVED,
                 at_ms,
                 amount_minor=amount.minor if amount else row.amount_minor,
-                settlement_date=line.settlement_date if line else "",
+                settlement_date=line.settlement_date if line else row.settlement_date,
                 **_told(answer),
             )
         case PaymentDeclined(answer=answer):

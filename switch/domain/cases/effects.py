@@ -60,8 +60,9 @@ def _settle_by_hand(
     """
     Write down what a person found out about a payment whose outcome nobody knew.
 
-    Of a debit, `returned` means that none stands any more. Of a void or a refund, it means that it
-    has happened after all, and `stands` that it has not.
+    Of a debit, `returned` means that none stands any more; one that was approved before it became a
+    case is so again by `stands`. Of a void or a refund, `returned` means that it has happened after
+    all, and `stands` that it has not.
     """
     if payment is None or payment.phase not in {Phase.CASE, Phase.REVERSING, Phase.REPEATING}:
         return () if payment is None or not payment.is_forwarding else _STILL_TOLD
@@ -69,11 +70,14 @@ def _settle_by_hand(
     if not gives_back(payment.transaction):
         if is_back:
             return (_reverse(payment, at, rules),)
-        return () if payment.phase is Phase.CASE else _STILL_REVERSED
+        return _let_stand(payment) if payment.phase is Phase.CASE else _STILL_REVERSED
     if payment.phase is Phase.REVERSING:
         return _STILL_REVERSED
     if not is_back:
         return (_reverse(payment, at, rules),)
+    if payment.line is not None:  # it was approved, then taken back in vain: its line stands
+        assert payment.answer is not None
+        return (PaymentApproved(rrn=payment.rrn, answer=payment.answer),)
     if original is None:
         return Impossible("its original is no longer remembered: settle it with no-action")
     day = settlement_day(at, rules).isoformat()
@@ -85,6 +89,18 @@ def _settle_by_hand(
     )
     line = give_back_line(payment, original, day)
     return (PaymentApproved(rrn=payment.rrn, answer=answer, line=line),)
+
+
+def _let_stand(payment: Payment) -> Effect:
+    """
+    Approve an advice again that its issuer has refused, so that it no longer holds an original.
+
+    What its terminal saw fail, or has taken back, never becomes a success: its case is closed only.
+    """
+    answer = payment.answer
+    if answer is None or not answer.is_approval or payment.reverse_requested:
+        return ()
+    return () if payment.terms is None else (PaymentApproved(rrn=payment.rrn, answer=answer),)
 
 
 _STILL_TOLD = Impossible(
@@ -113,9 +129,7 @@ def _order_return(
         return Impossible(f"a {payment.transaction.value} has taken no money")
     if payment.terms is None:
         return Impossible("no issuer was ever told of it: resolve it with returned")
-    if payment.phase is Phase.CASE:
-        return (ReturnOrdered(rrn=payment.rrn, case_id=case.case_id, by=by, at=at),)
-    if payment.phase is not Phase.APPROVED:
+    if payment.phase not in {Phase.APPROVED, Phase.CASE}:
         return Impossible(f"the payment is {payment.phase.value}: there is nothing to take back")
     if payment.touches:
         others = ", ".join(f"{t.transaction.value} {t.rrn}" for t in payment.touches)

@@ -119,11 +119,15 @@ class LateAnswerReceived(Event, frozen=True, kw_only=True, tag="late-answer-rece
 
 
 class PaymentApproved(Event, frozen=True, kw_only=True, tag="payment-approved.v1"):
-    """Decision: the issuer agreed; the terminal may be told so once this is durable."""
+    """
+    Decision: the issuer agreed; the terminal may be told so once this is durable.
+
+    A hold or an inquiry has no `line`, nor has what a person lets stand that has one already.
+    """
 
     rrn: str
     answer: Answer
-    line: SettlementLine | None = None  # a hold or an inquiry settles nothing
+    line: SettlementLine | None = None
     warning: str = ""  # what is odd about the issuer's answer, though it is an approval
 
 

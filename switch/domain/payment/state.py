@@ -81,7 +81,9 @@ def _accept_advice(payment: Payment, event: AdviceAccepted) -> Payment:
 
 
 def _approve(payment: Payment, event: PaymentApproved) -> Payment:
-    return replace(payment, phase=Phase.APPROVED, answer=event.answer, line=event.line)
+    """One that a person lets stand has its line already."""
+    line = event.line or payment.line
+    return replace(payment, phase=Phase.APPROVED, answer=event.answer, line=line)
 
 
 def _decline(payment: Payment, event: PaymentDeclined) -> Payment:
@@ -160,7 +162,8 @@ def _leave(payment: Payment, event: IssuerTimedOut) -> Payment:  # noqa: ARG001 
 
 
 # What the fold of one payment takes; the other events concern keys, tombstones or the audit only.
-FOLDS: Final[Mapping[type, Callable[[Payment, Any], Payment]]] = {
+Fold = Callable[[Payment, Any], Payment]
+FOLDS: Final[Mapping[type, Fold]] = {
     PaymentRouted: _route,
     AdviceAccepted: _accept_advice,
     PaymentApproved: _approve,

@@ -5,7 +5,9 @@ from switch.domain.cases.effects import Impossible, find_effect
 from switch.domain.cases.events import Resolution
 from switch.domain.payment.events import PaymentApproved, PaymentReversed, ReturnOrdered
 from switch.domain.payment.payment import Phase, Touch
+from switch.domain.payment.requests import Answer
 from switch.domain.payment.rules import DecisionRules
+from switch.domain.payment.state import evolve
 from switch.domain.transactions import TransactionType
 
 RULES = DecisionRules()
@@ -46,8 +48,36 @@ def test_a_debit_found_returned_is_reversed_and_its_line_mirrored(
     assert event.line.transaction is transaction
 
 
-def test_a_debit_found_to_stand_closes_its_case_only(effect_of, make_payment):
-    assert effect_of(R.STANDS, make_payment(Phase.CASE)) == ()
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"answer": Answer(response_code="98", at=AT), "line": None},
+        {"reverse_requested": True},
+        {"terms": None, "line": None},
+    ],
+    ids=["its terminal saw it fail", "it was taken back", "no issuer knows of it"],
+)
+def test_a_debit_found_to_stand_closes_its_case_only(effect_of, make_payment, change):
+    assert effect_of(R.STANDS, make_payment(Phase.CASE, **change)) == ()
+
+
+def test_an_advice_that_stands_after_all_is_approved_again_with_the_line_it_has(
+    effect_of, make_payment
+):
+    advice = make_payment(Phase.CASE, T.OFFLINE_ADVICE)
+    [event] = effect_of(R.STANDS, advice)
+    assert event == PaymentApproved(rrn=advice.rrn, answer=advice.answer)
+    after = evolve(advice, event)
+    assert (after.phase, after.line) == (Phase.APPROVED, advice.line)
+
+
+def test_a_void_that_was_taken_back_in_vain_keeps_the_one_line_it_has(
+    effect_of, make_payment, sale
+):
+    void = make_payment(Phase.CASE, T.SALE_VOID, original_rrn=sale.rrn, reverse_requested=True)
+    [event] = effect_of(R.RETURNED, void, sale)
+    assert event == PaymentApproved(rrn=void.rrn, answer=void.answer)
+    assert evolve(void, event).line == void.line
 
 
 def test_a_debit_that_is_still_being_reversed_cannot_be_said_to_stand(effect_of, make_payment):
@@ -90,7 +120,8 @@ def test_a_void_that_is_still_being_reversed_settles_itself(effect_of, make_paym
 
 
 def test_a_refund_whose_original_is_forgotten_gets_no_line_out_of_thin_air(effect_of, make_payment):
-    refused = effect_of(R.RETURNED, make_payment(Phase.CASE, T.REFUND, original_rrn="1"))
+    refund = make_payment(Phase.CASE, T.REFUND, line=None, original_rrn="1")
+    refused = effect_of(R.RETURNED, refund)
     assert isinstance(refused, Impossible)
     assert "no longer remembered" in refused.why
 
@@ -144,9 +175,10 @@ def test_what_took_no_money_gives_none_back(effect_of, make_payment, transaction
     assert refused == Impossible(f"a {transaction.value} has taken no money")
 
 
-def test_a_payment_that_was_changed_since_is_not_taken_back_whole(effect_of, make_payment):
+@pytest.mark.parametrize("phase", [Phase.APPROVED, Phase.CASE])
+def test_a_payment_that_was_changed_since_is_not_taken_back_whole(effect_of, make_payment, phase):
     touch = Touch(rrn="010000000099", transaction=T.REFUND, minor=1, is_done=True)
-    refused = effect_of(R.RETURN_MONEY, make_payment(Phase.APPROVED, touches=(touch,)))
+    refused = effect_of(R.RETURN_MONEY, make_payment(phase, touches=(touch,)))
     assert isinstance(refused, Impossible)
     assert "refund 010000000099" in refused.why
 
