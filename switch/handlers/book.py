@@ -6,11 +6,18 @@ from switch.domain.card import Card
 from switch.domain.payment.checks import BatchSize, DayTotals
 from switch.domain.payment.events import (
     AdviceAccepted,
+    CaseOpened,
+    IssuerAnswered,
+    IssuerTimedOut,
+    LateAnswerReceived,
     PaymentDeclined,
     PaymentRequested,
     PaymentReversed,
     PaymentRouted,
+    RepeatAttempted,
     ReversalAccepted,
+    ReversalAnswered,
+    ReversalAttempted,
     ReversalRequested,
     TombstoneSet,
 )
@@ -18,7 +25,7 @@ from switch.domain.payment.originals import touch_of, with_touch
 from switch.domain.payment.payment import Payment, Phase
 from switch.domain.payment.requests import Answer, PaymentRequest
 from switch.domain.payment.rules import DecisionRules
-from switch.domain.payment.state import FOLDS, open_payment
+from switch.domain.payment.state import FOLDS, Fold, open_payment
 from switch.domain.reasons import Reason
 from switch.domain.terminal.events import BatchClosed, BatchCutOff, TerminalAsked, TerminalEvent
 from switch.domain.terminal.requests import BatchTotals
@@ -34,6 +41,18 @@ from switch.handlers.upstream_stans import UpstreamStans
 _ROUTING_EVENTS: Final = (PaymentRouted, AdviceAccepted)
 _WITHOUT_OUTCOME: Final = frozenset({Phase.ROUTED, Phase.REPEATING})
 _RELEASING_EVENTS: Final = (PaymentDeclined, PaymentReversed)
+# they change the payment itself and neither its phase nor what its issuer must still be told
+_QUIET_EVENTS: Final = frozenset(
+    {
+        IssuerAnswered,
+        IssuerTimedOut,
+        LateAnswerReceived,
+        RepeatAttempted,
+        ReversalAnswered,
+        ReversalAttempted,
+    }
+)
+FORGET_EVERY_MS: Final = 1_000
 _OTHER_BATCH: Final = Reason.BATCH_MISMATCH.value
 
 
@@ -58,6 +77,8 @@ class PartitionBook(Folded):
         self.watermark = 0
         self.registry_position = 0
         self._decided_above_watermark: set[int] = set()
+        self._forgot_at = 0
+        self._forget_at = 0
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -175,30 +196,52 @@ class PartitionBook(Folded):
         if record.inbound_offset >= self.watermark:
             self._decided_above_watermark.add(record.inbound_offset)
         self.registry_position = max(self.registry_position, record.registry_position)
+        self._apply_events(record)
+        if record.at >= self._forget_at or record.at < self._forgot_at:
+            self._forget(record.at)
+
+    def _apply_events(self, record: JournalRecord) -> None:
+        """Fold the events in turn; what almost every record holds is looked for first."""
+        at = record.at
         request: PaymentRequest | None = None
         asked: TerminalAsked | None = None
+        has_cases = False
         for event in record.events:
-            if isinstance(event, PaymentRequested):
-                self._open(event, record.at)
+            kind = type(event)
+            fold = FOLDS.get(kind)
+            if fold is not None:
+                self._apply_to_payment(event, fold, at)
+                if kind is ReversalAccepted and request is not None:
+                    self._keep_reversal(cast("ReversalAccepted", event), request.fingerprint)
+                has_cases = has_cases or kind is CaseOpened
+            elif isinstance(event, PaymentRequested):
+                self._open(event, at)
             elif isinstance(event, ReversalRequested):
                 request = event.request
                 if request.key_version:
                     self.tills.note_proof(request)
             elif isinstance(event, TombstoneSet):
-                self._set_tombstone(event, record.at)
-            elif type(event) in TERMINAL_EVENTS:
+                self._set_tombstone(event, at)
+            elif kind in TERMINAL_EVENTS:
                 asked = event if isinstance(event, TerminalAsked) else asked
-                self._apply_to_terminal(cast("TerminalEvent", event), asked, record.at)
+                self._apply_to_terminal(cast("TerminalEvent", event), asked, at)
             else:
-                self._apply_to_payment(event, request, record.at)
-        self.cases.apply(record.events, record.at, self._shelf.find)
-        self._shelf.forget_due(record.at, self.cases.has_open)
-        self.tills.forget_due(record.at)
+                has_cases = True
+        if has_cases:
+            self.cases.apply(record.events, at, self._shelf.find)
+
+    def _forget(self, at: int) -> None:
+        """Forget what is over, once in a while: by the times of records, so every fold does."""
+        self._forgot_at, self._forget_at = at, at + FORGET_EVERY_MS
+        self._shelf.forget_due(at, self.cases.has_open)
+        self.tills.forget_due(at)
 
     def _open(self, event: PaymentRequested, at: int) -> None:
         """Take a new payment in; the batch of one that comes late is not open again for it."""
         request = event.request
         self._shelf.put(open_payment(event), event.recalled)
+        if event.recalled is not None:
+            self._forget_at = 0  # where nothing came of it, it goes with this record
         if self.tills.note_opened(request, event.rrn):
             till = (request.acquirer, request.merchant_id, request.terminal_id)
             self._shelf.close_batch(till, request.batch, at)
@@ -236,18 +279,15 @@ class PartitionBook(Folded):
         while reversals[oldest := next(iter(reversals))][1].at < over_at:
             del reversals[oldest]
 
-    def _apply_to_payment(
-        self, event: JournalEvent, request: PaymentRequest | None, at: int
-    ) -> None:
+    def _apply_to_payment(self, event: JournalEvent, fold: Fold, at: int) -> None:
         """Fold an event that may concern one payment, and what follows from it."""
-        if isinstance(event, ReversalAccepted) and request is not None:
-            self._keep_reversal(event, request.fingerprint)
-        fold = FOLDS.get(type(event))
-        before = self._shelf.find(getattr(event, "rrn", "")) if fold else None
-        if fold is None or before is None:
+        before = self._shelf.find(getattr(event, "rrn", ""))
+        if before is None:
             return
         after = fold(before, event)
         self._shelf.replace(after)
+        if type(event) in _QUIET_EVENTS:
+            return
         if isinstance(event, _ROUTING_EVENTS):
             if after.upstream_stan:
                 self._stans.use(after.upstream_stan)

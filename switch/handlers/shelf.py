@@ -175,7 +175,7 @@ class Shelf(Folded):
     def replace(self, payment: Payment) -> None:
         """Take the new state of a payment."""
         self._payments[payment.rrn] = payment
-        if payment.transaction is _PRE_AUTHORIZATION:
+        if payment.request.transaction is _PRE_AUTHORIZATION:
             self.index_hold(payment)
 
     def note_debit(self, payment: Payment) -> None:

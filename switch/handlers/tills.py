@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from switch.domain.payment.payment import Payment
+from switch.domain.payment.payment import Payment, Phase
 from switch.domain.payment.requests import Answer, PaymentRequest
 from switch.domain.payment.rules import DecisionRules
 from switch.domain.terminal.batches import (
@@ -175,7 +175,8 @@ class Tills(Folded):
 
     def note_change(self, before: Payment, after: Payment, at: int) -> None:
         """Count an approved payment in its batch, and take out one that no longer is."""
-        if before.phase is after.phase:
+        approved = Phase.APPROVED
+        if before.phase is after.phase or approved not in (before.phase, after.phase):
             return
         was, counts = count_payment(before), count_payment(after)
         if was == counts:
