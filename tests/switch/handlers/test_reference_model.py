@@ -72,17 +72,16 @@ class Model:
         item.code = "98" if item.state == "doubt" else code
 
     def take_back(self, item):
-        if item.is_taken_back or item.state not in {"running", "yes"}:
-            return
+        if item.is_taken_back or item.is_given_up:
+            return  # a repeat of the 0400 gets its first answer
         hold = item.of.of if item.kind == "completion void" else None
         is_used_again = hold is not None and self.touching(hold)
         is_changed = item.state == "yes" and (self.touching(item) or is_used_again)
         if item.kind == "refund" or is_changed:
             item.is_given_up = True
-            return
-        item.is_taken_back = True
-        if item.state == "yes":
-            item.state = "doubt"
+        elif item.state in {"running", "yes"}:
+            item.is_taken_back = True
+            item.state = "doubt" if item.state == "yes" else "running"
 
     def replay(self, item):
         """Say what an explicit repeat is told; empty for silence."""
