@@ -202,8 +202,7 @@ class IssuersSide:
         fact = LateAnswerReceived(rrn=payment.rrn, response_code=code, at=now.wall_ms)
         is_approval = issuer_code(code).outcome is IssuerOutcome.APPROVED
         decisions = decide_late_answer(payment, fact, is_approval=is_approval)
-        settled = payment.phase in {Phase.APPROVED, Phase.DECLINED}
-        if payment.debit_answered and not (settled and decisions):
+        if payment.debit_answered and not decisions:
             return
         if not payment.debit_contradicted:
             self._recorder.append((fact, *decisions), now)

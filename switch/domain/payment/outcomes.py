@@ -83,14 +83,16 @@ def decide_repeat_answer(
     Judge the answer to an advice or to a repeated refund: it is final, or it says nothing.
 
     An issuer that asks for patience gets it, however often; nonsense becomes a case after a while.
-    That a repeat is a duplicate is no word on the first.
+    That a repeat is a duplicate is no word on the first; nor is a part of an amount that is not
+    named.
     """
     outcome = issuer_code(fact.response_code).outcome if fact.response_code else None
     is_patience = fact.response_code in TRY_LATER_CODES and not fact.fault
     is_other = (
         fact.amount is not None and payment.amount is not None and fact.amount != payment.amount
     )
-    is_void = outcome in {None, IssuerOutcome.UNKNOWN} or fact.response_code == DUPLICATE
+    is_part = fact.response_code == PARTIAL_APPROVAL and fact.amount is None
+    is_void = outcome in {None, IssuerOutcome.UNKNOWN} or fact.response_code == DUPLICATE or is_part
     if fact.fault or is_void or is_other or is_patience:
         is_last = payment.bad_answer_count + 1 >= rules.reversal_answers_bad_count_max
         if is_patience or not is_last:

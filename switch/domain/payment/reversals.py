@@ -15,7 +15,7 @@ from switch.domain.payment.events import (
     TombstoneSet,
 )
 from switch.domain.payment.originals import Objection, Standing, standing_of
-from switch.domain.payment.outcomes import make_decline
+from switch.domain.payment.outcomes import DUPLICATE, make_decline
 from switch.domain.payment.payment import Payment, Phase, SettlementLine
 from switch.domain.payment.requests import Answer, PaymentRequest
 from switch.domain.payment.rules import DecisionRules, settlement_day
@@ -284,10 +284,19 @@ def awaits_confirmation(payment: Payment) -> bool:
 def decide_late_answer(
     payment: Payment, fact: LateAnswerReceived, *, is_approval: bool
 ) -> tuple[PaymentEvent, ...]:
-    """Never turn a failure into a success; a second answer that contradicts the first is a case."""
-    contradicts = (payment.phase is Phase.APPROVED and not is_approval) or (
-        payment.phase in {Phase.DECLINED, Phase.CASE} and is_approval
-    )
+    """
+    Never turn a failure into a success; a second answer that contradicts the first is a case.
+
+    So is an approval of what a person called not booked or returned: no issuer has reversed that.
+    That a repeat is a duplicate, or to be tried again, is no word on the first.
+    """
+    is_empty = fact.response_code == DUPLICATE or fact.response_code in TRY_LATER_CODES
+    phase = payment.phase
+    if is_approval:
+        is_by_hand = phase is Phase.REVERSED and ACCEPTED not in payment.reversal_codes
+        contradicts = is_by_hand or phase in {Phase.DECLINED, Phase.CASE}
+    else:
+        contradicts = phase is Phase.APPROVED and not is_empty
     if not contradicts:
         return ()
     return (

@@ -65,3 +65,20 @@ def test_an_advice_that_became_a_case_is_not_returned_whole_once_it_was_adjusted
     world.answer_of_issuer(advice.rrn, "51")
     status, problem = desk.resolve(f"advice-refused-{advice.rrn}", "return-money")
     assert (status, "adjustment" in problem["detail"]) == (409, True)
+
+
+def test_a_refund_called_not_booked_that_its_issuer_then_approves_is_a_case_again(
+    world, till, desk
+):
+    sale = till.get(amount=10_000)
+    refund = till.ask("refund", 10_000, of=sale)
+    world.pass_ms(4_000)
+    for _ in range(5):
+        world.pass_ms(5_100)
+        world.answer_of_issuer(refund.rrn, "06")
+    assert cases(world) == ["repeat-poisoned"]
+    desk.resolve(f"repeat-poisoned-{refund.rrn}", "stands")
+    for _ in range(2):
+        world.answer_of_issuer(refund.rrn, "00")
+    assert cases(world) == ["repeat-poisoned", "late-answer-contradicts"]
+    assert till.payment(refund).phase.value == "reversed"

@@ -278,6 +278,15 @@ def test_a_refund_whose_0400_was_answered_is_not_approved_behind_it(world, till)
     assert till.why(till.repeat(refund)) == "already-reversed"
 
 
+def test_a_repeat_approved_in_part_without_an_amount_says_nothing(world, till):
+    refund = till.ask("refund", of=till.get())
+    world.pass_ms(4_000)
+    world.answer_of_issuer(refund.rrn, "10")
+    assert till.payment(refund).phase.value == "repeating"
+    world.answer_of_issuer(refund.rrn, "00")
+    assert till.payment(refund).phase.value == "approved"
+
+
 @pytest.mark.parametrize("moment", ["running", "unknown", "approved"])
 def test_a_refund_is_never_reversed_its_0400_leaves_a_case(world, till, moment):
     sale = till.get()

@@ -194,21 +194,29 @@ def test_the_mirror_takes_exactly_back_and_never_into_a_day_that_is_over():
 
 
 @pytest.mark.parametrize(
-    ("phase", "is_approval", "is_case"),
+    ("phase", "code", "is_case"),
     [
-        (Phase.APPROVED, False, True),
-        (Phase.APPROVED, True, False),
-        (Phase.DECLINED, True, True),
-        (Phase.DECLINED, False, False),
-        (Phase.CASE, True, True),
-        (Phase.REVERSING, True, False),
-        (Phase.REVERSED, True, False),
+        (Phase.APPROVED, "51", True),
+        (Phase.APPROVED, "00", False),
+        (Phase.APPROVED, "94", False),
+        (Phase.APPROVED, "09", False),
+        (Phase.DECLINED, "00", True),
+        (Phase.DECLINED, "51", False),
+        (Phase.CASE, "00", True),
+        (Phase.REVERSING, "00", False),
+        (Phase.REVERSED, "00", False),
     ],
 )
-def test_a_late_answer_is_a_case_only_where_it_contradicts(routed, phase, is_approval, is_case):
+def test_a_late_answer_is_a_case_only_where_it_contradicts(routed, phase, code, is_case):
+    payment = replace(routed, phase=phase, reversal_codes=("00",))
+    fact = LateAnswerReceived(rrn=RRN, response_code=code, at=AT)
+    assert bool(decide_late_answer(payment, fact, is_approval=code == "00")) is is_case
+
+
+def test_an_approval_of_what_a_person_called_returned_is_a_case(routed):
     fact = LateAnswerReceived(rrn=RRN, response_code="00", at=AT)
-    events = decide_late_answer(replace(routed, phase=phase), fact, is_approval=is_approval)
-    assert bool(events) is is_case
+    by_hand = replace(routed, phase=Phase.REVERSED)
+    assert decide_late_answer(by_hand, fact, is_approval=True)
 
 
 def test_only_the_first_answer_to_an_unanswered_debits_reversal_wants_another(routed):
