@@ -1,5 +1,6 @@
 """Card data as events and rows may hold it: token, mask, BIN and a sealed PAN; never the PAN."""
 
+import re
 from typing import Final
 
 import msgspec
@@ -7,6 +8,7 @@ import msgspec
 PAN_DIGITS_MIN: Final = 13
 PAN_DIGITS_MAX: Final = 19
 _LONG_PAN_DIGITS: Final = 16
+_NUMBER: Final = re.compile(r"\d+(?:[ -]\d{3,})*")
 
 
 def mask_pan(digits: str) -> str:
@@ -30,6 +32,17 @@ def passes_luhn(digits: str) -> bool:
             value = value * 2 - 9 if value > 4 else value * 2  # noqa: PLR2004 - two digits add up
         total += value
     return total % 10 == 0
+
+
+def holds_card_number(text: str) -> bool:
+    """Say whether free text holds what can be a card number, also one written in groups."""
+    for found in _NUMBER.finditer(text):
+        groups = re.split("[ -]", found.group())
+        for candidate in ("".join(groups), *groups):
+            is_length = PAN_DIGITS_MIN <= len(candidate) <= PAN_DIGITS_MAX
+            if is_length and passes_luhn(candidate):
+                return True
+    return False
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switch.domain.card import bin_of, mask_pan, passes_luhn
+from switch.domain.card import bin_of, holds_card_number, mask_pan, passes_luhn
 
 DIGITS = st.text(alphabet="0123456789", max_size=40)
 
@@ -39,3 +39,19 @@ def test_a_wrong_check_digit_fails_luhn(pan):
 def test_routing_sees_eight_digits_of_a_long_pan_and_six_of_a_short_one():
     assert bin_of("6200000000000005") == "62000000"
     assert bin_of("378282246310005") == "378282"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["6200000000000005", "card 6200 0000 0000 0005 called", "4111-1111-1111-1111", "x4222222222222"],
+)
+def test_a_card_number_in_free_text_is_seen(text):
+    assert holds_card_number(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "RRN 010000000042", "called the bank at 10:15", "6200000000000006", "898110154110001"],
+)
+def test_other_numbers_are_let_through(text):
+    assert not holds_card_number(text)
