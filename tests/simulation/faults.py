@@ -17,6 +17,7 @@ from switch.domain.registry.events import (
     TerminalChanged,
 )
 from switch.domain.registry.view import Registry
+from tests.simulation import mischief
 from tests.simulation.clock import DEAD, PAUSED, RUNNING
 from tests.simulation.gateways import SimGateway
 from tests.simulation.handlers import SimHandler
@@ -256,7 +257,7 @@ class Faults:
         """Let every terminal repeat what it has under way."""
         self._note("duplicate-storm", "terminals")
         for terminal in self.simulation.terminals:
-            terminal.storm()
+            mischief.storm(terminal)
 
     def _lines_cut(self) -> None:
         """Break the lines of a share of the terminals."""

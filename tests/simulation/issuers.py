@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 LENGTH_BYTES = 2
 LATE_MS = 4_000  # after the switch has given up
 NONSENSE_CODE = "ZZ"
+PATIENCE_CODES = frozenset({"91", "96"})
+REFUSED_CODE = "61"
+REFUSALS = frozenset({"25", "51", "55", "61"})  # a no that is final
 UNKNOWN_OUTCOME_CODE = "68"
 
 
@@ -101,6 +104,8 @@ class SimIssuer(Process):
         if asked.mti[1] == "4" and self._is_poisoned(str(asked.fields["rrn"])):
             self._say(line, _with_code(answer, NONSENSE_CODE), delay_ms)
             return
+        if not simulation.is_stormy and asked.mti[2] == "2" and _asks_for_patience(answer):
+            answer = _with_code(answer, REFUSED_CODE)  # the book would do so for ever
         if simulation.is_stormy and random.random() < options.issuer_lie_rate:
             self._lie(line, answer, delay_ms)
             return
@@ -162,7 +167,7 @@ class SimIssuer(Process):
         could ever know that it had debited.
         """
         rrn = str(answer.fields["rrn"])
-        if answer.fields["response_code"] != "00":
+        if answer.fields["response_code"] in REFUSALS:
             self._say(line, _with_code(answer, "00"), 0)
         elif self.simulation.is_approved_on_record(rrn):
             self._say(line, _with_code(answer, "51"), 0)
@@ -180,6 +185,10 @@ LIES = (
     "contradiction",
 )
 MATCH_FIELDS = ("stan", "rrn", "terminal_id")
+
+
+def _asks_for_patience(answer: Message) -> bool:
+    return answer.fields.get("response_code") in PATIENCE_CODES
 
 
 def _with_code(answer: Message, code: str) -> Message:

@@ -3,6 +3,8 @@
 from enum import Enum
 from typing import NamedTuple
 
+from tests.simulation.kinds import Kind
+
 
 class Belief(Enum):
     """How a payment ended, as its terminal and its cardholder see it."""
@@ -12,7 +14,9 @@ class Belief(Enum):
     DECLINED = "declined"
     REVERSED = "reversed"  # an 0400 was answered 00
     REFUSED = "refused"  # an 0400 was answered 25
+    AWAITED = "awaited"  # a refund that was answered 98: its switch goes on asking
     UNSENT = "unsent"  # no copy ever left
+    ENDED = "ended"  # an inquiry that nobody answered
 
 
 class Told(NamedTuple):
@@ -25,7 +29,6 @@ class Told(NamedTuple):
     code: str
     rrn: str
     authorization_id: str
-    approved_minor: int
     is_heeded: bool  # the terminal was still waiting for it
     is_proven: bool
     content: bytes
@@ -37,30 +40,48 @@ class PaymentMemory:
     __slots__ = (
         "altered_minor",
         "amount_minor",
+        "authorization_id",
+        "batch",
         "began_ms",
         "belief",
         "course",
+        "date",
         "fields",
         "key",
         "kind",
+        "original",
         "owed_reason",
         "reversal_key",
+        "rrn",
         "sent",
         "stan",
         "told",
+        "touches",
     )
 
-    def __init__(self, key: str, kind: str, stan: str, amount_minor: int, began_ms: int) -> None:
-        self.key = key
+    def __init__(
+        self, kind: Kind, key: str, fields: dict, *, amount_minor: int, batch: str, began_ms: int
+    ) -> None:
         self.kind = kind
-        self.stan = stan
+        self.key = key
+        self.fields = fields
+        self.stan: str = fields["stan"]
+        self.batch = batch
         self.amount_minor = amount_minor
         self.began_ms = began_ms
         self.belief = Belief.OPEN
+        self.rrn = ""
+        self.authorization_id = ""
+        self.date = ""
+        self.original: PaymentMemory | None = None
+        self.touches: list[PaymentMemory] = []  # what was asked about it since, by any terminal
         self.told: list[Told] = []
         self.sent: list[tuple[int, int, str, int]] = []  # ticket, time, MTI, amount
         self.reversal_key = ""
         self.owed_reason = ""
         self.altered_minor = 0  # a copy with this other amount was sent under the same key
         self.course = ""
-        self.fields: dict = {}
+
+    @property
+    def pan(self) -> str:
+        return self.fields["pan"]

@@ -47,7 +47,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     payment_count: int = 150
     think_ms: int = 4_000
     burst_rate: float = 0.2  # chance that a terminal goes on at once
+    kinds_rate: float = 0.6  # payments that are more than a sale, where they can be
     mischief_rate: float = 0.25  # chance that a payment has a course of its own
+    errand_rate: float = 0.05  # chance that a terminal has something else to do than a payment
     bad_ending_rate: float = 0.2  # amounts that tell the issuer to misbehave
     # faults of single messages
     frame_loss_rate: float = 0.01
@@ -131,7 +133,9 @@ def draw_options(seed: int, **fixed: object) -> Options:
         "payment_count": pick((120, 160, 200)),
         "think_ms": pick((500, 2_000, 6_000)),
         "burst_rate": pick((0.0, 0.2, 0.6)),
+        "kinds_rate": pick((0.0, 0.4, 0.7, 0.9)),
         "mischief_rate": pick((0.1, 0.3, 0.5)),
+        "errand_rate": pick((0.0, 0.03, 0.1, 0.2)),
         "bad_ending_rate": pick((0.1, 0.2, 0.4)),
         "frame_loss_rate": pick((0.0, 0.005, 0.02, 0.05)),
         "frame_delay_max_ms": pick((10, 60, 400)),
@@ -140,8 +144,8 @@ def draw_options(seed: int, **fixed: object) -> Options:
         "reply_twice_rate": pick((0.0, 0.02)),
         "reply_delay_max_ms": pick((10, 50, 500)),
         "link_delay_max_ms": pick((20, 60, 300)),
-        "adrift_rate": pick((0.0, 0.01, 0.05)),
-        "issuer_lie_rate": pick((0.0, 0.02, 0.1)),
+        "adrift_rate": pick((0.0, 0.002, 0.01)),
+        "issuer_lie_rate": pick((0.0, 0.02, 0.06)),
         "poison_rate": pick((0.0, 0.0, 0.02)),
         "log_delay_max_ms": pick((3, 10, 60)),
         "lost_ack_rate": pick((0.0, 0.001, 0.005)),

@@ -4,13 +4,16 @@ import traceback
 from collections import Counter
 
 from tests.simulation.checkers.accounts import add_up
+from tests.simulation.checkers.batches import check_batches
 from tests.simulation.checkers.money import check_money
 from tests.simulation.checkers.order import (
+    check_age,
     check_answers,
     check_sending,
     check_silence,
     read_inbound,
 )
+from tests.simulation.checkers.originals import check_originals
 from tests.simulation.checkers.projections import check_projection
 from tests.simulation.checkers.registry import check_registry
 from tests.simulation.checkers.replay import check_replay
@@ -67,8 +70,12 @@ def _check(simulation: Simulation, outcome: Outcome) -> None:
     found += check_sending(journal, witness.sent)
     found += check_answers(journal, witness.answers, asked)
     found += check_silence(journal, asked)
+    if not simulation.faults.has_jumped:
+        found += check_age(journal, witness.sent, asked, witness.handed)
     found += check_told(journal, accounts, payments)
-    found += check_registry(journal, simulation.registry.entries)
+    found += check_registry(journal, simulation.registry.entries, witness.sent)
+    found += check_batches(simulation)
+    found += check_originals(simulation)
     found += check_secrets(simulation)
     for projector in simulation.projectors:
         found += check_projection(projector, simulation, journal)

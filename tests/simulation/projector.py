@@ -81,9 +81,10 @@ class SimProjector(Process):
         return self.simulation.log.partition("journal", index)
 
     def _plan(self, generation: int) -> None:
-        slow = self.simulation.options.projector_slow_factor if self.simulation.is_stormy else 1
-        delay = 20 * slow + int(self.simulation.random.random() * 500 * slow)
-        self.scheduler.after(delay, self, self._step, generation)
+        simulation = self.simulation
+        factor = simulation.options.projector_slow_factor if simulation.is_stormy else 0.1
+        delay = int(factor * (20 + simulation.random.random() * 500))
+        self.scheduler.after(1 + delay, self, self._step, generation)
 
     def _step(self, generation: int) -> None:
         """Read, apply and write one batch of one partition."""

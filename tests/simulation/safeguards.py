@@ -19,9 +19,11 @@ from switch.domain.payment.requests import Answer
 from switch.eventlog import claimed_writer
 from switch.eventlog.append_check import AppendVerdict
 from switch.eventlog.journal_reader import RecordReader, is_claim
+from switch.handlers import book
 from switch.handlers import requests as requests_side
 from switch.handlers.book import PartitionBook
 from switch.handlers.issuers_side import IssuersSide
+from switch.handlers.partition import Partition
 from switch.handlers.recorder import Recorder
 from switch.handlers.requests import RequestsSide
 from switch.handlers.upstream_stans import UpstreamStans
@@ -176,12 +178,38 @@ def _no_send_window(patches: Patches) -> None:
 
 
 def _no_position(patches: Patches) -> None:
-    """Call what was read decided, durable or not."""
-    patches.set(Recorder, "watermark", lambda self: self.next_inbound)
+    """Go on where a consumer group has got to: behind all that was read, decided or not."""
+    begin, take = Partition.__init__, RequestsSide.take
+    committed: dict[tuple[int, int], tuple[int, object]] = {}
+
+    def begin_at_commit(self, **given):
+        begin(self, **given)
+        found = committed.get((id(given["settings"]), given["index"]))
+        if found is not None:
+            self._recorder.next_inbound = found[0]
+
+    def take_and_commit(self, offset, received, now):
+        # the settings are one world's own, and kept so that no other object gets their id
+        committed[id(self._settings), self._index] = (offset + 1, self._settings)
+        take(self, offset, received, now)
+
+    patches.set(Partition, "__init__", begin_at_commit)
+    patches.set(RequestsSide, "take", take_and_commit)
 
 
 def _no_tombstone(patches: Patches) -> None:
     patches.set(PartitionBook, "is_tombstoned", lambda *_: False)
+
+
+def _no_hold(patches: Patches) -> None:
+    """Let a void, refund or completion touch its original only once its outcome is known."""
+    touch_of = book.touch_of
+
+    def touch_when_done(payment):
+        touch = touch_of(payment)
+        return touch if touch is not None and touch.is_done else None
+
+    patches.set(book, "touch_of", touch_when_done)
 
 
 def _no_age_check(patches: Patches) -> None:
@@ -240,6 +268,18 @@ class Safeguard(NamedTuple):
     directed: Mapping[str, object] = MappingProxyType({})  # under which its absence shows sooner
 
 
+PAUSES = {"strikes": (("handler-pause", 1.0),), "strike_every_ms": 800, "handler_count": 3}
+ONE_LINE = {
+    "partition_count": 4,
+    "handler_count": 1,
+    "issuer_count": 1,
+    "links_per_issuer": 1,
+    "link_delay_max_ms": 300,
+    "bad_ending_rate": 0.4,
+    "burst_rate": 0.6,
+    "think_ms": 500,
+}
+MANY_KINDS = {"kinds_rate": 0.9, "merchant_count": 2, "burst_rate": 0.6, "link_delay_max_ms": 300}
 SAFEGUARDS = (
     Safeguard(1, "idempotency check", _no_idempotency_check),
     Safeguard(2, "synchronous key reservation", _no_synchronous_reservation),
@@ -250,11 +290,12 @@ SAFEGUARDS = (
     Safeguard(7, "write-ahead of the route", _no_route_write_ahead),
     Safeguard(8, "write-ahead of the outcome before the answer", _no_outcome_write_ahead),
     Safeguard(9, "reversal intent before 98", _no_intent_before_98),
-    Safeguard(10, "send window", _no_send_window),
+    Safeguard(10, "send window", _no_send_window, PAUSES),
     Safeguard(11, "position", _no_position),
     Safeguard(12, "tombstone", _no_tombstone),
+    Safeguard(13, "hold on an original's amount", _no_hold, MANY_KINDS),
     Safeguard(14, "age check of stale requests", _no_age_check),
-    Safeguard(15, "disjoint upstream STANs, full match key", _no_disjoint_stans),
+    Safeguard(15, "disjoint upstream STANs, full match key", _no_disjoint_stans, ONE_LINE),
     Safeguard(16, "rows and position in one transaction", _no_single_transaction),
 )
 

@@ -11,6 +11,7 @@ from tests.simulation.gateways import SimGateway
 from tests.simulation.handlers import SimHandler
 from tests.simulation.issuers import SimIssuer
 from tests.simulation.log import SimLog
+from tests.simulation.memory import PaymentMemory
 from tests.simulation.network import Line
 from tests.simulation.options import Options
 from tests.simulation.projector import SimProjector
@@ -67,6 +68,7 @@ class Simulation:
         self.gateways = [self.start_gateway(place) for place in range(options.gateway_count)]
         self.projectors = SimProjector.start_all(self)
         self.faults = Faults(self)
+        self.shops: dict[tuple[str, str], list[PaymentMemory]] = {}  # of each merchant
         self.terminals = [Terminal(self, spec) for spec in self.world.terminals]
         self.scheduler.after(KEYS_DESTROYED_EVERY_MS, None, self._destroy_keys)
 
@@ -155,7 +157,8 @@ class Simulation:
         self.served.append((scheduler.take_ticket(), scheduler.now, index, handler.name, claim_id))
 
     def note_lost(self, handler: SimHandler, index: int, why: Exception | None) -> None:
-        self.witness.struck(f"partition-lost {type(why).__name__}", f"{handler.name} {index}")
+        kind = type(why).__name__ if why else "released"
+        self.witness.struck(f"partition-lost {kind}", f"{handler.name} {index}")
 
     # -- processes
 

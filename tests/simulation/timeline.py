@@ -70,7 +70,7 @@ class Story:
 
     def _tell_terminal(self, name: str, payment: PaymentMemory) -> None:
         self._whom.add(name)
-        shown = f"{payment.kind} {payment.amount_minor} stan {payment.stan}"
+        shown = f"{payment.kind.name} {payment.amount_minor} stan {payment.stan}"
         course = f", course {payment.course}" if payment.course else ""
         self._add(0, payment.began_ms, f"{name} begins {shown}{course}")
         for ticket, at_ms, mti, amount in payment.sent:

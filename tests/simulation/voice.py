@@ -7,6 +7,8 @@ from typing import NamedTuple
 from switch.codec import Message, load_dialect
 from switch.codec.framing import frame_bytes
 from switch.security.mac import MacKey
+from tests.simulation.kinds import Kind, Quotes
+from tests.simulation.memory import PaymentMemory
 from tests.simulation.world import BATCH, CURRENCY, UNIONPAY, TerminalSpec
 
 TPDU = bytes.fromhex("6000060000")
@@ -14,19 +16,8 @@ HEADER = bytes.fromhex("603100311003")
 TRANSPORT_BYTES = len(TPDU) + len(HEADER)
 LENGTH_BYTES = 2
 NO_INSTITUTION = "0" * 11
-
-
-class Kind(NamedTuple):
-    """How one kind of transaction is told from others on the wire (docs/iso8583.md 2)."""
-
-    name: str
-    mti: str
-    processing_code: str
-    condition_code: str
-    transaction_code: str  # DE 60.1
-
-
-SALE = Kind("sale", "0200", "000000", "00", "22")
+NO_MARK = "000000"
+_NOT_IN_REVERSAL = ("expiration_date", "rrn")
 
 
 class Heard(NamedTuple):
@@ -41,6 +32,7 @@ class Heard(NamedTuple):
     has_mac: bool
     is_proven: bool
     content: bytes  # what must be equal in every answer to the same request
+    fields: dict
 
 
 class Dates(NamedTuple):
@@ -64,8 +56,14 @@ class Voice:
         self.has_batch = spec.dialect == UNIONPAY
         self.batch = BATCH
         self._dialect = load_dialect(spec.dialect)
-        self._mac_key = MacKey("unionpay-ecb", spec.mak) if spec.mak else None
+        self._mac_keys = [MacKey(spec.mac_algorithm, spec.mak)] if spec.mak else []
         self._transport = TPDU + HEADER if self.has_batch else b""
+
+    def take_key(self, mak: bytes) -> None:
+        """Use another MAC key from now on; answers to what was asked before may use older ones."""
+        self._mac_keys = [MacKey(self.spec.mac_algorithm, mak), *self._mac_keys[:3]]
+
+    # -- payments
 
     def make_fields(
         self, kind: Kind, *, stan: str, amount_minor: int, pan: str, wall_ms: int
@@ -83,63 +81,104 @@ class Voice:
             "merchant_id": spec.merchant_id,
             "currency": CURRENCY,
         }
+        if kind.name == "balance-inquiry":
+            del fields["amount_transaction"]
         if self.has_batch:
             fields["batch_data"] = f"{kind.transaction_code}{self.batch}00050"
         else:
             fields.update(dates_of(wall_ms // 1000)._asdict())
         return fields
 
+    def quote(self, fields: dict, kind: Kind, original: PaymentMemory) -> None:
+        """Name the payment that a message is about, as far as its terminal knows it."""
+        if original.authorization_id:
+            fields["authorization_id"] = original.authorization_id
+        if not self.has_batch:
+            fields["rrn"] = original.rrn
+            if "transmission_time" in original.fields:
+                fields["original_data_elements"] = _join_elements(original)
+            return
+        marks = NO_MARK * 2
+        if kind.quotes is not Quotes.AUTHORIZATION:
+            fields["rrn"] = original.rrn
+            marks = f"{original.batch or NO_MARK}{original.stan}"
+        date = "" if kind.quotes is Quotes.PAYMENT else original.date
+        fields["original_transaction"] = marks + date
+
     def make_reversal_fields(
-        self, original: dict, mti: str, reason: str, stan: str, wall_ms: int
+        self, payment: PaymentMemory, reason: str, stan: str, wall_ms: int
     ) -> dict:
         """Take a request back: under its own number, or with DE 90 where there is no batch."""
-        fields = dict(original)
-        del fields["expiration_date"]
+        original = payment.fields
+        fields = {name: v for name, v in original.items() if name not in _NOT_IN_REVERSAL}
         fields["response_code"] = reason
         if not self.has_batch:
             date = original["local_date"]  # it is part of the key: a repeat keeps the first's
             fields.update(dates_of(wall_ms // 1000)._asdict())
             fields["local_date"] = date
             fields["stan"] = stan
-            fields["original_data_elements"] = (
-                f"{mti}{original['stan']}{original['transmission_time']}"
-                f"{NO_INSTITUTION}{NO_INSTITUTION}"
-            )
+            fields["original_data_elements"] = _join_elements(payment)
         return fields
 
-    def frame(self, mti: str, fields: dict, *, spoils_mac: bool = False) -> bytes:
+    # -- the terminal itself
+
+    def make_management(self, network_code: str, stan: str, **more: str) -> dict:
+        spec = self.spec
+        return {
+            "stan": stan,
+            "terminal_id": spec.terminal_id,
+            "merchant_id": spec.merchant_id,
+            "batch_data": f"00{self.batch}{network_code}",
+            **more,
+        }
+
+    # -- bytes
+
+    def frame(
+        self, mti: str, fields: dict, *, has_mac: bool = True, spoils_mac: bool = False
+    ) -> bytes:
         dialect = self._dialect
-        if self._mac_key is None:
+        if not self._mac_keys or not has_mac:
             wire = dialect.encode(Message(mti, fields))
         else:
             proven = {**fields, "mac": bytes(8)}
             mab = dialect.encode(Message(mti, proven))[: -dialect.mac_length]
-            mac = b"00000000" if spoils_mac else self._mac_key.compute(mab)
+            mac = b"00000000" if spoils_mac else self._mac_keys[0].compute(mab)
             wire = mab + (mac if len(mac) == dialect.mac_length else mac.hex().upper().encode())
         return frame_bytes("binary-2", self._transport + wire)
 
     def read(self, frame: bytes) -> Heard:
         wire = frame[LENGTH_BYTES + len(self._transport) :]
         message = self._dialect.decode(wire)
-        get = message.fields.get
+        fields = message.fields
+        get = fields.get
         mac = get("mac")
-        key, mac_length = self._mac_key, self._dialect.mac_length
-        is_proven = key is None or (mac is not None and key.verify(wire[:-mac_length], mac))
+        keys, mac_length = self._mac_keys, self._dialect.mac_length
+        is_proven = not keys
+        if keys and mac is not None:
+            is_proven = any(key.verify(wire[:-mac_length], mac) for key in keys)
         return Heard(
             message.mti,
             get("stan", ""),
             get("response_code", ""),
             get("rrn", ""),
-            get("authorization_id", ""),
+            get("authorization_id", "").strip(),
             int(get("amount_transaction") or 0),
             mac is not None,
             is_proven,
             wire[:-mac_length] if mac is not None else wire,
+            fields,
         )
 
     def key_of(self, fields: dict, message_class: str) -> str:
         """Spell the idempotency key out as docs/rules.md 1 does."""
-        batch = self.batch if self.has_batch else fields["local_date"]
+        batch = fields["batch_data"][2:8] if self.has_batch else fields["local_date"]
         spec = self.spec
         terminal = f"{spec.acquirer}|{spec.merchant_id}|{spec.terminal_id}"
         return f"{terminal}|{batch}|{fields['stan']}|{message_class}"
+
+
+def _join_elements(payment: PaymentMemory) -> str:
+    fields = payment.fields
+    time = fields["transmission_time"]
+    return f"{payment.kind.mti}{fields['stan']}{time}{NO_INSTITUTION}{NO_INSTITUTION}"

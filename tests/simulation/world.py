@@ -39,6 +39,15 @@ BATCH = "000001"
 MINUTE_KEY_LIFETIME_MS = 10_000
 BINS = ("62", "81", "4")  # one for each issuer
 CARDS_PER_ISSUER = 4
+SM4_MAC = "unionpay-ecb-sm4"
+MACS = (  # algorithm and length of its key
+    ("unionpay-ecb", 8),
+    ("unionpay-ecb", 8),
+    ("unionpay-ecb", 16),
+    ("x9.9", 8),
+    ("x9.19", 16),
+    (SM4_MAC, 16),
+)
 
 LISTENERS = {
     UNIONPAY: ListenerProfile(
@@ -59,6 +68,8 @@ class TerminalSpec(NamedTuple):
     terminal_id: str
     merchant_id: str
     mak: bytes
+    mac_algorithm: str
+    tmk: bytes
 
 
 class World(NamedTuple):
@@ -89,7 +100,11 @@ def make_cards(issuer_count: int) -> tuple[str, ...]:
 
 
 def make_world(options: Options, random: Random) -> World:
-    keys = Keys(SeededKeyStore(options.seed), minute_key_lifetime_ms=MINUTE_KEY_LIFETIME_MS)
+    keys = Keys(
+        SeededKeyStore(options.seed),
+        minute_key_lifetime_ms=MINUTE_KEY_LIFETIME_MS,
+        random_bytes=random.randbytes,
+    )
     links = {
         f"line-{issuer}{number}": issuer
         for issuer in range(options.issuer_count)
@@ -113,12 +128,15 @@ def _make_terminal(
     number: int, merchants: list[str], options: Options, random: Random
 ) -> TerminalSpec:
     is_ascii = random.random() < options.ascii_share
+    algorithm, key_bytes = (NO_MAC, 0) if is_ascii else MACS[int(random.random() * len(MACS))]
     return TerminalSpec(
         acquirer=ASCII_ACQUIRER if is_ascii else POS_ACQUIRER,
         dialect=ASCII if is_ascii else UNIONPAY,
         terminal_id=f"{number + 1:08d}",
         merchant_id=merchants[number % len(merchants)],
-        mak=b"" if is_ascii else bytes([0x1C + 2 * number]) * 8,
+        mak=random.randbytes(key_bytes),
+        mac_algorithm=algorithm,
+        tmk=b"" if is_ascii else random.randbytes(16),
     )
 
 
@@ -137,7 +155,9 @@ def make_merchant(merchant_id: str, number: int) -> Merchant:
 
 
 def enter_terminal(spec: TerminalSpec, keys: Keys) -> Terminal:
-    owner = f"mak:{spec.acquirer}:{spec.terminal_id}"
+    name = f"{spec.acquirer}:{spec.terminal_id}"
+    scheme = "006" if spec.mac_algorithm == SM4_MAC else "003"
+    cipher = "sm4" if spec.mac_algorithm == SM4_MAC else "des"
     return Terminal(
         acquirer=spec.acquirer,
         terminal_id=spec.terminal_id,
@@ -146,8 +166,10 @@ def enter_terminal(spec: TerminalSpec, keys: Keys) -> Terminal:
         merchant_id=spec.merchant_id,
         serial_number=f"SN{spec.terminal_id}",
         transactions=tuple(TransactionType),
-        mac_algorithm="unionpay-ecb" if spec.mak else NO_MAC,
-        mak=keys.seal_key(spec.mak, owner) if spec.mak else None,
+        mac_algorithm=spec.mac_algorithm,
+        mak=keys.seal_key(spec.mak, f"mak:{name}", cipher=cipher) if spec.mak else None,
+        tmk=keys.seal_key(spec.tmk, f"tmk:{name}", cipher=cipher) if spec.tmk else None,
+        key_scheme=scheme,
         batch=BATCH if spec.dialect == UNIONPAY else "",
         signed_on=True,
     )

@@ -16,7 +16,29 @@ ANSWERING = (
     "payment-approved.v1",
     "outcome-unknown.v1",
     "outcome-awaited.v1",
+    "terminal-signed-on.v1",
+    "terminal-signed-off.v1",
+    "script-notice-taken.v1",
+    "batch-closed.v1",
+    "batch-upload-taken.v1",
+    "batch-upload-compared.v1",
 )
+CLASSES = {
+    "1": "payment",
+    "2": "payment",
+    "3": "upload",
+    "4": "reversal",
+    "5": "reconciliation",
+    "6": "advice",
+    "8": "management",
+}
+PAYMENT, REVERSAL = "payment", "reversal"
+UPLOAD, RECONCILIATION = "upload", "reconciliation"
+ECHO = "301"
+FIRST_MTIS = frozenset({"0100", "0200", "0220"})
+# a request may start within 1,750 ms of its receipt, by two clocks that may differ by 250 ms, and
+# is then sent within its window of 500 ms
+AGE_MAX_MS = 1_750 + 250 + 500
 decode = msgspec.json.decode
 
 
@@ -52,7 +74,18 @@ def check_sending(journal: Journal, sent) -> Iterator[Violation]:
 class Asked:
     """One inbound record: what was asked, and where it lies."""
 
-    __slots__ = ("amount_minor", "fields", "key", "mti", "offset", "partition", "received_at")
+    __slots__ = (
+        "amount_minor",
+        "fields",
+        "is_echo",
+        "key",
+        "message_class",
+        "mti",
+        "offset",
+        "partition",
+        "received_at",
+        "till",
+    )
 
     def __init__(self, partition: int, offset: int, record: dict) -> None:
         fields = record["fields"]
@@ -62,11 +95,12 @@ class Asked:
         self.received_at = record["received_at"]
         self.amount_minor = int(fields.get("amount_transaction") or 0)
         batch = fields.get("batch_data", "")[2:8] or fields.get("local_date", "")
-        message_class = "reversal" if self.mti[1] == "4" else "payment"
-        self.key = (
+        self.message_class = CLASSES[self.mti[1]]
+        self.till = (
             f"{record['acquirer']}|{fields.get('merchant_id', '')}|{fields.get('terminal_id', '')}"
-            f"|{batch}|{fields.get('stan', '')}|{message_class}"
         )
+        self.key = f"{self.till}|{batch}|{fields.get('stan', '')}|{self.message_class}"
+        self.is_echo = self.mti[1] == "8" and fields.get("batch_data", "")[8:11] == ECHO
 
 
 def read_inbound(log, partition_count: int) -> dict[str, Asked]:
@@ -79,39 +113,86 @@ def read_inbound(log, partition_count: int) -> dict[str, Asked]:
     return asked
 
 
+class Causes:
+    """What could make a handler answer a request, and from when on it was durable."""
+
+    def __init__(self, journal: Journal, asked: dict[str, Asked]) -> None:
+        self._journal = journal
+        self._first: dict[str, int] = {}  # key, or batch -> ticket of the first answer
+        for request in asked.values():
+            ticket = self._own_ticket(request)
+            if ticket:
+                self._note(request.key, ticket)
+                if request.message_class in {UPLOAD, RECONCILIATION}:
+                    self._note(_batch_of(request), ticket)
+
+    def _note(self, name: str, ticket: int) -> None:
+        self._first[name] = min(ticket, self._first.get(name, ticket))
+
+    def _own_ticket(self, request: Asked) -> int:
+        """Find the first record that answers this very message; 0: there is none."""
+        records = self._journal.decided.get((request.partition, request.offset), ())
+        return min(
+            (
+                landed
+                for landed, record in records
+                if any(event["type"] in ANSWERING for event in record["events"])
+            ),
+            default=0,
+        )
+
+    def find(self, request: Asked) -> int:
+        """Say when the first answer to this request, or to one that it repeats, was durable."""
+        journal, tickets = self._journal, [self._own_ticket(request)]
+        if request.message_class == REVERSAL:
+            tickets += [at for at, _ in journal.reversal_answers.get(request.key, ())]
+        elif request.message_class == PAYMENT:
+            rrns = journal.rrns_of.get(request.key, ())
+            tickets += [journal.trails[rrn].outcome_ticket for rrn in rrns]
+        else:
+            tickets.append(self._first.get(request.key, 0))
+            # a closed batch says the same totals, an uploaded one yes, under any trace number
+            tickets.append(self._first.get(_batch_of(request), 0))
+        return min((ticket for ticket in tickets if ticket), default=0)
+
+
+def check_age(journal: Journal, sent, asked: dict[str, Asked], handed) -> Iterator[Violation]:
+    """A debit leaves while whoever asked may still be there (docs/rules.md 3)."""
+    ids = {(request.partition, request.offset): name for name, request in asked.items()}
+    for seen in sent:
+        trail = journal.trails.get(seen.rrn)
+        if trail is None or trail.routed is None or seen.mti not in FIRST_MTIS:
+            continue
+        received = handed.get(ids.get((trail.partition, trail.inbound_offset), ""))
+        if received is not None and seen.at_ms - received.at_ms > AGE_MAX_MS:
+            shown = f"sent {seen.at_ms - received.at_ms} ms after it was received"
+            yield Violation(14, "sent-too-late", shown, seen.rrn, trail.key)
+
+
+def _batch_of(request: Asked) -> str:
+    batch = request.fields.get("batch_data", "")[2:8]
+    return f"{request.till}|{batch}|{request.message_class}"
+
+
 def check_answers(journal: Journal, answers, asked: dict[str, Asked]) -> Iterator[Violation]:
     """Look at every answer at the moment at which a handler let it go."""
+    causes = Causes(journal, asked)
     for seen in answers:
         request = asked.get(seen.inbound_id)
         if request is None:
             yield Violation(4, "answer-without-request", seen.inbound_id)
             continue
-        if not _is_caused(journal, request, seen.ticket):
+        cause = causes.find(request)
+        if not request.is_echo and not 0 < cause < seen.ticket:
             shown = f"answer from {seen.handler} at {seen.at_ms} to {seen.inbound_id}"
             yield Violation(2, "answered-before-durable", shown, key=request.key)
 
 
-def _is_caused(journal: Journal, request: Asked, ticket: int) -> bool:
-    for landed, record in journal.decided.get((request.partition, request.offset), ()):
-        if landed < ticket and any(e["type"] in ANSWERING for e in record["events"]):
-            return True
-    if request.mti[1] == "4":
-        return any(at < ticket for at, _ in journal.reversal_answers.get(request.key, ()))
-    for rrn in journal.rrns_of.get(request.key, ()):
-        outcome = journal.trails[rrn].outcome_ticket
-        if outcome and outcome < ticket:
-            return True
-    return False
-
-
 def check_silence(journal: Journal, asked: dict[str, Asked]) -> Iterator[Violation]:
     """Every request that was handed over is decided, or repeats one that is."""
+    causes = Causes(journal, asked)
     for inbound_id, request in asked.items():
-        if (request.partition, request.offset) in journal.decided:
+        if (request.partition, request.offset) in journal.decided or request.is_echo:
             continue
-        if request.mti[1] == "4":
-            is_known = request.key in journal.reversal_answers
-        else:
-            is_known = request.key in journal.rrns_of
-        if not is_known:
+        if not causes.find(request) and request.key not in journal.rrns_of:
             yield Violation(8, "request-ended-as-silence", inbound_id, key=request.key)

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from tests.simulation.checkers.trails import Journal, Trail
+from tests.simulation.checkers.trails import Journal
 from tests.simulation.checkers.violation import Violation
 
-STALE_MAX_MS = 1_000 + 100  # a view may be a second old; what it looks at, a poll older
+# a view may be a second old, what it looks at a poll older; a debit leaves within its window
+STALE_MAX_MS = 1_000 + 100 + 500
 ALWAYS_TAKEN = frozenset({"completion-advice", "offline-advice", "adjustment-advice"})
 
 
@@ -62,22 +63,22 @@ class Statuses:
         return ""
 
 
-def check_registry(journal: Journal, entries) -> Iterator[Violation]:
+def check_registry(journal: Journal, entries, sent) -> Iterator[Violation]:
     statuses = Statuses(entries)
     for trail in journal.trails.values():
         if trail.routed is not None and trail.kind not in ALWAYS_TAKEN:
-            yield from _check_routed(trail, statuses)
-
-
-def _check_routed(trail: Trail, statuses: Statuses) -> Iterator[Violation]:
-    position = trail.registry_position
-    inactive = statuses.find_inactive(trail.request, position)
-    if inactive:
-        shown = f"{inactive} was out of service below registry position {position}"
-        yield Violation(6, "debit-for-the-inactive", shown, trail.rrn, trail.key)
-    if position < len(statuses.entries):
-        missed = statuses.entries[position]
-        age_ms = trail.requested_ms - missed.appended_ms
-        if age_ms > STALE_MAX_MS:
-            shown = f"decided without a change that was {age_ms} ms old"
-            yield Violation(6, "decided-on-an-old-view", shown, trail.rrn, trail.key)
+            position = trail.registry_position
+            inactive = statuses.find_inactive(trail.request, position)
+            if inactive:
+                shown = f"{inactive} was out of service below registry position {position}"
+                yield Violation(6, "debit-for-the-inactive", shown, trail.rrn, trail.key)
+    for seen in sent:
+        trail = journal.trails.get(seen.rrn)
+        if trail is None or trail.routed is None or seen.mti[1:3] not in {"10", "20"}:
+            continue
+        position = trail.registry_position
+        if position < len(entries):
+            age_ms = seen.at_ms - entries[position].appended_ms
+            if age_ms > STALE_MAX_MS:
+                shown = f"sent without regard to a change that was {age_ms} ms old"
+                yield Violation(6, "sent-on-an-old-view", shown, trail.rrn, trail.key)

@@ -6,10 +6,11 @@ from tests.simulation.checkers.accounts import Account
 from tests.simulation.checkers.money import NO_EXCUSE, NOTHING
 from tests.simulation.checkers.trails import Journal, Trail
 from tests.simulation.checkers.violation import Violation
+from tests.simulation.kinds import Silence
 from tests.simulation.memory import Belief, PaymentMemory, Told
 
 APPROVED_CODES = frozenset({"00", "10", "11", "A2", "A4", "A5", "A6"})
-CONFLICT = "94"
+CONFLICT, UNKNOWN = "94", "98"
 FAILED = frozenset({Belief.DECLINED, Belief.REVERSED})  # after a 25 there is a case instead
 
 
@@ -46,7 +47,7 @@ def _check_answer(journal: Journal, payment: PaymentMemory, told: Told) -> Itera
     if trail is None:
         yield violation("approval-not-in-journal", "no valid record opened it")
         return
-    end = trail.approved or trail.accepted
+    end = trail.approved or trail.accepted or trail.awaited
     if end is None or end[0] > told.ticket:
         yield violation("approval-not-in-journal", "it was not approved when it was told")
         return
@@ -62,10 +63,14 @@ def _check_answer(journal: Journal, payment: PaymentMemory, told: Told) -> Itera
 
 def _check_same(payment: PaymentMemory) -> Iterator[Violation]:
     """Same key, same content: the same answer each time, as far as it was decided at all."""
+    if payment.kind.silence is Silence.END:
+        return  # each answer to an inquiry is of its moment
     contents: dict[int, bytes] = {}
     for told in payment.told:
         if told.message_class != "payment" or not told.rrn or told.code == CONFLICT:
             continue
+        if payment.kind.name == "refund" and told.code == UNKNOWN:
+            continue  # it is asked on, and a later repeat hears how it ended
         first = contents.setdefault(told.amount_minor, told.content)
         if first != told.content:
             yield Violation(5, "repeat-told-otherwise", _show(told), told.rrn, payment.key)
@@ -88,8 +93,10 @@ def _check_belief(
         return Violation(3, kind, f"{payment.belief.value} {shown}", rrn, payment.key)
 
     belief = payment.belief
+    if payment.kind.silence is Silence.END:
+        return  # an inquiry moves nothing
     if belief is Belief.OPEN:
-        yield Violation(8, "terminal-left-open", payment.kind, key=payment.key)
+        yield Violation(8, "terminal-left-open", payment.kind.name, key=payment.key)
     elif belief is Belief.APPROVED and not standing and not excused:
         yield violation("approved-but-not-debited")
     elif belief is Belief.UNSENT and trails:

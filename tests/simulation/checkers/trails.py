@@ -17,6 +17,7 @@ class Trail:
         "cases",
         "confirmed",
         "declined",
+        "inbound_offset",
         "key",
         "key_opened",
         "lines",
@@ -37,7 +38,7 @@ class Trail:
     def __init__(self, rrn: str) -> None:
         self.rrn = rrn
         self.key = ""
-        self.partition = self.offset = -1
+        self.partition = self.offset = self.inbound_offset = -1
         self.ticket = 0
         self.requested_ms = 0  # when its record was appended, true time
         self.registry_position = 0
@@ -150,6 +151,7 @@ class Journal:
         trail.request = request
         trail.partition, trail.offset, trail.ticket = partition, offset, landed.ticket
         trail.requested_ms = landed.appended_ms
+        trail.inbound_offset = record.get("inbound_offset", -1)
         trail.registry_position = record["registry_position"]
         self.rrns_of.setdefault(key, []).append(rrn)
         for ticket, _, until in self.tombstones.get(key, ()):
