@@ -1,9 +1,11 @@
 import pytest
 from msgspec.structs import replace
 
+from switch.domain.cases.kinds import KINDS
 from switch.domain.money import Money
 from switch.domain.payment.payment import Phase
 from switch.domain.payment.requests import Answer
+from switch.domain.terminal import uploads
 from switch.domain.terminal.decide import decide_terminal
 from switch.domain.terminal.events import BatchChangedLate, UploadCompared, UploadOverdue
 from switch.domain.terminal.requests import BatchTotals, Operation, UploadItem
@@ -225,3 +227,13 @@ def test_an_approval_after_the_close_is_a_case_while_it_stands(pay):
     assert (case.kind, case.rrn) == ("batch-late-approval", payment.rrn)
     assert decide_late_change(fact, pay("000001", phase=Phase.REVERSING)) == ()
     assert decide_late_change(fact, None) == ()
+
+
+def test_each_kind_of_difference_has_its_words():
+    kinds = {
+        value
+        for name, value in vars(uploads).items()
+        if name.isupper() and isinstance(value, str) and value.startswith("batch-")
+    }
+    assert len(kinds) == 9
+    assert kinds <= set(KINDS.kinds)
