@@ -1,11 +1,13 @@
-"""Journals made from a seed: every kind of payment, interleaved, with claims and stray records."""
+"""Journals made from a seed: all that happens, interleaved, with claims and stray records."""
 
 import functools
 import random
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from loadtest.generated_changes import CHANGES
 from loadtest.generated_stories import STORIES
+from loadtest.generated_terminals import DAYS
 from switch.domain.card import Card
 from switch.domain.fees import FeePlan, compute_fee
 from switch.domain.identifiers import make_idempotency_key, make_rrn
@@ -31,6 +33,7 @@ from switch.domain.payment.events import (
 )
 from switch.domain.payment.payment import RouteTerms, SettlementLine
 from switch.domain.payment.requests import Answer, OriginalReference, PaymentRequest
+from switch.domain.terminal.events import TerminalAsked
 from switch.domain.transactions import TransactionType
 from switch.eventlog.journal import (
     InboundParked,
@@ -45,6 +48,8 @@ FIRST_AT_MS: Final = 1_790_000_000_000
 SEALED_PAN: Final = b"sealed-under-a-key-of-the-vault-0123456789abcdef"
 ACQUIRER: Final = "48981"
 IN_FLIGHT_MAX: Final = 40
+RARE_SHARE: Final = 0.3  # of what is trouble
+_RARE: Final = (*CHANGES, *DAYS)
 _FEES: Final = FeePlan(rate_ppm=6_000, cap_minor=3_500)
 _TERMS: Final = RouteTerms(
     issuer_id="issuer-a",
@@ -53,6 +58,7 @@ _TERMS: Final = RouteTerms(
     fee_plan=_FEES,
     agent_id="agent-7",
 )
+_ASKED: Final = (PaymentRequested, ReversalRequested, DuplicateConflicted, TerminalAsked)
 Steps = Iterator[tuple[JournalEvent, ...]]
 
 
@@ -131,7 +137,7 @@ class JournalMaker:
         return self._wrap((claimed,))
 
     def _wrap(self, events: tuple[JournalEvent, ...]) -> JournalRecord:
-        asked = isinstance(events[0], (PaymentRequested, ReversalRequested, DuplicateConflicted))
+        asked = isinstance(events[0], _ASKED)
         self._inbound_offset += asked
         return JournalRecord(
             claim_id=self._claim_id,
@@ -217,6 +223,8 @@ class JournalMaker:
             self._end_as_case,
             *(functools.partial(story, self) for story in STORIES),
         )
+        if self._random.random() < RARE_SHARE:
+            return self._random.choice(_RARE)(self, rrn, request)
         return self._random.choice(scripts)(rrn, request)
 
     def route(self, rrn: str, request: PaymentRequest) -> tuple[JournalEvent, ...]:

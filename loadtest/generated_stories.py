@@ -78,18 +78,18 @@ def tell_void(teller: Teller, rrn: str, request: PaymentRequest) -> Steps:
     """Approve a sale and void it."""
     yield teller.route(rrn, request)
     yield teller.approve(rrn, request)
-    void, asked = _follow(teller, rrn, request, TransactionType.SALE_VOID)
+    void, asked = follow(teller, rrn, request, TransactionType.SALE_VOID)
     yield asked
     answered = IssuerAnswered(rrn=void, response_code="00", at=teller.at)
-    line = _negative(teller.settle(request), TransactionType.SALE_VOID)
-    yield (answered, _approved(teller, void, line))
+    line = negative(teller.settle(request), TransactionType.SALE_VOID)
+    yield (answered, approved(teller, void, line))
 
 
 def tell_refund(teller: Teller, rrn: str, request: PaymentRequest) -> Steps:
     """Approve a sale; its refund is repeated until the issuer answers."""
     yield teller.route(rrn, request)
     yield teller.approve(rrn, request)
-    refund, asked = _follow(teller, rrn, request, TransactionType.REFUND)
+    refund, asked = follow(teller, rrn, request, TransactionType.REFUND)
     yield asked
     answer = Answer(response_code="98", at=teller.at, rrn=refund, reason="refund-unknown")
     yield (
@@ -100,8 +100,8 @@ def tell_refund(teller: Teller, rrn: str, request: PaymentRequest) -> Steps:
         at = teller.at
         yield (RepeatAttempted(rrn=refund, attempt=attempt, at=at, next_at=at + 2_000),)
     answered = IssuerAnswered(rrn=refund, response_code="00", at=teller.at)
-    line = _negative(teller.settle(request), TransactionType.REFUND)
-    yield (answered, _approved(teller, refund, line))
+    line = negative(teller.settle(request), TransactionType.REFUND)
+    yield (answered, approved(teller, refund, line))
 
 
 def tell_advice(teller: Teller, rrn: str, request: PaymentRequest) -> Steps:
@@ -172,7 +172,7 @@ def tell_claim(teller: Teller, rrn: str, request: PaymentRequest) -> Steps:
     yield (resolved, ReturnOrdered(rrn=rrn, case_id=case_id, by=FIRST, at=teller.at))
     yield (_attempt(teller, rrn, 1),)
     answered = ReversalAnswered(rrn=rrn, response_code="00", at=teller.at)
-    line = _negative(teller.settle(request), request.transaction)
+    line = negative(teller.settle(request), request.transaction)
     yield (answered, PaymentReversed(rrn=rrn, at=teller.at, line=line))
 
 
@@ -212,11 +212,15 @@ def tell_finding(teller: Teller, rrn: str, request: PaymentRequest) -> Steps:
 STORIES: Final = (tell_void, tell_refund, tell_advice, tell_claim, tell_outage, tell_finding)
 
 
-def _follow(
-    teller: Teller, rrn: str, request: PaymentRequest, transaction: TransactionType
+def follow(
+    teller: Teller,
+    rrn: str,
+    request: PaymentRequest,
+    transaction: TransactionType,
+    number: int = 0,
 ) -> tuple[str, Record]:
     """Ask for something that changes a payment; return its RRN and the record."""
-    key = f"{request.idempotency_key}|{transaction.value}"
+    key = f"{request.idempotency_key}|{transaction.value}{number or ''}"
     changed = replace(request, transaction=transaction, idempotency_key=key)
     other = teller.next_rrn()
     asked, routed = teller.route(other, changed)
@@ -224,12 +228,14 @@ def _follow(
     return other, (asked, replace(routed, original_rrn=rrn))
 
 
-def _approved(teller: Teller, rrn: str, line: SettlementLine) -> PaymentApproved:
+def approved(teller: Teller, rrn: str, line: SettlementLine | None) -> PaymentApproved:
+    """Let the issuer's answer approve it; a hold settles nothing."""
     answer = Answer(response_code="00", at=teller.at, rrn=rrn, authorization_id="A1B2C4")
     return PaymentApproved(rrn=rrn, answer=answer, line=line)
 
 
-def _negative(line: SettlementLine, transaction: TransactionType) -> SettlementLine:
+def negative(line: SettlementLine, transaction: TransactionType) -> SettlementLine:
+    """Take a line back by another transaction."""
     return replace(
         line,
         gross_minor=-line.gross_minor,

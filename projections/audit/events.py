@@ -16,6 +16,9 @@ from switch.domain.payment.events import (
     TombstoneSet,
 )
 from switch.domain.payment.requests import PaymentRequest
+from switch.domain.registry.entities import SealedWorkingKeys
+from switch.domain.terminal.events import TerminalAsked
+from switch.domain.terminal.requests import TerminalRequest
 from switch.eventlog.journal import JournalEvent, JournalRecord
 
 TAGS: Final[dict[type[Event], str]] = {
@@ -24,7 +27,7 @@ TAGS: Final[dict[type[Event], str]] = {
 _encode: Final = msgspec.json.Encoder().encode
 _NOTHING: Final = ("", "", "")
 # looked up rather than matched for each event: a rebuild reads millions
-_ASKING: Final = frozenset({PaymentRequested, ReversalRequested})
+_ASKING: Final = frozenset({PaymentRequested, ReversalRequested, TerminalAsked})
 _REFERRING: Final = _ASKING | {ReversalAccepted, DuplicateConflicted, TombstoneSet, RequestRefused}
 
 
@@ -96,7 +99,11 @@ def apply(record: JournalRecord, place: Place) -> list[EventRow]:
 def find_references(event: JournalEvent) -> tuple[str, str, str]:
     """Return the idempotency key, terminal and STAN that an event names (empty: none)."""
     match event:
-        case PaymentRequested(request=request) | ReversalRequested(request=request):
+        case (
+            PaymentRequested(request=request)
+            | ReversalRequested(request=request)
+            | TerminalAsked(request=request)
+        ):
             return request.idempotency_key, request.terminal_id, request.stan
         case ReversalAccepted(reversal_key=key):
             return key, "", ""
@@ -111,18 +118,33 @@ def find_references(event: JournalEvent) -> tuple[str, str, str]:
 
 
 def encode_detail(event: JournalEvent) -> str:
-    """Write an event as JSON; a request is shown without its card's secrets."""
+    """Write an event as JSON; a request is shown without its card's secrets, keys by their KCV."""
     match event:
-        case PaymentRequested(request=request) | ReversalRequested(request=request):
+        case (
+            PaymentRequested(request=request)
+            | ReversalRequested(request=request)
+            | TerminalAsked(request=request)
+        ):
             shown = msgspec.structs.asdict(event)
             shown["request"] = _show_request(request)
             shown["type"] = TAGS[type(event)]
+            if isinstance(event, TerminalAsked) and event.offered is not None:
+                shown["offered"] = _show_keys(event.offered)
+            if isinstance(event, PaymentRequested) and event.recalled is not None:
+                shown["recalled"] = event.recalled.rrn  # its own rows tell the rest
             return _encode(shown).decode()
         case _:
             return _encode(event).decode()
 
 
-def _show_request(request: PaymentRequest) -> dict[str, object]:
+def _show_keys(keys: SealedWorkingKeys) -> dict[str, str]:
+    """Name working keys by their check values: enough to compare them with a terminal's."""
+    named = {"pik": keys.pik, "mak": keys.mak, "tdk": keys.tdk}
+    shown = {name: key.kcv for name, key in named.items() if key is not None}
+    return {"scheme": keys.scheme, **shown}
+
+
+def _show_request(request: PaymentRequest | TerminalRequest) -> dict[str, object]:
     shown: dict[str, object] = {
         name: value for name, value in msgspec.structs.asdict(request).items() if value
     }

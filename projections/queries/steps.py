@@ -9,6 +9,7 @@ from switch.domain.declines import issuer_code
 from switch.domain.money import Money
 from switch.domain.payment.payment import RouteTerms, SettlementLine
 from switch.domain.payment.requests import Answer
+from switch.domain.terminal.requests import BatchTotals
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +73,9 @@ class _Asked(msgspec.Struct, frozen=True):
     merchant_id: str = ""
     reversal_reason: str = ""
     amount: Money | None = None
+    operation: str = ""
+    network_code: str = ""
+    batch: str = ""
 
 
 class _Detail(msgspec.Struct, frozen=True):
@@ -102,6 +106,18 @@ class _Detail(msgspec.Struct, frozen=True):
     resolution: str = ""
     confirmed_by: str = ""
     confirmed_text: str = ""
+    batch: str = ""
+    next_batch: str = ""
+    settlement_date: str = ""
+    key_version: int = 0
+    totals: BatchTotals | None = None
+    claimed: BatchTotals | None = None
+    is_balanced: bool = False
+    items: tuple[msgspec.Raw, ...] = ()
+    item_count: int = 0
+    uploaded_count: int = 0
+    difference_count: int = 0
+    running_count: int = 0
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -239,6 +255,46 @@ def _case_resolved(d: _Detail) -> Words:
     return Words(f"case resolved by {by}: {d.resolution}", "; ".join(reasons))
 
 
+def _terminal_asked(d: _Detail) -> Words:
+    request = d.request
+    code = f" {request.network_code}" if request.network_code else ""
+    batch = f" of batch {request.batch}" if request.batch else ""
+    by = f"{request.channel} {request.mti}{code}".strip()
+    return Words(
+        f"terminal asks: {request.operation}{batch} ({by}, STAN {request.stan or '-'})", d.fault
+    )
+
+
+def _signed_on(d: _Detail) -> Words:
+    keys = f"working keys {d.key_version}" if d.key_version else "no keys"
+    return Words("terminal signed on", f"batch {d.batch}, {keys}", _tell(d.answer))
+
+
+def _batch_closed(d: _Detail) -> Words:
+    """Say what both sides counted, where they differ, and what comes after."""
+    how = "balanced" if d.is_balanced else "unbalanced"
+    rule = f"counted {_count(d.totals)}"
+    if not d.is_balanced:
+        rule += f"; the terminal counts {_count(d.claimed)}"
+    if d.running_count:
+        rule += f"; {d.running_count} still without an outcome"
+    if d.next_batch:
+        rule += f"; {d.next_batch} is open"
+    return Words(f"batch {d.batch} closed: {how}", rule, _tell(d.answer))
+
+
+def _count(totals: BatchTotals | None) -> str:
+    """Write totals in minor units: an event of a batch names no currency."""
+    t = totals or BatchTotals()
+    return f"{t.debit_count} debits {t.debit_minor}, {t.credit_count} credits {t.credit_minor}"
+
+
+def _upload_compared(d: _Detail) -> Words:
+    rule = f"{d.uploaded_count} transactions came, the terminal says {d.item_count}"
+    title = f"upload of batch {d.batch} compared: {d.difference_count} differences"
+    return Words(title, rule, _tell(d.answer))
+
+
 _DESCRIBERS: Final[dict[str, Callable[[_Detail], Words]]] = {
     "payment-requested.v1": _asked,
     "payment-routed.v1": _routed,
@@ -284,6 +340,21 @@ _DESCRIBERS: Final[dict[str, Callable[[_Detail], Words]]] = {
     ),
     "request-refused.v1": lambda d: Words(
         f"refused before it was a payment ({d.mti})", _rule_of(d.answer), _tell(d.answer)
+    ),
+    "terminal-asked.v1": _terminal_asked,
+    "terminal-signed-on.v1": _signed_on,
+    "terminal-signed-off.v1": lambda d: Words("terminal signed off", "", _tell(d.answer)),
+    "script-notice-taken.v1": lambda d: Words("script notice on record", "", _tell(d.answer)),
+    "batch-closed.v1": _batch_closed,
+    "batch-upload-taken.v1": lambda d: Words(
+        f"upload of batch {d.batch}: {len(d.items)} transactions on record", "", _tell(d.answer)
+    ),
+    "batch-upload-compared.v1": _upload_compared,
+    "batch-upload-overdue.v1": lambda d: Words(f"the upload of batch {d.batch} does not come"),
+    "batch-changed-late.v1": lambda d: Words(f"approved after its batch {d.batch} was closed"),
+    "batch-cut-off.v1": lambda d: Words(
+        f"batch {d.batch} closed by the clock, for settlement only",
+        f"{d.settlement_date}: {_count(d.totals)}",
     ),
     "partition-claimed.v1": lambda d: Words(f"partition claimed by {d.owner}"),
     "partition-released.v1": lambda d: Words(f"partition released by {d.owner}"),

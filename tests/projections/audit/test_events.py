@@ -7,7 +7,9 @@ from loadtest.generated_journal import SEALED_PAN
 from projections.audit.events import TAGS, apply, encode_detail, find_references
 from projections.position import Place
 from switch.domain.payment.events import PaymentRequested, PaymentRouted
+from switch.domain.payment.payment import Payment
 from switch.domain.payment.requests import PaymentRequest
+from switch.domain.terminal.events import TerminalAsked
 from switch.eventlog.journal import JournalEvent, JournalRecord, decode_record
 
 
@@ -72,6 +74,27 @@ def test_a_request_without_a_card_is_shown_too(make_log):
     assert "card" not in json.loads(encode_detail(bare))["request"]
 
 
+def test_an_original_that_was_read_back_is_shown_by_its_reference_only(make_log):
+    event = records(make_log(2, partition_count=1))[1].events[0]
+    assert isinstance(event, PaymentRequested)
+    original = Payment(rrn="000000000009", request=event.request)
+    detail = encode_detail(replace(event, recalled=original))
+    assert json.loads(detail)["recalled"] == "000000000009"
+    assert SEALED_PAN.decode() not in detail
+
+
+def test_working_keys_are_shown_by_their_check_values_only(make_log):
+    asked = next(
+        event
+        for record in records(make_log(1_000, partition_count=1))
+        for event in record.events
+        if isinstance(event, TerminalAsked) and event.offered
+    )
+    shown = json.loads(encode_detail(asked))
+    assert shown["offered"] == {"scheme": "003", "pik": "759368C0", "mak": "77800CBA"}
+    assert shown["request"]["operation"] == "sign-on"
+
+
 def test_look_ups_find_requests_reversals_tombstones_and_refusals(make_log):
     found: dict[str, set[str]] = {}
     for offset, record in enumerate(records(make_log(600, partition_count=1))):
@@ -85,6 +108,7 @@ def test_look_ups_find_requests_reversals_tombstones_and_refusals(make_log):
         "key": {
             "payment-requested.v1",
             "reversal-requested.v1",
+            "terminal-asked.v1",
             "reversal-accepted.v1",
             "duplicate-conflicted.v1",
             "tombstone-set.v1",
@@ -92,6 +116,7 @@ def test_look_ups_find_requests_reversals_tombstones_and_refusals(make_log):
         "stan": {
             "payment-requested.v1",
             "reversal-requested.v1",
+            "terminal-asked.v1",
             "tombstone-set.v1",
             "request-refused.v1",
         },

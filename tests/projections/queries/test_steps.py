@@ -63,3 +63,28 @@ def test_what_people_did_to_a_case_is_told_with_their_names_and_reasons():
     resolved = describe("case-resolved.v1", json.dumps(second))
     assert resolved.title == "case resolved by anna and ben: returned"
     assert resolved.rule == "in the file; agreed"
+
+
+def test_what_terminals_do_is_told_with_what_both_sides_counted():
+    closed = {
+        "batch": "000001",
+        "next_batch": "000002",
+        "totals": {"debit_minor": 1_000, "debit_count": 1},
+        "claimed": {"credit_count": 2},
+        "running_count": 1,
+        "answer": {"response_code": "00", "at": 1},
+    }
+    words = describe("batch-closed.v1", json.dumps(closed))
+    assert words.title == "batch 000001 closed: unbalanced"
+    assert words.rule == (
+        "counted 1 debits 1000, 0 credits 0; the terminal counts 0 debits 0, 2 credits 0;"
+        " 1 still without an outcome; 000002 is open"
+    )
+    balanced = describe("batch-closed.v1", '{"batch":"000001","is_balanced":true}')
+    assert balanced.rule == "counted 0 debits 0, 0 credits 0"
+    asked = {"channel": "unionpay-pos", "mti": "0800", "network_code": "003", "stan": "000001"}
+    words = describe("terminal-asked.v1", json.dumps({"request": asked | {"operation": "sign-on"}}))
+    assert words.title == "terminal asks: sign-on (unionpay-pos 0800 003, STAN 000001)"
+    signed_on = describe("terminal-signed-on.v1", '{"batch":"000001","key_version":2}')
+    assert signed_on.rule == "batch 000001, working keys 2"
+    assert describe("terminal-signed-on.v1", '{"batch":"000001"}').rule == "batch 000001, no keys"
