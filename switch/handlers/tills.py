@@ -9,6 +9,7 @@ from switch.domain.payment.payment import Payment, Phase
 from switch.domain.payment.requests import Answer, PaymentRequest
 from switch.domain.payment.rules import DecisionRules
 from switch.domain.terminal.batches import (
+    Counted,
     change_totals,
     clearing_day,
     count_payment,
@@ -186,11 +187,14 @@ class Tills(Folded):
             return
         place = ((request.acquirer, request.merchant_id, request.terminal_id), request.batch)
         if place in self._closed:
-            if counts is not None:
-                self._late[after.rrn] = place
-            else:
+            if counts is None:
                 self._late.pop(after.rrn, None)
-            return
+            elif before.phase is not Phase.CASE:  # else a person has just seen to it
+                self._late[after.rrn] = place
+        else:
+            self._recount(place, was, counts, at)
+
+    def _recount(self, place: Place, was: Counted | None, counts: Counted | None, at: int) -> None:
         known = self._open.get(place)
         if known is None:
             if counts is None:

@@ -47,6 +47,7 @@ class PosWorld(World):
         self.has_transport = True
         self.heard: list[bytes] = []
         self.appended: list[str] = []
+        self.forwarded_count = 0
         super().__init__()
         self.algorithm, self.scheme = algorithm, scheme
         self.change_merchant(transactions=EVERYTHING)
@@ -154,6 +155,14 @@ class PosWorld(World):
                 break
             self.issuer_says(self.issuer_code, index=answered - 1, authorization_id="123456")
         return [] if self.is_deaf else self.heard
+
+    def answer_forwarded(self) -> None:
+        """Let the issuer take every reversal, advice and repeat that it was sent."""
+        while self.forwarded_count < len(self.sent):
+            action = self.sent[self.forwarded_count]
+            self.forwarded_count += 1
+            if not action.send_before_boot_ms:
+                self.issuer_says("00", index=self.forwarded_count - 1)
 
     def exchange_message(self, message: Message) -> Message:
         """Say a message of one's own making, and decode its answer."""
