@@ -130,6 +130,8 @@ def _check_standing(request: PaymentRequest, original: Payment) -> Objection | N
     standing = standing_of(original)
     if standing is Standing.HELD and not _is_refund_beside_refunds(request, original):
         return Objection(Reason.ORIGINAL_HELD)
+    if original.advice_open and request.transaction is not TransactionType.ADJUSTMENT_ADVICE:
+        return Objection(Reason.ORIGINAL_HELD, _STILL_TOLD)
     wanted = _WANTED_STANDINGS.get(request.transaction, _NORMAL)
     if standing not in wanted:
         return Objection(Reason.ORIGINAL_NOT_OPEN, standing.value)
@@ -145,6 +147,8 @@ def _is_refund_beside_refunds(request: PaymentRequest, original: Payment) -> boo
     return request.transaction is refund and all(t.transaction is refund for t in running)
 
 
+# what gives money back must not overtake what takes it
+_STILL_TOLD: Final = "its issuer is still being told of it"
 _NORMAL: Final = frozenset({Standing.NORMAL})
 _OPEN_HOLD: Final = frozenset({Standing.PRE_AUTHORIZATION_OPEN})
 _WANTED_STANDINGS: Final = {

@@ -26,6 +26,7 @@ class Item:
     of: "Item | None" = None
     state: str = "running"
     is_booked: bool = False  # at the issuer
+    is_owed: bool = False  # an advice that its issuer has not taken yet
     is_taken_back: bool = False
     is_given_up: bool = False  # its 0400 was answered, though nothing could be done
     code: str = ""  # what a repeat is told
@@ -54,7 +55,7 @@ class Model:
         if of is None:
             return ""
         touching = self.touching(of)
-        if of.state != "yes" or (of.is_taken_back and of.state != "yes"):
+        if of.state != "yes" or of.is_owed:
             return "25"
         if kind == "refund":
             if any(one.kind != "refund" for one in touching):
@@ -99,6 +100,7 @@ class Model:
         """Let everything come to rest: doubts are reversed, refunds repeated until booked."""
         self.give_up_waiting()
         for item in self.items:
+            item.is_owed = False
             if item.state == "doubt" and item.kind == "refund":
                 item.state, item.code, item.is_booked = "yes", "00", True
             elif item.state == "doubt":
@@ -222,6 +224,9 @@ class Duel(RuleBasedStateMachine):
         if refusal or kind == "offline":
             item.state, item.code = ("no", refusal) if refusal else ("yes", "00")
             assert self.till.told(asked) == item.code, self.till.why(asked)
+            item.is_owed = not refusal
+            if item.is_owed and fate == "yes":
+                self.take_advice(item)
             return
         assert self.till.told(asked) == "", self.till.why(asked)
         self.waits.add(id(item))
@@ -229,6 +234,15 @@ class Duel(RuleBasedStateMachine):
             self.book(item)
         elif fate in {"yes", "no"}:
             self.say(item, "00" if fate == "yes" else "51")
+
+    def take_advice(self, item):
+        """Let the issuer take an advice as soon as it can be told."""
+        self.world.partition.on_time(self.world.now)
+        self.world.pump()
+        self.world.acknowledge()
+        self.receive_advices()
+        self.world.answer_of_issuer(self.rrn(item), "00")
+        item.is_owed = False
 
     def say(self, item, code):
         if code == "00":

@@ -1,0 +1,42 @@
+"""Changes of one payment that cross: with each other, with its 0400, with its own advice."""
+
+import pytest
+
+from switch.domain.registry.entities import StandIn
+
+
+@pytest.fixture
+def stood_in(world, till):
+    """A sale that the switch approved while the issuer's line was down; the line is up again."""
+    world.change_issuer(stand_in=StandIn(floor_limit_minor=100, bins=("6200",)))
+    world.set_line(is_up=False)
+    sale = till.ask()
+    world.set_line(is_up=True)
+    return sale
+
+
+@pytest.mark.parametrize("kind", ["void", "refund"])
+def test_nothing_is_given_back_of_a_sale_before_its_issuer_has_taken_it(
+    world, till, stood_in, kind
+):
+    early = till.ask(kind, of=stood_in)
+    assert (till.told(early), till.why(early)) == ("25", "original-held")
+    world.pass_ms(200)
+    assert world.sent_kinds() == ["0220"]
+    world.answer_of_issuer(stood_in.rrn, "00")
+    assert till.told(till.get(kind, of=stood_in)) == "00"
+
+
+def test_a_completion_is_not_voided_before_its_advice_was_taken(world, till):
+    hold = till.get("pre-auth", 1_000)
+    advice = till.ask("completion advice", 1_000, of=hold)
+    assert till.why(till.ask("completion void", 1_000, of=advice)) == "original-held"
+    world.pass_ms(200)
+    world.answer_of_issuer(advice.rrn, "00")
+    assert till.told(till.get("completion void", 1_000, of=advice)) == "00"
+
+
+def test_an_advice_may_be_adjusted_before_it_was_taken(till):
+    advice = till.ask("offline", 1_000)
+    adjustment = till.ask("adjustment", 1_100, of=advice)
+    assert till.payment(adjustment).line.gross_minor == 100
