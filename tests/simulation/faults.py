@@ -182,7 +182,7 @@ class Faults:
     def _hand_on(self, handler: SimHandler) -> None:
         """Propose the partitions of a handler that is gone, or seems to be, to the others."""
         simulation = self.simulation
-        if handler.state == RUNNING:
+        if handler.state == RUNNING or not simulation.is_stormy:
             return
         others = [h for h in simulation.handlers if h.state == RUNNING]
         for index, place in self.proposed.items():
