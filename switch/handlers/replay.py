@@ -96,6 +96,8 @@ def _decide_conflict(fact: DuplicateConflicted, book: PartitionBook) -> tuple[Jo
         reason = check_key(request, book, fact.at).reason
     elif book.is_tombstoned(fact.idempotency_key, fact.at):
         reason = Reason.LATE_AFTER_REVERSAL
+    elif book.find_reversal(fact.idempotency_key) is not None:
+        reason = Reason.DUPLICATE_CONFLICT  # a partner used the key for a reversal before
     if reason is None:
         return ()
     answer = make_decline(reason, at=fact.at, rrn=rrn)

@@ -1,7 +1,6 @@
 """One partition with real keys, codec and registry, stepped by hand: no loop, socket or clock."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
 
 import msgspec
 import pytest
@@ -12,7 +11,7 @@ from switch.codec.mti import response_mti
 from switch.domain.clock import Now
 from switch.domain.fees import FeePlan
 from switch.domain.payment.events import PaymentRequested
-from switch.domain.payment.payment import Payment
+from switch.domain.payment.requests import Answer
 from switch.domain.registry.entities import (
     Agent,
     AgentStatus,
@@ -31,11 +30,14 @@ from switch.domain.registry.events import (
     LinkRegistered,
     MerchantChanged,
     MerchantRegistered,
+    RegistryEvent,
     RouteRegistered,
     TerminalChanged,
     TerminalRegistered,
 )
 from switch.domain.registry.view import Registry
+from switch.domain.terminal.batches import following_batch
+from switch.domain.terminal.events import BatchClosed
 from switch.domain.transactions import TransactionType
 from switch.domain.upstream import UpstreamAnswer
 from switch.eventlog.inbound import RequestReceived
@@ -45,10 +47,13 @@ from switch.handlers.book import PartitionBook
 from switch.handlers.lanes import LaneSettings
 from switch.handlers.partition import Partition
 from switch.handlers.recollection import Recollection
+from switch.handlers.replay import replay_record
 from switch.handlers.settings import PartitionSettings
 from switch.security.keys import Keys
 from switch.security.keystore import MemoryKeyStore
 from switch.security.mac import MacKey
+
+from .cashier import Till
 
 MERCHANT, TERMINAL, ACQUIRER = "898110154110001", "00000001", "demo"
 PAN = "6200000000000005"
@@ -61,8 +66,20 @@ SETTINGS = PartitionSettings(
 )
 
 
-def make_registry(keys: Keys) -> Registry:
-    registry = Registry()
+class LoggedRegistry(Registry):
+    """A registry that keeps what it was told, to be read again from the beginning."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log: list[tuple[int, RegistryEvent]] = []
+
+    def apply(self, offset: int, event: RegistryEvent) -> None:
+        self.log.append((offset, event))
+        super().apply(offset, event)
+
+
+def make_registry(keys: Keys) -> LoggedRegistry:
+    registry = LoggedRegistry()
     transactions = tuple(kind for kind in TransactionType if kind is not TransactionType.UNKNOWN)
     terminal = Terminal(
         acquirer=ACQUIRER,
@@ -119,6 +136,7 @@ class World:
         self.resources: dict[str, tuple[int, dict[str, object]]] = {}  # what partners were told
         self.wanted_originals: list[str] = []
         self.claim_count = 0
+        self.is_replayable = True  # a test that tampers with the machine says no
         self.restart()
 
     # -- the hands ------------------------------------------------------------------------------
@@ -257,6 +275,27 @@ class World:
             self.pump()
         self.acknowledge()
 
+    def close_batch(self, batch: str, terminal_id: str = TERMINAL) -> str:
+        """Let a terminal's batch be closed, balanced; return the number of the next one."""
+        totals = self.book.tills.total_batch((ACQUIRER, MERCHANT, terminal_id), batch)
+        closed = BatchClosed(
+            acquirer=ACQUIRER,
+            merchant_id=MERCHANT,
+            terminal_id=terminal_id,
+            batch=batch,
+            stan="000000",
+            fingerprint="",
+            totals=totals,
+            claimed=totals,
+            is_balanced=True,
+            answer=Answer(response_code="00", at=self.now.wall_ms),
+            next_batch=following_batch(batch),
+        )
+        self.partition._recorder.append((closed,), self.now)
+        self.pump()
+        self.acknowledge()
+        return closed.next_batch
+
     def jump(self, milliseconds: int) -> None:
         """Let the wall clock go on and nothing else: a day passes in one step."""
         self.now = Now(self.now.wall_ms + milliseconds, self.now.boot_ms)
@@ -318,6 +357,19 @@ class World:
                 return fact.rrn
         return ""
 
+    def check_replay(self) -> None:
+        """Decide the whole journal again, over the registry as it was: docs/design.md 3."""
+        book = PartitionBook(1, SETTINGS.partition_count, SETTINGS.rules)
+        registry, log = Registry(), list(self.registry.log)
+        for record in self.journal:
+            while log and log[0][0] < record.registry_position:
+                registry.apply(*log.pop(0))
+            step = replay_record(record, book, registry, SETTINGS.rules)
+            assert step.is_same, f"decided {step.decided}, recorded {step.recorded}"
+            book.apply(record)
+        if not self.unacknowledged:
+            assert book == self.book
+
     def tags(self) -> list[str]:
         return [type(event).__name__ for record in self.journal for event in record.events]
 
@@ -326,8 +378,12 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def world() -> Iterator[World]:
+    """A world; whatever a test has made of it must come out the same if it is decided again."""
+    world = World()
+    yield world
+    if world.is_replayable:
+        world.check_replay()
 
 
 SaleMaker = Callable[..., Message]
@@ -363,123 +419,6 @@ def make_message(world: World) -> SaleMaker:
         return Message(mti=mti, fields=fields)
 
     return build
-
-
-# -- a cashier -------------------------------------------------------------------------------------
-
-# MTI, DE 3, DE 25, DE 60.1 (docs/iso8583.md 2)
-KINDS = {
-    "inquiry": ("0200", "310000", "00", "01"),
-    "sale": ("0200", "000000", "00", "22"),
-    "instalment": ("0200", "000000", "64", "22"),
-    "void": ("0200", "200000", "00", "23"),
-    "refund": ("0220", "200000", "00", "25"),
-    "pre-auth": ("0100", "030000", "06", "10"),
-    "pre-auth void": ("0100", "200000", "06", "11"),
-    "completion": ("0200", "000000", "06", "20"),
-    "completion void": ("0200", "200000", "06", "21"),
-    "completion advice": ("0220", "000000", "06", "24"),
-    "offline": ("0220", "000000", "00", "30"),
-    "adjustment": ("0220", "000000", "00", "34"),
-}
-AUTHORIZATION = "AUTH01"
-
-
-class Asked(NamedTuple):
-    """Something that a terminal sent, to be repeated, taken back or quoted."""
-
-    inbound_id: str
-    mti: str
-    fields: dict[str, str]
-    rrn: str
-
-    @property
-    def stan(self) -> str:
-        return self.fields["stan"]
-
-
-class Till:
-    """A cashier's terminal: asks, repeats, takes back, and quotes what it asked before."""
-
-    def __init__(self, world: World, make_message: Callable[..., Message], terminal_id: str):
-        self._world = world
-        self._make_message = make_message
-        self._terminal_id = terminal_id
-        self._stan = 0
-        self.batch = "000001"
-
-    def ask(
-        self,
-        kind: str = "sale",
-        amount: int = 100,
-        *,
-        of: Asked | None = None,
-        acknowledged: bool = True,
-        **changes: str,
-    ) -> Asked:
-        """Ask for a transaction under the next trace number; `of` is the original to be quoted."""
-        mti, code, condition, kind_code = KINDS[kind]
-        self._stan += 1
-        fields = {
-            "processing_code": code,
-            "pos_condition_code": condition,
-            "amount_transaction": "" if kind == "inquiry" else f"{amount:012d}",
-            "stan": f"{self._stan:06d}",
-            "terminal_id": self._terminal_id,
-            "batch_data": f"{kind_code}{self.batch}00050",
-            **(self._quote(kind, of) if of else {}),
-            **changes,
-        }
-        return self._send(changes.get("mti", mti), fields, acknowledged=acknowledged)
-
-    def _quote(self, kind: str, of: Asked) -> dict[str, str]:
-        """Quote a hold by authorization and date, anything else by RRN, batch and trace number."""
-        payment = self._world.book.find_payment(of.rrn)
-        answer = payment.answer if payment else None
-        code = answer.authorization_id if answer else ""
-        if kind in {"pre-auth void", "completion", "completion advice"}:
-            return {"authorization_id": code or AUTHORIZATION, "original_transaction": "0" * 16}
-        batch = of.fields["batch_data"][2:8]
-        date = "0000" if kind == "refund" else ""
-        return {"rrn": of.rrn, "original_transaction": f"{batch}{of.stan}{date}"}
-
-    def _send(self, mti: str, fields: dict[str, str], *, acknowledged: bool = True) -> Asked:
-        fields = {name: value for name, value in fields.items() if name != "mti"}
-        message = self._make_message(mti, **fields)
-        inbound_id = self._world.send(message, acknowledged=acknowledged)
-        return Asked(inbound_id, mti, fields, self._world.rrn_of(inbound_id))
-
-    def repeat(self, asked: Asked, *, mti: str = "", **changes: str) -> Asked:
-        """Send the same again, as a repeat (origin digit 1) unless told otherwise."""
-        return self._send(mti or f"{asked.mti[:3]}1", {**asked.fields, **changes})
-
-    def take_back(self, asked: Asked, *, mti: str = "0400", **changes: str) -> Asked:
-        """Send the 0400: as its original, without the card's secrets."""
-        return self._send(mti, {**asked.fields, **changes})
-
-    def get(self, kind: str = "sale", amount: int = 100, **changes: object) -> Asked:
-        """Ask, and let the issuer approve."""
-        asked = self.ask(kind, amount, **changes)  # type: ignore[arg-type]
-        code = AUTHORIZATION if kind == "pre-auth" else ""
-        self._world.answer_of_issuer(asked.rrn, "00", authorization_id=code)
-        return asked
-
-    # -- looking --------------------------------------------------------------------------------
-
-    def told(self, asked: Asked) -> str:
-        """Say what the terminal was told: the response codes of all answers, joined."""
-        return ",".join(self._world.answers(asked.inbound_id))
-
-    def why(self, asked: Asked) -> str:
-        """Say the reason of the last answer, as the receipt names it; empty if there was none."""
-        if not self.told(asked):
-            return ""
-        return self._world.remark(asked.inbound_id).partition(":")[0]
-
-    def payment(self, asked: Asked) -> Payment:
-        payment = self._world.book.find_payment(asked.rrn)
-        assert payment is not None
-        return payment
 
 
 @pytest.fixture

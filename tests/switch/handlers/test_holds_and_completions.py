@@ -247,10 +247,7 @@ def test_a_completion_advice_that_the_issuer_refuses_is_a_case_and_keeps_the_hol
 def test_a_hold_of_a_batch_long_closed_can_be_opened_again_by_what_is_undone(
     world, till, hold, undone
 ):
-    world.change_terminal(batch="000002")
-    till.batch = "000002"
-    terminal = ("demo", "898110154110001", "00000001")
-    world.book._shelf.close_batch(terminal, "000001", world.now.wall_ms)
+    till.batch = world.close_batch(till.batch)
     world.jump(9 * DAY_MS)
     if undone == "completion void":
         completion = till.get("completion", 900, of=hold)

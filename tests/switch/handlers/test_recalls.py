@@ -5,13 +5,10 @@ import pytest
 from switch.handlers.recalls import ASKED_COUNT_MAX, RECALLS_COUNT_MAX
 
 DAY_MS = 86_400_000
-TERMINAL = ("demo", "898110154110001", "00000001")
 
 
 def settle(world, till):
-    world.book._shelf.close_batch(TERMINAL, till.batch, world.now.wall_ms)
-    till.batch = f"{int(till.batch) + 1:06d}"
-    world.change_terminal(batch=till.batch)
+    till.batch = world.close_batch(till.batch)
 
 
 @pytest.fixture
@@ -117,6 +114,7 @@ def test_an_original_that_cannot_be_read_is_said_so_and_may_be_tried_again(world
 def test_a_request_that_cannot_be_decided_once_its_original_is_there_is_parked(
     world, till, old_sale, monkeypatch
 ):
+    world.is_replayable = False
     refund = till.ask("refund", 6_000, of=old_sale)
     with monkeypatch.context() as patch:
         patch.setattr(world.partition._requests, "_open", None)
