@@ -53,7 +53,19 @@ _QUIET_EVENTS: Final = frozenset(
     }
 )
 FORGET_EVERY_MS: Final = 1_000
-_OTHER_BATCH: Final = Reason.BATCH_MISMATCH.value
+# refused before it was anything of its batch, which nobody may ever close
+_NOT_OF_THE_BATCH: Final = frozenset(
+    reason.value
+    for reason in (
+        Reason.MERCHANT_NOT_FOUND,
+        Reason.TERMINAL_NOT_BOUND,
+        Reason.TERMINAL_MISMATCH,
+        Reason.TERMINAL_INACTIVE,
+        Reason.SIGN_ON_REQUIRED,
+        Reason.BATCH_MISMATCH,
+        Reason.BATCH_FULL,
+    )
+)
 
 
 class PartitionBook(Folded):
@@ -232,8 +244,9 @@ class PartitionBook(Folded):
 
     def _forget(self, at: int) -> None:
         """Forget what is over, once in a while: by the times of records, so every fold does."""
-        self._forgot_at, self._forget_at = at, at + FORGET_EVERY_MS
         self._shelf.forget_due(at, self.cases.has_open)
+        self._forgot_at = at
+        self._forget_at = at if self._shelf.has_due else at + FORGET_EVERY_MS
         self.tills.forget_due(at)
 
     def _open(self, event: PaymentRequested, at: int) -> None:
@@ -295,13 +308,20 @@ class PartitionBook(Folded):
                 self._shelf.note_debit(after)
         elif isinstance(event, _RELEASING_EVENTS) and before.upstream_stan:
             self._totals.add(before, -1)
-        elif isinstance(event, PaymentDeclined) and event.answer.reason == _OTHER_BATCH:
+        elif isinstance(event, PaymentDeclined) and self._is_outside(after, event):
             self._shelf.set_aside(after)
         self._note_open(before, after)
         self.tills.note_change(before, after, at)
         self.cases.note_change(before, after, at)
         if after.original_rrn:
             self._touch_original(after)
+
+    def _is_outside(self, payment: Payment, event: PaymentDeclined) -> bool:
+        """Say whether a refused payment belongs to no batch that its terminal will close."""
+        if event.answer.reason in _NOT_OF_THE_BATCH:
+            return True
+        till = self.tills.find_of(payment.request)
+        return till is not None and till.batch not in {"", payment.request.batch}
 
     def _note_open(self, before: Payment, after: Payment) -> None:
         if after.is_open:

@@ -1,5 +1,6 @@
 """When a partition may forget what it remembers (docs/rules.md 2)."""
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
@@ -7,6 +8,7 @@ from switch.handlers.folded import Folded
 
 _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 86_400_000
+LOOKED_AT_COUNT_MAX: Final = 200  # at a time, about a millisecond: shops close their day together
 
 
 class Reminders(Folded):
@@ -21,10 +23,16 @@ class Reminders(Folded):
     def __init__(self) -> None:
         self._hours: dict[int, list[str]] = {}
         self._next_hour = 0  # nothing falls due before
+        self._due: deque[str] = deque()  # their hour has passed
 
     def __len__(self) -> int:
         """Count the RRNs that wait."""
-        return sum(map(len, self._hours.values()))
+        return sum(map(len, self._hours.values())) + len(self._due)
+
+    @property
+    def has_due(self) -> bool:
+        """Whether more has fallen due than was taken."""
+        return bool(self._due)
 
     def add(self, due_at: int, rrn: str) -> None:
         """Look at one payment once `due_at` (epoch ms) has passed."""
@@ -35,13 +43,14 @@ class Reminders(Folded):
         self._list_of(due_at).extend(rrns)
 
     def take_due(self, at: int) -> Iterator[str]:
-        """Yield, and drop, what has fallen due at `at`; cheap when nothing has."""
+        """Yield, and drop, some of what has fallen due at `at`; cheap when nothing has."""
         hour = at // _HOUR_MS
-        if hour < self._next_hour or not self._hours:
-            return
-        for due in sorted(due for due in self._hours if due <= hour):
-            yield from self._hours.pop(due)
-        self._next_hour = min(self._hours, default=hour + 1)
+        if self._hours and hour >= self._next_hour:
+            for passed in sorted(one for one in self._hours if one <= hour):
+                self._due.extend(self._hours.pop(passed))
+            self._next_hour = min(self._hours, default=hour + 1)
+        for _ in range(min(len(self._due), LOOKED_AT_COUNT_MAX)):
+            yield self._due.popleft()
 
     def _list_of(self, due_at: int) -> list[str]:
         hour = due_at // _HOUR_MS + 1  # the whole hour must have passed

@@ -20,6 +20,7 @@ from switch.domain.transactions import TRAITS, TransactionType, WhenUnknown
 from switch.handlers.folded import Folded
 from switch.handlers.forgetting import Reminders, SpentOriginals
 
+_HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 86_400_000
 _BATCH_DIGITS: Final = 6
 _PRE_AUTHORIZATION: Final = TransactionType.PRE_AUTHORIZATION
@@ -43,7 +44,8 @@ class Shelf(Folded):
         self._latest_rrn: dict[Terminal, str] = {}
         self._alike: dict[Alike, str] = {}  # the last debit with a card and an amount
         self._holds: dict[tuple[str, str, str, str], list[str]] = {}  # pre-authorizations by code
-        self._batches: dict[tuple[str, str, str, str], list[str]] = {}
+        self._batches: dict[tuple[str, str, str, str], list[str]] = {}  # open, oldest first
+        self._swept_hour = 0
         self._reminders = Reminders()
         self._spent = SpentOriginals(rules.refund_days)
 
@@ -231,11 +233,34 @@ class Shelf(Folded):
     # -- forgetting
 
     def forget_due(self, at: int, is_kept: Callable[[str], bool]) -> None:
-        """Forget what is over; what is open, or can still be changed, or is kept, stays."""
+        """Forget some of what is over; what is open, can be changed or is kept, stays."""
+        if at // _HOUR_MS != self._swept_hour:
+            self._swept_hour = at // _HOUR_MS
+            self._leave_batches(at)
         for rrn in self._reminders.take_due(at):
             payment = self._payments.get(rrn)
             if payment is not None:
                 self._forget(payment, at, is_kept)
+
+    @property
+    def has_due(self) -> bool:
+        """Whether there is more to forget already."""
+        return self._reminders.has_due
+
+    def _leave_batches(self, at: int) -> None:
+        """
+        Let go of batches that were opened so long ago that nothing in them can be changed.
+
+        Their terminals have vanished. The first payment stays: it says since when the batch is
+        open, so that a terminal that comes back must settle before anything else.
+        """
+        opened_before = at - self._rules.refund_days * _DAY_MS
+        for rrns in self._batches.values():
+            if self._payments[rrns[0]].opened_at >= opened_before:
+                return
+            if len(rrns) > 1:
+                self._reminders.add_all(at + self._rules.payment_memory_ms, rrns[1:])
+                del rrns[1:]
 
     def _remind(self, payment: Payment) -> None:
         self._reminders.add(payment.opened_at + self._rules.payment_memory_ms, payment.rrn)

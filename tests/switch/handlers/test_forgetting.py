@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switch.handlers.forgetting import Reminders, SpentOriginals
+from switch.handlers.forgetting import LOOKED_AT_COUNT_MAX, Reminders, SpentOriginals
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 AT = 1_700_000_000_000
@@ -39,6 +39,17 @@ def test_a_whole_batch_is_reminded_of_at_once():
     reminders.add_all(AT, ["1", "2"])
     assert list(reminders.take_due(AT + HOUR_MS)) == ["1", "2"]
     assert len(reminders) == 0
+
+
+def test_so_many_are_looked_at_in_one_go_and_the_rest_next_time():
+    reminders = Reminders()
+    many = [str(number) for number in range(LOOKED_AT_COUNT_MAX + 1)]
+    reminders.add_all(AT, many)
+    assert list(reminders.take_due(AT + HOUR_MS)) == many[:-1]
+    assert reminders.has_due
+    assert len(reminders) == 1
+    assert list(reminders.take_due(AT + HOUR_MS)) == many[-1:]
+    assert not reminders.has_due
 
 
 def test_a_clock_that_goes_back_forgets_nothing_early():

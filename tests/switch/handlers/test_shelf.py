@@ -2,6 +2,9 @@
 
 import pytest
 
+from switch.domain.registry.entities import TerminalStatus
+from switch.handlers.forgetting import LOOKED_AT_COUNT_MAX
+
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 SHOP = ("demo", "898110154110001")
@@ -65,6 +68,61 @@ def test_what_was_refused_for_its_batch_is_forgotten_although_nobody_closes_that
     assert world.book.rrns_of_batch(TERMINAL, "000777") == []
     world.jump(8 * DAY_MS)
     assert refused.rrn not in look(world, till)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"signed_on": False}, {"status": TerminalStatus.DISABLED}, {"merchant_id": "898110154110002"}],
+)
+def test_what_was_refused_before_it_was_of_a_batch_is_forgotten_although_that_stays_open(
+    world, till, change
+):
+    world.change_terminal(**change)
+    refused = till.ask()
+    assert till.told(refused) not in {"00", ""}
+    assert world.book.rrns_of_batch(TERMINAL, "000001") == []
+    world.jump(7 * DAY_MS - 1)
+    assert till.told(till.repeat(refused)) == till.told(refused), "its answer is stored until then"
+    world.jump(3 * HOUR_MS)
+    assert refused.rrn not in look(world, till)
+
+
+def test_a_terminal_that_does_not_settle_its_full_batch_fills_no_memory(world, till):
+    till.get()
+    world.jump(30 * DAY_MS + 1)
+    for amount in range(300, 310):
+        assert till.why(till.ask(amount=amount)) == "batch-full"
+    assert len(world.book.rrns_of_batch(TERMINAL, "000001")) == 1
+    world.jump(7 * DAY_MS + HOUR_MS)
+    assert len(look(world, till)) == 2, "the open batch's one, and what looked"
+
+
+def test_of_a_batch_that_nobody_settles_only_the_first_payment_is_left_in_the_end(
+    world, till, other_till
+):
+    first, *others = [till.get(amount=amount) for amount in (301, 302, 303)]
+    world.jump(180 * DAY_MS)
+    assert {one.rrn for one in others} <= look(world, other_till)
+    world.jump(2 * HOUR_MS)
+    look(world, other_till)
+    assert world.book.rrns_of_batch(TERMINAL, "000001") == [first.rrn]
+    world.jump(7 * DAY_MS + HOUR_MS)
+    left = look(world, other_till)
+    assert first.rrn in left
+    assert not {one.rrn for one in others} & left
+    again = till.repeat(others[0])
+    assert (till.told(again), till.why(again)) == ("77", "batch-full"), "it is not debited again"
+    assert world.book.holds_batch(TERMINAL, "000001"), "a 0500 still finds something to close"
+
+
+def test_a_day_of_payments_is_not_forgotten_in_one_go(world, till, settle):
+    count = LOOKED_AT_COUNT_MAX + 10
+    for _ in range(count):
+        till.ask(currency="840")
+    settle()
+    world.jump(7 * DAY_MS + HOUR_MS)
+    assert len(look(world, till)) == 10 + 1
+    assert len(look(world, till)) == 2, "the rest goes with the next record"
 
 
 def test_an_open_hold_lives_for_thirty_days(world, till, settle):
