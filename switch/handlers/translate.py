@@ -111,21 +111,11 @@ def read_request(
         return _read_json(received, fingerprints)
     assert dialect is not None
     fields = received.fields
-    for number, name in _MANDATORY:
-        if not fields.get(name):
-            raise NotUnderstood(f"DE {number} {name} is missing")
     is_reversal = received.mti[1] == "4"
-    if not fields.get("amount_transaction") and fields["processing_code"] != _INQUIRY_CODE:
-        raise NotUnderstood("DE 4 amount_transaction is missing")
-    if received.card is None and not is_reversal:
-        raise NotUnderstood("DE 2 pan is missing, and no track or chip data give it")
+    _check_presence(received, is_reversal=is_reversal)
     has_batch = "batch_data" in dialect.specs
     parts = _split(dialect, "batch_data", fields)
-    if has_batch and not parts:
-        raise NotUnderstood("DE 60 batch_data is missing")
-    batch = parts["batch"] if parts else fields.get("local_date", "")
-    if not batch:
-        raise NotUnderstood("DE 13 local_date is missing; without a batch it is part of the key")
+    batch = _read_batch(fields, parts, has_batch=has_batch)
     original = _read_original(dialect, fields)
     if is_reversal and original is None and not parts:
         raise NotUnderstood("DE 90 original_data_elements is missing")
@@ -160,6 +150,28 @@ def read_request(
         transaction_code=parts.get("transaction_code", ""),
         key_version=key_version,
     )
+
+
+def _check_presence(received: RequestReceived, *, is_reversal: bool) -> None:
+    """Refuse what lacks an element that every payment and every reversal needs."""
+    fields = received.fields
+    for number, name in _MANDATORY:
+        if not fields.get(name):
+            raise NotUnderstood(f"DE {number} {name} is missing")
+    if not fields.get("amount_transaction") and fields["processing_code"] != _INQUIRY_CODE:
+        raise NotUnderstood("DE 4 amount_transaction is missing")
+    if received.card is None and not is_reversal:
+        raise NotUnderstood("DE 2 pan is missing, and no track or chip data give it")
+
+
+def _read_batch(fields: dict[str, str], parts: Mapping[str, str], *, has_batch: bool) -> str:
+    """Give the batch, or the day where there are none: either is part of the key."""
+    if has_batch and not parts:
+        raise NotUnderstood("DE 60 batch_data is missing")
+    batch = parts["batch"] if parts else fields.get("local_date", "")
+    if not batch:
+        raise NotUnderstood("DE 13 local_date is missing; without a batch it is part of the key")
+    return batch
 
 
 def _make_key(received: RequestReceived, batch: str) -> str:

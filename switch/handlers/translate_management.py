@@ -8,6 +8,8 @@ dialect without batches by DE 70).
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from msgspec.structs import replace
+
 from switch.codec import Dialect, Message
 from switch.codec.mti import response_mti
 from switch.codec.tlv import TlvError, decode_tlv, find_tlv
@@ -106,9 +108,8 @@ def read_terminal_request(
         raise NotUnderstood("DE 60 batch_data is missing")
     _check_mandatory(operation, network_code, message)
     totals = str(message.fields.get(_TOTALS, ""))
-    is_notice = operation is Operation.SCRIPT_NOTICE
-    script_result = _read_script_result(message) if is_notice else ""
-    return TerminalRequest(
+    script_result = _read_script_result(message) if operation is Operation.SCRIPT_NOTICE else ""
+    request = TerminalRequest(
         operation=operation,
         idempotency_key=make_idempotency_key(
             acquirer=received.acquirer,
@@ -131,17 +132,33 @@ def read_terminal_request(
         batch=parts.get("batch", ""),
         currency=fields.get("currency", ""),
         key_version=key_version,
-        claimed=_read_totals(dialect, totals) if operation is Operation.SETTLEMENT else None,
-        items=_read_items(received, network_code, totals, dialect, protect)
-        if operation is Operation.UPLOAD
-        else (),
-        item_count=int(dialect.split("upload_end", totals)["upload_count"])
-        if operation is Operation.UPLOAD_END
-        else 0,
-        card=received.card if operation is Operation.SCRIPT_NOTICE else None,
-        original=_read_original(dialect, fields) if operation is Operation.SCRIPT_NOTICE else None,
-        script_result=_read_script_result(message) if operation is Operation.SCRIPT_NOTICE else "",
+        script_result=script_result,
     )
+    return _with_content(request, received, totals, dialect, protect)
+
+
+def _with_content(
+    request: TerminalRequest,
+    received: RequestReceived,
+    totals: str,
+    dialect: Dialect,
+    protect: Protect,
+) -> TerminalRequest:
+    """Add what only this kind of request says."""
+    match request.operation:
+        case Operation.SETTLEMENT:
+            return replace(request, claimed=_read_totals(dialect, totals))
+        case Operation.UPLOAD:
+            items = _read_items(received, request.network_code, totals, dialect, protect)
+            return replace(request, items=items)
+        case Operation.UPLOAD_END:
+            count = int(dialect.split("upload_end", totals)["upload_count"])
+            return replace(request, item_count=count)
+        case Operation.SCRIPT_NOTICE:
+            original = _read_original(dialect, received.fields)
+            return replace(request, card=received.card, original=original)
+        case _:
+            return request
 
 
 def _split_batch(dialect: Dialect, fields: Mapping[str, str]) -> dict[str, str]:
