@@ -29,7 +29,20 @@ _ALL_LEFT: Final = frozenset({Standing.NORMAL, Standing.PRE_AUTHORIZATION_OPEN})
 
 _Key = TypeVar("_Key")
 Terminal = tuple[str, str, str]
-Alike = tuple[Terminal, str, int]
+
+
+class Drawer(Folded):
+    """What leads to the payments of one terminal: RRNs, each the latest of its kind."""
+
+    def __init__(self) -> None:
+        self.by_stan: dict[str, str] = {}
+        self.alike: dict[tuple[str, int], str] = {}  # debits by card and amount
+        self.latest = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of this terminal is remembered."""
+        return not (self.by_stan or self.alike or self.latest)
 
 
 class Shelf(Folded):
@@ -39,10 +52,8 @@ class Shelf(Folded):
         self._rules = rules
         self._payments: dict[str, Payment] = {}
         self._rrn_by_key: dict[str, str] = {}
-        self._rrn_by_stan: dict[tuple[str, str, str, str], str] = {}
         self._rrn_by_card: dict[tuple[str, str], str] = {}  # merchant and token, the latest
-        self._latest_rrn: dict[Terminal, str] = {}
-        self._alike: dict[Alike, str] = {}  # the last debit with a card and an amount
+        self._drawers: dict[Terminal, Drawer] = {}
         self._holds: dict[tuple[str, str, str, str], list[str]] = {}  # pre-authorizations by code
         self._batches: dict[tuple[str, str, str, str], list[str]] = {}  # open, oldest first
         self._swept_hour = 0
@@ -71,7 +82,8 @@ class Shelf(Folded):
 
     def is_latest_of_terminal(self, payment: Payment) -> bool:
         """Say whether no later payment of the same terminal was asked for."""
-        return self._latest_rrn.get(_terminal_of(payment.request)) == payment.rrn
+        drawer = self._drawers.get(_terminal_of(payment.request))
+        return drawer is not None and drawer.latest == payment.rrn
 
     def is_spent(self, rrn: str) -> bool:
         """Say whether a payment that is no longer remembered has nothing left to be changed."""
@@ -79,9 +91,11 @@ class Shelf(Folded):
 
     def find_alike(self, request: PaymentRequest) -> Payment | None:
         """Return the terminal's last debit with the same card and amount."""
-        if request.card is None or request.amount is None:
+        card, amount = request.card, request.amount
+        drawer = self._drawers.get(_terminal_of(request))
+        if drawer is None or card is None or amount is None:
             return None
-        rrn = self._alike.get(_alike_of(request, request.card))
+        rrn = drawer.alike.get((card.token, amount.minor))
         return None if rrn is None else self._payments[rrn]
 
     def find_reversed(self, request: PaymentRequest) -> Payment | None:
@@ -98,7 +112,8 @@ class Shelf(Folded):
         for key in original_keys(request):
             if (by_key := self.find_by_key(key)) is not None:
                 return by_key
-        rrn = self._rrn_by_stan.get((*_terminal_of(request), original_stan(request)))
+        drawer = self._drawers.get(_terminal_of(request))
+        rrn = drawer.by_stan.get(original_stan(request)) if drawer else None
         candidate = None if rrn is None else self._payments[rrn]
         if (
             candidate is None
@@ -158,11 +173,14 @@ class Shelf(Folded):
         terminal = _terminal_of(request)
         self._payments[rrn] = payment
         self._rrn_by_key[request.idempotency_key] = rrn
-        self._rrn_by_stan[*terminal, request.stan] = rrn
+        drawer = self._drawers.get(terminal)
+        if drawer is None:
+            drawer = self._drawers[terminal] = Drawer()
+        drawer.by_stan[request.stan] = rrn
         if payment.traits.when_unknown is not WhenUnknown.END:
             # an inquiry is asked anew by every copy of it, however late: it says nothing about
             # which purchase was the last
-            self._latest_rrn[terminal] = rrn
+            drawer.latest = rrn
         card = request.card
         if card is not None:
             self._rrn_by_card[request.merchant_id, card.token] = rrn
@@ -187,9 +205,10 @@ class Shelf(Folded):
         Not one that was refused: it would hide an earlier one that is still open.
         """
         request = payment.request
-        card = request.card
-        if card is not None and request.amount is not None and payment.traits.takes_limits:
-            self._alike[_alike_of(request, card)] = payment.rrn
+        card, amount = request.card, request.amount
+        if card is not None and amount is not None and payment.traits.takes_limits:
+            drawer = self._drawers[_terminal_of(request)]
+            drawer.alike[card.token, amount.minor] = payment.rrn
 
     def index_hold(self, payment: Payment) -> None:
         """Let an approved pre-authorization be found by card and authorization."""
@@ -225,10 +244,10 @@ class Shelf(Folded):
             self._remind(payment)
 
     def close_batch(self, terminal: Terminal, batch: str, at: int) -> None:
-        """Let the payments of a closed batch be forgotten in their time."""
+        """Let the payments of a closed batch be forgotten in their time, changes first."""
         rrns = self._batches.pop((*terminal, batch), None)
         if rrns:
-            self._reminders.add_all(at + self._rules.payment_memory_ms, rrns)
+            self._reminders.add_all(at + self._rules.payment_memory_ms, rrns[::-1])
 
     # -- forgetting
 
@@ -279,8 +298,10 @@ class Shelf(Folded):
         """
         Holds live for their days, payments that are partly left for those of a refund.
 
-        Also a hold that was completed or given up: what did so may yet be undone.
+        Also whatever was given up or completed, as long as that is remembered: it may be undone.
         """
+        if any(touch.rrn in self._payments for touch in payment.touches):
+            return True
         age_days = (at - payment.opened_at) // _DAY_MS
         if payment.transaction is _PRE_AUTHORIZATION and payment.phase is Phase.APPROVED:
             return age_days <= self._rules.pre_authorization_days
@@ -288,17 +309,13 @@ class Shelf(Folded):
 
     def _drop(self, payment: Payment) -> None:
         request, rrn = payment.request, payment.rrn
-        terminal = _terminal_of(request)
         del self._payments[rrn]
         _drop_if(self._rrn_by_key, request.idempotency_key, rrn)
-        _drop_if(self._rrn_by_stan, (*terminal, request.stan), rrn)
-        _drop_if(self._latest_rrn, terminal, rrn)
+        self._drop_from_drawer(request, rrn)
         card = request.card
         if card is None:
             return
         _drop_if(self._rrn_by_card, (request.merchant_id, card.token), rrn)
-        if request.amount is not None:
-            _drop_if(self._alike, _alike_of(request, card), rrn)
         if payment.transaction is _PRE_AUTHORIZATION and payment.answer is not None:
             code = payment.answer.authorization_id
             place = (*_shop_of(request), card.token, code)
@@ -307,6 +324,19 @@ class Shelf(Folded):
                 self._holds[place] = rrns
             else:
                 self._holds.pop(place, None)
+
+    def _drop_from_drawer(self, request: PaymentRequest, rrn: str) -> None:
+        terminal = _terminal_of(request)
+        drawer = self._drawers.get(terminal)
+        if drawer is None:
+            return  # it was read back from the journal, and nothing else of its terminal is here
+        _drop_if(drawer.by_stan, request.stan, rrn)
+        if request.card is not None and request.amount is not None:
+            _drop_if(drawer.alike, (request.card.token, request.amount.minor), rrn)
+        if drawer.latest == rrn:
+            drawer.latest = ""
+        if drawer.is_empty:
+            del self._drawers[terminal]
 
 
 def _drop_if(index: dict[_Key, str], key: _Key, rrn: str) -> None:
@@ -321,8 +351,3 @@ def _terminal_of(request: PaymentRequest) -> Terminal:
 
 def _shop_of(request: PaymentRequest) -> tuple[str, str]:
     return (request.acquirer, request.merchant_id)
-
-
-def _alike_of(request: PaymentRequest, card: Card) -> Alike:
-    assert request.amount is not None
-    return (_terminal_of(request), card.token, request.amount.minor)
