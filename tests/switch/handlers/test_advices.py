@@ -112,6 +112,22 @@ def test_an_advice_that_nobody_can_be_told_is_accepted_and_a_case(world, till):
     assert till.told(till.repeat(advice)) == "00"
 
 
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"pan": "4111111111111111"}, "issuer-unknown"),
+        ({"merchant_id": "898110154110009"}, "merchant-not-found"),
+        ({"amount_transaction": "000000000000"}, "adds nothing"),
+    ],
+)
+def test_an_advice_of_who_knows_whose_money_is_accepted_and_a_case(world, till, change, why):
+    advice = till.ask("offline", **change)
+    assert till.told(advice) == "00"
+    [case] = events(world, "CaseOpened")
+    assert why in case.detail
+    assert lines(world) == []
+
+
 @pytest.mark.parametrize("mti", ["0221", "0220"])
 def test_a_repeated_advice_gets_its_stored_answer_and_debits_nothing_more(world, till, mti):
     advice = till.ask("offline")

@@ -5,11 +5,20 @@ from msgspec.structs import replace
 
 from switch.domain.card import Card
 from switch.domain.money import Money
-from switch.domain.payment.checks import BatchSize, DayTotals, first_refusal
+from switch.domain.payment.checks import (
+    CHECKS,
+    BatchSize,
+    DayTotals,
+    check_amount,
+    check_binding,
+    check_daily_limits,
+    check_referred,
+    first_refusal,
+)
 from switch.domain.payment.payment import Payment, Phase
 from switch.domain.reasons import Reason
 from switch.domain.registry.entities import Agent, AgentStatus, MerchantStatus, TerminalStatus
-from switch.domain.transactions import TransactionType
+from switch.domain.transactions import TRAITS, TransactionType
 
 SUSPENDED = Agent(agent_id="top", name="T", status=AgentStatus.SUSPENDED)
 
@@ -155,6 +164,47 @@ def test_no_limit_means_no_limit(facts, limit):
 def test_a_payment_that_reaches_the_daily_limit_exactly_is_allowed(facts):
     assert first_refusal(facts._replace(totals=DayTotals(49_900, 9))) is None
     assert first_refusal(facts._replace(totals=DayTotals(49_901, 9))) is not None
+
+
+@pytest.mark.parametrize("check", [one for one in CHECKS if one is not check_binding])
+def test_a_check_says_nothing_about_what_an_earlier_one_has_missed(facts, check):
+    request = replace(facts.request, transaction=TransactionType.SALE)
+    refusal = check(facts._replace(merchant=None, terminal=None, request=request))
+    assert refusal is None or check is check_amount
+
+
+def test_an_amount_that_was_to_be_the_originals_is_not_missed_if_there_is_none(facts):
+    request = replace(facts.request, transaction=TransactionType.SALE_VOID, amount=None)
+    assert check_amount(facts._replace(request=request)) is None
+    assert check_referred(facts._replace(request=request)).reason is Reason.ORIGINAL_NOT_FOUND
+
+
+@pytest.mark.parametrize("kind", [TransactionType.SALE_VOID, TransactionType.REFUND])
+def test_what_gives_money_back_is_not_under_the_limits_of_what_takes_it(facts, kind):
+    request = replace(facts.request, transaction=kind, amount=Money(20_000, "156"))
+    full = facts._replace(request=request, totals=DayTotals(10**12, 10**6))
+    assert check_amount(full) is None
+    assert check_daily_limits(full) is None
+
+
+@pytest.mark.parametrize("kind", [TransactionType.PRE_AUTHORIZATION, TransactionType.SALE])
+def test_a_hold_is_under_the_same_limits_as_a_sale(facts, kind):
+    request = replace(facts.request, transaction=kind, amount=Money(10_001, "156"))
+    assert check_amount(facts._replace(request=request)).reason is Reason.AMOUNT_OVER_LIMIT
+    request = replace(request, amount=Money(10_000, "156"))
+    full = facts._replace(request=request, totals=DayTotals(0, 10))
+    assert check_daily_limits(full).reason is Reason.DAILY_COUNT_OVER_LIMIT
+
+
+def test_an_inquiry_states_no_amount(facts):
+    request = replace(facts.request, transaction=TransactionType.BALANCE_INQUIRY, amount=None)
+    assert check_amount(facts._replace(request=request)) is None
+
+
+@pytest.mark.parametrize("kind", [kind for kind, one in TRAITS.items() if one.has_amount])
+def test_an_amount_of_nothing_is_13_whatever_is_asked(facts, kind):
+    request = replace(facts.request, transaction=kind, amount=Money(0, "156"))
+    assert check_amount(facts._replace(request=request)).reason is Reason.AMOUNT_NOT_POSITIVE
 
 
 def test_details_hold_no_card_data(facts):

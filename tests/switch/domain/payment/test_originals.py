@@ -179,6 +179,12 @@ def test_an_original_that_is_not_there(ask):
     assert check_original(ask(T.REFUND), None, AT, RULES) == Objection(Reason.ORIGINAL_NOT_FOUND)
 
 
+def test_a_request_that_quotes_nothing_has_no_original(original, ask):
+    request = replace(ask(T.REFUND), original=None)
+    objection = check_original(request, original, AT, RULES)
+    assert objection.reason is Reason.ORIGINAL_NOT_FOUND
+
+
 @pytest.mark.parametrize("change", [{"merchant_id": "898110154110002"}, {"acquirer": "other"}])
 def test_only_the_merchant_itself_may_change_its_payments(original, ask, change):
     objection = check_original(ask(T.REFUND, **change), original, AT, RULES)

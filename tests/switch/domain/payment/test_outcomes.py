@@ -5,14 +5,23 @@ from msgspec.structs import replace
 
 from switch.domain.money import Money
 from switch.domain.payment.events import (
+    AdviceConfirmed,
     IssuerAnswered,
     IssuerTimedOut,
+    OutcomeAwaited,
     OutcomeUnknown,
     PaymentApproved,
     PaymentDeclined,
 )
-from switch.domain.payment.outcomes import NEVER_SENT, decide_issuer_answer, decide_issuer_timeout
+from switch.domain.payment.outcomes import (
+    NEVER_SENT,
+    decide_issuer_answer,
+    decide_issuer_timeout,
+    decide_repeat_answer,
+)
+from switch.domain.payment.payment import Phase
 from switch.domain.payment.rules import DecisionRules
+from switch.domain.transactions import TransactionType
 
 RULES = DecisionRules()
 RRN = "010000000007"
@@ -90,6 +99,25 @@ def test_a_partial_approval_of_nothing_or_of_more_is_unknown(routed, minor):
     assert isinstance(event, OutcomeUnknown)
 
 
+@pytest.mark.parametrize("amount", [None, Money(50, "840")])
+def test_a_partial_approval_of_who_knows_how_much_is_unknown(routed, amount):
+    request = replace(routed.request, partial_approval_accepted=True)
+    [event] = decide_issuer_answer(
+        replace(routed, request=request), _answer("10", amount=amount), RULES
+    )
+    assert isinstance(event, OutcomeUnknown)
+    assert event.answer.response_code == "98"
+
+
+@pytest.mark.parametrize("kind", [TransactionType.SALE_VOID, TransactionType.COMPLETION_VOID])
+def test_what_gives_money_back_is_never_approved_in_part(routed, kind):
+    request = replace(routed.request, transaction=kind, partial_approval_accepted=True)
+    [event] = decide_issuer_answer(
+        replace(routed, request=request), _answer("10", amount=Money(50, "156")), RULES
+    )
+    assert isinstance(event, OutcomeUnknown)
+
+
 def test_the_fee_of_a_partial_approval_is_that_of_what_was_given(routed):
     request = replace(routed.request, partial_approval_accepted=True, amount=Money(10_000, "156"))
     payment = replace(routed, request=request)
@@ -109,3 +137,86 @@ def test_what_was_certainly_never_sent_is_declined_and_not_reversed(routed):
     [event] = decide_issuer_timeout(routed, IssuerTimedOut(rrn=RRN, cause=NEVER_SENT, at=AT))
     assert isinstance(event, PaymentDeclined)
     assert event.answer.response_code == "96"
+
+
+# -- requests that are repeated until answered -----------------------------------------------------
+
+PATIENCE = ["09", "68", "90", "91", "92", "96", "98"]
+SAYS_NOTHING = ["", "06", "20", "94"]
+
+
+@pytest.fixture
+def repeating(routed):
+    """A refund without an answer."""
+    request = replace(routed.request, transaction=TransactionType.REFUND)
+    return replace(routed, request=request, phase=Phase.REPEATING)
+
+
+@pytest.fixture
+def advice(routed):
+    """An offline sale that its issuer has not taken yet."""
+    request = replace(routed.request, transaction=TransactionType.OFFLINE_ADVICE)
+    return replace(routed, request=request, phase=Phase.APPROVED, advice_open=True)
+
+
+@pytest.mark.parametrize("code", PATIENCE)
+@pytest.mark.parametrize("bad_answer_count", [0, 99])
+def test_an_issuer_that_asks_for_patience_gets_it_however_often(
+    repeating, advice, code, bad_answer_count
+):
+    for payment in (repeating, advice):
+        payment = replace(payment, bad_answer_count=bad_answer_count)  # noqa: PLW2901 - the same one, later
+        assert decide_repeat_answer(payment, _answer(code), RULES) == ()
+
+
+@pytest.mark.parametrize("code", SAYS_NOTHING)
+def test_an_answer_that_says_nothing_leaves_it_open_until_there_were_too_many(
+    repeating, advice, code
+):
+    last = RULES.reversal_answers_bad_count_max - 1
+    for payment in (repeating, advice):
+        assert decide_repeat_answer(payment, _answer(code), RULES) == ()
+        [case] = decide_repeat_answer(replace(payment, bad_answer_count=last), _answer(code), RULES)
+        assert case.kind == "repeat-poisoned"
+
+
+def test_a_fault_or_another_amount_says_nothing(repeating, advice):
+    for payment in (repeating, advice):
+        for fields in ({"fault": "bad MAC"}, {"amount": Money(99, "156")}):
+            assert decide_repeat_answer(payment, _answer("00", **fields), RULES) == ()
+
+
+def test_the_word_on_a_repeated_refund_is_final(repeating):
+    [approved] = decide_repeat_answer(repeating, _answer("00"), RULES)
+    assert isinstance(approved, PaymentApproved)
+    declined, case = decide_repeat_answer(repeating, _answer("61"), RULES)
+    assert isinstance(declined, PaymentDeclined)
+    assert case.kind == "refund-declined-late"
+
+
+def test_the_word_on_an_advice_confirms_it_or_is_a_case(advice):
+    [confirmed] = decide_repeat_answer(advice, _answer("00"), RULES)
+    assert isinstance(confirmed, AdviceConfirmed)
+    [case] = decide_repeat_answer(advice, _answer("51"), RULES)
+    assert case.kind == "advice-refused"
+
+
+@pytest.mark.parametrize(
+    ("kind", "want", "code"),
+    [
+        (TransactionType.SALE, OutcomeUnknown, "98"),
+        (TransactionType.PRE_AUTHORIZATION, OutcomeUnknown, "98"),
+        (TransactionType.COMPLETION, OutcomeUnknown, "98"),
+        (TransactionType.SALE_VOID, OutcomeUnknown, "98"),
+        (TransactionType.PRE_AUTHORIZATION_VOID, OutcomeUnknown, "98"),
+        (TransactionType.COMPLETION_VOID, OutcomeUnknown, "98"),
+        (TransactionType.REFUND, OutcomeAwaited, "98"),
+        (TransactionType.BALANCE_INQUIRY, PaymentDeclined, "91"),
+    ],
+)
+@pytest.mark.parametrize("cause", ["timeout", "link-lost", "taken-over"])
+def test_what_silence_means_by_what_was_asked(routed, kind, want, code, cause):
+    payment = replace(routed, request=replace(routed.request, transaction=kind))
+    [event] = decide_issuer_timeout(payment, IssuerTimedOut(rrn=RRN, cause=cause, at=AT))
+    assert isinstance(event, want)
+    assert event.answer.response_code == code

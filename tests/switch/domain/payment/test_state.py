@@ -1,18 +1,25 @@
 import typing
 
 import pytest
+from msgspec.structs import replace
 
 from switch.domain.fees import FeePlan
+from switch.domain.money import Money
 from switch.domain.payment import events
 from switch.domain.payment.events import (
+    AdviceAccepted,
+    AdviceConfirmed,
     CaseOpened,
     IssuerAnswered,
     IssuerTimedOut,
     LateAnswerReceived,
+    OutcomeAwaited,
     OutcomeUnknown,
     PaymentApproved,
     PaymentDeclined,
     PaymentReversed,
+    RepeatAttempted,
+    ReturnOrdered,
     ReversalAccepted,
     ReversalAnswered,
     ReversalAttempted,
@@ -20,8 +27,8 @@ from switch.domain.payment.events import (
 )
 from switch.domain.payment.payment import Phase, SettlementLine
 from switch.domain.payment.requests import Answer
-from switch.domain.payment.state import FOLDS, evolve
-from switch.domain.transactions import MoneyState
+from switch.domain.payment.state import CASES_THAT_STOP, FOLDS, evolve
+from switch.domain.transactions import MoneyState, TransactionType
 
 RRN = "010000000007"
 ANSWER = Answer(response_code="00", at=1, rrn=RRN)
@@ -127,3 +134,88 @@ def test_every_kind_of_event_is_folded_or_known_not_to_be():
 
 def test_the_fee_plan_of_the_route_is_kept(routed):
     assert routed.terms.fee_plan == FeePlan(rate_ppm=6_000)
+
+
+REQUEST_KINDS = [kind for kind in TransactionType if kind is not TransactionType.UNKNOWN]
+
+
+def test_an_advice_is_approved_at_once_and_open_until_it_is_confirmed(routed):
+    requested = replace(routed, phase=Phase.REQUESTED, terms=None, upstream_stan="")
+    accepted = AdviceAccepted(
+        rrn=RRN,
+        cause="adjustment",
+        answer=ANSWER,
+        terms=routed.terms,
+        upstream_stan="000005",
+        transmission_time="1114221320",
+        line=LINE,
+        original_rrn="010000000001",
+        sent_amount=Money(20, "156"),
+    )
+    payment = evolve(requested, accepted)
+    assert (payment.phase, payment.is_open, payment.original_rrn) == (
+        Phase.APPROVED,
+        True,
+        "010000000001",
+    )
+    assert payment.amount == Money(20, "156")
+    payment = evolve(payment, RepeatAttempted(rrn=RRN, attempt=1, at=2))
+    assert payment.repeat_attempt_count == 1
+    payment = evolve(payment, AdviceConfirmed(rrn=RRN, at=3))
+    assert not payment.is_open
+
+
+def test_an_advice_that_nobody_can_be_told_is_not_open(routed):
+    accepted = AdviceAccepted(rrn=RRN, cause="offline", answer=ANSWER)
+    assert not evolve(replace(routed, phase=Phase.REQUESTED), accepted).is_open
+
+
+@pytest.mark.parametrize("kind", sorted(CASES_THAT_STOP))
+def test_a_case_that_stops_a_payment_leaves_nothing_open(routed, kind):
+    for payment in (
+        replace(routed, phase=Phase.REVERSING),
+        replace(routed, phase=Phase.REPEATING),
+        replace(routed, phase=Phase.APPROVED, advice_open=True),
+    ):
+        after = evolve(payment, CaseOpened(case_id="c", kind=kind, at=1, rrn=RRN))
+        assert (after.phase, after.is_open) == (Phase.CASE, False)
+
+
+def test_a_refund_without_an_answer_is_repeated(routed):
+    payment = evolve(routed, OutcomeAwaited(rrn=RRN, cause="timeout", answer=ANSWER))
+    assert (payment.phase, payment.is_forwarding) == (Phase.REPEATING, True)
+    approved = evolve(payment, APPROVED)
+    assert (approved.phase, approved.is_forwarding) == (Phase.APPROVED, False)
+
+
+@pytest.mark.parametrize(("code", "count"), [("96", 0), ("09", 0), ("06", 1), ("", 1), ("94", 1)])
+def test_answers_to_repeats_that_say_nothing_are_counted_but_not_patience(routed, code, count):
+    repeating = replace(routed, phase=Phase.REPEATING)
+    payment = evolve(repeating, IssuerAnswered(rrn=RRN, response_code=code, at=1))
+    assert payment.bad_answer_count == count
+
+
+def test_an_ordered_return_starts_a_reversal(routed):
+    approved = evolve(routed, APPROVED)
+    payment = evolve(approved, ReturnOrdered(rrn=RRN, case_id="c", by="o", at=2))
+    assert (payment.phase, payment.reverse_requested) == (Phase.REVERSING, True)
+
+
+@pytest.mark.parametrize(("code", "is_taken"), [("00", True), ("25", False)])
+def test_a_reversal_that_sends_nothing_is_remembered_if_it_was_accepted(routed, code, is_taken):
+    approved = evolve(routed, APPROVED)
+    answer = Answer(response_code=code, at=2)
+    payment = evolve(approved, ReversalAccepted(reversal_key="k", answer=answer, rrn=RRN))
+    assert (payment.phase, payment.is_taken_for_reversed) == (Phase.APPROVED, is_taken)
+    assert not payment.reverse_requested
+
+
+@pytest.mark.parametrize("kind", REQUEST_KINDS)
+def test_every_kind_has_a_money_state_after_every_step(routed, kind):
+    payment = replace(routed, request=replace(routed.request, transaction=kind))
+    for event in (
+        OutcomeUnknown(rrn=RRN, cause="timeout", answer=ANSWER),
+        PaymentReversed(rrn=RRN, at=2),
+    ):
+        payment = evolve(payment, event)
+        assert isinstance(payment.money_state, MoneyState)
