@@ -24,7 +24,7 @@ from switch.domain.cases.state import CaseState
 
 INCIDENT_GAP_MS: Final = 600_000  # a line that was quiet for so long is in trouble anew
 INCIDENT_DAYS: Final = 180  # older cases are in no incident, and only listed while they are open
-LIMIT_MAX: Final = 1_000
+LIMIT_MAX: Final = 1_001  # one more than is shown tells that there are more
 UNENDED: Final = "unended"  # open, or waiting for a second person
 ANY: Final = "any"
 STATES: Final = (UNENDED, *(state.value for state in CaseState), ANY)

@@ -1,6 +1,5 @@
 """The HTTP listener: payments, their status, the registry for operators, health, metrics, page."""
 
-import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ClassVar, Final, Protocol
@@ -13,17 +12,18 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from switch.adapters.http_cases import CaseDesk, CasesApi, CaseView
 from switch.adapters.http_exchange import (
     BodyTooLarge,
     ClientGone,
     ProblemRaised,
-    find_bearer,
     json_response,
     make_problem,
     problem_response,
     read_body,
 )
 from switch.adapters.http_openapi import write_openapi
+from switch.adapters.http_operators import REGISTRY, VIEW, FindOperator, Operators
 from switch.adapters.http_orders import OPERATIONS, PATH, choose_merchant
 from switch.adapters.http_page import PageContent, render_page
 from switch.adapters.http_payments import (
@@ -113,6 +113,9 @@ class ApiPorts(msgspec.Struct, frozen=True, kw_only=True):
     clients: FindClient
     payments: PaymentStatus
     registry: RegistryDesk
+    cases: CaseView
+    case_desk: CaseDesk
+    operators: FindOperator
     telemetry: Telemetry
     status: Callable[[], dict[str, object]]
     page: Callable[[bool], Awaitable[PageContent]]  # with payments only for who may see them
@@ -134,12 +137,20 @@ class HttpApi:
             body_bytes_max=ports.request_bytes_max,
             count_answer=self._count,
         )
+        self._operators = Operators(ports.operator_token, ports.operators)
+        cases = CasesApi(
+            ports.case_desk,
+            ports.cases,
+            self._operators,
+            body_bytes_max=ports.request_bytes_max,
+        )
         self._openapi = msgspec.json.encode(write_openapi(ports.version))
         self.routes = [
             Route("/", self._show_page),
             Route(PATH, self._query_payment),
             Route(f"{PATH}/{{rrn}}", self._show_payment),
             *self._change_routes(),
+            *cases.make_routes(),
             Route("/v1/registry/load", self._load_registry, methods=["POST"]),
             Route("/v1/registry/{kind}", self._list_registry),
             Route("/v1/registry/{kind}/{entity_id:path}", self._show_entity),
@@ -219,7 +230,7 @@ class HttpApi:
         return _answer_payment(found, client.merchants)
 
     async def _answer_rrn(self, request: Request, rrn: str) -> Response:
-        if self._is_operator(request):
+        if self._operators.may(request.scope, VIEW):
             merchants = None
         else:
             merchants = identify_client(request.scope, self._ports.clients).merchants
@@ -228,7 +239,7 @@ class HttpApi:
     # -- registry
 
     async def _load_registry(self, request: Request) -> Response:
-        self._need_operator(request)
+        self._operators.need(request.scope, REGISTRY)
         try:
             content = await read_body(
                 request.scope, request.receive, self._ports.registry_bytes_max
@@ -241,12 +252,12 @@ class HttpApi:
         return json_response(await self._ports.registry.load(content))
 
     async def _list_registry(self, request: Request) -> Response:
-        self._need_operator(request)
+        self._operators.need(request.scope, VIEW)
         kind = _get_kind(request)
         return json_response({kind: self._ports.registry.list_entities(kind)})
 
     async def _show_entity(self, request: Request) -> Response:
-        self._need_operator(request)
+        self._operators.need(request.scope, VIEW)
         kind, entity_id = _get_kind(request), request.path_params["entity_id"]
         entity = self._ports.registry.find_entity(kind, entity_id)
         if entity is None:
@@ -262,7 +273,7 @@ class HttpApi:
         return Response(render_page(content), media_type="text/html", headers=_SECURITY_HEADERS)
 
     async def _show_status(self, request: Request) -> Response:
-        self._need_operator(request)
+        self._operators.need(request.scope, VIEW)
         return json_response(self._ports.status())
 
     async def _show_openapi(self, _request: Request) -> Response:
@@ -288,21 +299,6 @@ class HttpApi:
 
     async def _show_version(self, _request: Request) -> Response:
         return json_response({"version": self._ports.version})
-
-    # -- who asks
-
-    def _is_operator(self, request: Request) -> bool:
-        token = find_bearer(request.scope)
-        return bool(token) and hmac.compare_digest(
-            token.encode("latin-1"), self._ports.operator_token.encode()
-        )
-
-    def _need_operator(self, request: Request) -> None:
-        if not self._is_operator(request):
-            detail = "Send the operator's token (DIR/keys/operator.token) as a bearer token."
-            raise ProblemRaised(
-                make_problem(401, "operator-needed", detail), {"WWW-Authenticate": "Bearer"}
-            )
 
     async def _answer_fault(self, request: Request, error: Exception) -> Response:
         self._ports.telemetry.log.error(

@@ -4,9 +4,19 @@ from typing import Any, Final
 
 import msgspec
 
+from switch.adapters.http_cases import (
+    STATES,
+    AssignOrder,
+    CaseDetail,
+    CaseList,
+    ClaimOrder,
+    NoteOrder,
+    ResolveOrder,
+)
 from switch.adapters.http_exchange import Problem
 from switch.adapters.http_orders import OPERATIONS, ChangeOrder, PaymentOrder, RefundOrder
 from switch.domain.registry.view import KINDS
+from switch.handlers.cases_side import CaseAnswer
 from switch.handlers.json_answers import PaymentResource
 
 _REFERENCE: Final = "#/components/schemas/{name}"
@@ -46,13 +56,19 @@ _OBJECT: Final[Json] = {"type": "object"}
 _PARTNER: Final[list[Json]] = [{"apiKey": []}]
 _OPERATOR: Final[list[Json]] = [{"operatorToken": []}]
 _BOTH: Final[list[Json]] = [{"apiKey": []}, {"operatorToken": []}]
-_OPERATOR_NEEDED: Final = {"401": _problem("The operator's token is needed.")}
+_OPERATOR_NEEDED: Final = {
+    "401": _problem("An operator's key, or the token of the machine, is needed."),
+    "403": _problem("The operator does not have the role."),
+}
 
 
 def write_openapi(version: str) -> Json:
     """Return the document."""
     _, schemas = msgspec.json.schema_components(
-        (PaymentOrder, ChangeOrder, RefundOrder, PaymentResource, Problem),
+        (
+            *(PaymentOrder, ChangeOrder, RefundOrder, PaymentResource, Problem),
+            *(ClaimOrder, NoteOrder, AssignOrder, ResolveOrder, CaseAnswer, CaseList, CaseDetail),
+        ),
         ref_template=_REFERENCE,
     )
     return {
@@ -64,7 +80,11 @@ def write_openapi(version: str) -> Json:
             " A decline is a resource (201), not an HTTP error; what is not known yet is a 202 with"
             " a status_url.",
         },
-        "paths": _payment_paths() | _change_paths() | _registry_paths() | _process_paths(),
+        "paths": _payment_paths()
+        | _change_paths()
+        | _case_paths()
+        | _registry_paths()
+        | _process_paths(),
         "components": {
             "schemas": schemas,
             "securitySchemes": {
@@ -76,7 +96,8 @@ def write_openapi(version: str) -> Json:
                 "operatorToken": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "DIR/keys/operator.token of the running instance.",
+                    "description": "An operator's key, or DIR/keys/operator.token of the running"
+                    " instance.",
                 },
             },
         },
@@ -203,6 +224,96 @@ def _change_paths() -> Json:
             }
         }
         for name, operation_id, body, is_optional, summary in _CHANGES
+    }
+
+
+_CASE_CHANGES: Final = (
+    ("notes", "noteCase", "NoteOrder", "Add to the history of a case"),
+    ("assign", "assignCase", "AssignOrder", "Say who sees to a case"),
+    (
+        "resolve",
+        "resolveCase",
+        "ResolveOrder",
+        "Settle a case; above the configured amount, it waits for a second person",
+    ),
+)
+
+
+def _case_paths() -> Json:
+    case_id = _parameter("case_id", "path", "As the list names it.")
+    unavailable = {"503": _problem("Cannot be told now; ask again.")}
+    filters = [
+        _parameter(name, "query", description, required=False)
+        for name, description in (
+            ("state", f"One of {', '.join(STATES)}; unended is open or proposed."),
+            ("kind", "As docs/cases.md lists them."),
+            ("owner", "A person, or a team for cases that nobody has yet."),
+            ("rrn", "Of the payment that it is about."),
+            ("merchant_id", "DE 42."),
+            ("incident", "As the list names it."),
+            ("by", "`incident`: one line for each incident instead of its cases."),
+            ("limit", "1 to 1000."),
+        )
+    ]
+    listed = {
+        "operationId": "listCases",
+        "summary": "What people must look at, opened last first",
+        "security": _OPERATOR,
+        "parameters": filters,
+        "responses": {
+            "200": _answer("The cases, or lines.", _of("CaseList")),
+            "400": _problem("Not understood."),
+            **_OPERATOR_NEEDED,
+            **unavailable,
+        },
+    }
+    shown = {
+        "operationId": "showCase",
+        "summary": "One case: what it means, its history, its payment",
+        "security": _OPERATOR,
+        "parameters": [case_id],
+        "responses": {
+            "200": _answer("The case.", _of("CaseDetail")),
+            **_OPERATOR_NEEDED,
+            "404": _problem("No such case."),
+            **unavailable,
+        },
+    }
+    opening = "Claim that a payment was debited and not served"
+    return {
+        "/v1/cases": {
+            "get": listed,
+            "post": _case_change("openCase", "ClaimOrder", opening, [_KEY]),
+        },
+        "/v1/cases/{case_id}": {"get": shown},
+        **{
+            f"/v1/cases/{{case_id}}/{name}": {
+                "post": _case_change(operation_id, body, summary, [case_id, _KEY])
+            }
+            for name, operation_id, body, summary in _CASE_CHANGES
+        },
+    }
+
+
+def _case_change(operation_id: str, body: str, summary: str, parameters: list[Json]) -> Json:
+    return {
+        "operationId": operation_id,
+        "summary": summary,
+        "security": _OPERATOR,
+        "parameters": parameters,
+        "requestBody": {"required": True, "content": _content(_of(body))},
+        "responses": {
+            "201": _answer("Carried out, once for each key.", _of("CaseAnswer")),
+            "202": _answer("It waits for a second person.", _of("CaseAnswer")),
+            "400": _problem("Nothing was changed; correct the request."),
+            **_OPERATOR_NEEDED,
+            "404": _problem("No such case or payment."),
+            "409": _problem("The case does not allow it; `detail` says why."),
+            "413": _problem("The body is too large."),
+            "422": _problem("The key was used for another command."),
+            "503": _problem("Not carried out; ask again with the same key."),
+            "504": _problem("Not answered in time; ask again with the same key."),
+        },
     }
 
 

@@ -10,6 +10,7 @@ from switch.adapters.http_api import ApiPorts, HttpApi, Unavailable
 from switch.adapters.http_exchange import ProblemRaised, make_problem
 from switch.adapters.http_page import PageContent, PageFact, PagePayment
 from switch.adapters.telemetry import Telemetry
+from switch.apps.cases import AuditCases
 from switch.apps.instance import Instance
 from switch.apps.registrar import RegistrarRole, RegistrarUnavailable
 from switch.apps.registry_follower import RegistryFollower
@@ -39,6 +40,9 @@ def make_api(
             clients=instance.follower.view,
             payments=instance.audit,
             registry=_RegistryDesk(instance.registrar, instance.follower),
+            cases=AuditCases(instance.audit),
+            case_desk=instance.gateway,
+            operators=instance.follower.view,
             telemetry=telemetry,
             status=shown.status,
             page=shown.make_page,

@@ -57,7 +57,7 @@ class AuditStatus:
         Raises:
             Unavailable: the database cannot be asked now.
         """
-        async with self._connection() as connection:
+        async with self.connection() as connection:
             standing = await load_standing(connection, rrn)
         return make_found(standing) if standing else None
 
@@ -73,7 +73,7 @@ class AuditStatus:
         key = make_client_key(
             client=client_id, merchant_id=merchant_id, idempotency_key=idempotency_key
         )
-        async with self._connection() as connection:
+        async with self.connection() as connection:
             subjects = await find_by_reference(connection, key)
         with_payment = [subject.rrn for subject in subjects if subject.rrn]
         return await self.find_by_rrn(with_payment[0]) if with_payment else None
@@ -85,7 +85,7 @@ class AuditStatus:
         Raises:
             Unavailable: the database cannot be asked now.
         """
-        async with self._connection() as connection:
+        async with self.connection() as connection:
             rows = await list_last_payments(connection, count)
         return tuple(_make_page_payment(row) for row in rows)
 
@@ -96,7 +96,13 @@ class AuditStatus:
             self._pool = None
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Connection]:
+    async def connection(self) -> AsyncIterator[Connection]:
+        """
+        Lend a connection; every fault of the database is one that passes.
+
+        Raises:
+            Unavailable: the database cannot be asked now.
+        """
         try:
             pool = await self._open()
             async with pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:

@@ -9,15 +9,23 @@ import pytest
 import uvloop
 
 from switch.adapters.http_api import ApiPorts, FoundPayment, HttpApi, Unavailable
+from switch.adapters.http_cases import (
+    CaseDetail,
+    CaseList,
+    CaseQuery,
+    CaseResource,
+    ClaimedPayment,
+)
 from switch.adapters.http_exchange import Problem, ProblemRaised
 from switch.adapters.http_page import PageContent, PageFact, PagePayment
 from switch.adapters.http_server import make_server, serve, stop
 from switch.adapters.telemetry import make_telemetry
-from switch.domain.registry.entities import ApiClient
-from switch.domain.registry.events import ApiClientRegistered
+from switch.domain.registry.entities import ApiClient, Operator
+from switch.domain.registry.events import ApiClientRegistered, OperatorRegistered
 from switch.domain.registry.queries import EntityRow, registry_entity, registry_rows
 from switch.domain.registry.view import Registry
 from switch.gateway.json_payment import JsonPayment
+from switch.gateway.operator_order import OperatorOrder
 from switch.security.api_keys import hash_api_key
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
@@ -65,6 +73,49 @@ class KnownPayments:
         return self.by_key.get((client_id, merchant_id, idempotency_key))
 
 
+class KnownCases:
+    """Tables of cases and payments instead of the audit projection; remembers what was asked."""
+
+    def __init__(self) -> None:
+        self.cases: dict[str, CaseResource] = {}
+        self.payments: dict[str, ClaimedPayment] = {}
+        self.queries: list[tuple[CaseQuery, bool]] = []
+        self.fault = ""
+
+    async def list_cases(self, query: CaseQuery, *, by_incident: bool) -> CaseList:
+        if self.fault:
+            raise Unavailable(self.fault)
+        self.queries.append((query, by_incident))
+        return CaseList(cases=tuple(self.cases.values()))
+
+    async def find_case(self, case_id: str) -> CaseResource | None:
+        return self.cases.get(case_id)
+
+    async def show_case(self, case_id: str) -> CaseDetail | None:
+        case = self.cases.get(case_id)
+        if case is None:
+            return None
+        words = dict.fromkeys(
+            ("text_en", "text_zh", "next_en", "next_zh", "evidence_en", "evidence_zh"), "words"
+        )
+        return CaseDetail(case=case, history=(), **words)
+
+    async def find_claimed(self, rrn: str) -> ClaimedPayment | None:
+        return self.payments.get(rrn)
+
+
+class CommandedDesk:
+    """Answers commands with what a test put in; remembers them."""
+
+    def __init__(self) -> None:
+        self.orders: list[OperatorOrder] = []
+        self.answer = (201, b'{"case_id":"c","kind":"k","state":"open"}')
+
+    async def command(self, order: OperatorOrder) -> tuple[int, bytes]:
+        self.orders.append(order)
+        return self.answer
+
+
 class LoadedFiles:
     """A registry desk that keeps the files it was given, over a real registry view."""
 
@@ -106,7 +157,16 @@ class HttpStage:
         self.payments = KnownPayments()
         self.view = Registry()
         self.registry = LoadedFiles(self.view)
+        self.cases = KnownCases()
+        self.case_desk = CommandedDesk()
         self.telemetry = make_telemetry("test")
+        for number, (name, roles) in enumerate(
+            (("anna", ("view", "resolve")), ("viewer", ("view",)), ("local", ("resolve",)))
+        ):
+            operator = Operator(
+                operator_id=name, name=name, key_hash=hash_api_key(f"key-{name}"), roles=roles
+            )
+            self.view.apply(number + 1, OperatorRegistered(operator=operator))
         self.view.apply(
             0,
             ApiClientRegistered(
@@ -126,6 +186,9 @@ class HttpStage:
                 clients=self.view,
                 payments=self.payments,
                 registry=self.registry,
+                cases=self.cases,
+                case_desk=self.case_desk,
+                operators=self.view,
                 telemetry=self.telemetry,
                 status=lambda: {"ready": True},
                 page=self.make_page,
