@@ -209,10 +209,10 @@ def test_everything_about_a_forgotten_payment_is_forgotten(world, till, settle):
     shelf = world.book._shelf
     [left] = shelf._payments.values()
     assert set(shelf._rrn_by_key.values()) == {left.rrn}
-    assert set(shelf._rrn_by_stan.values()) == {left.rrn}
-    assert shelf._latest_rrn == {}
+    [drawer] = shelf._drawers.values()
+    assert (set(drawer.by_stan.values()), drawer.alike, drawer.latest) == ({left.rrn}, {}, "")
     assert set(shelf._rrn_by_card.values()) == {left.rrn}
-    assert (shelf._alike, shelf._holds, shelf._batches) == ({}, {}, {})
+    assert (shelf._holds, shelf._batches) == ({}, {})
 
 
 def test_a_take_over_remembers_and_forgets_the_same(world, till, settle):
