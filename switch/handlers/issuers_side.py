@@ -252,25 +252,34 @@ class IssuersSide:
             next_at = at + repeat_delay_ms(rrn, attempt, self._settings.lanes)
             event = RepeatAttempted(rrn=rrn, attempt=attempt, at=at, next_at=next_at)
         self._attempting.add(rrn)
-        self._recorder.append((event,), now).attempt_rrn = rrn
+        self._recorder.append((event,), now).attempted = event
 
-    def send_attempt(self, rrn: str, now: Now) -> None:
-        """Send the attempt that is durable now."""
+    def send_attempt(self, attempted: ReversalAttempted | RepeatAttempted, now: Now) -> None:
+        """
+        Send the attempt that is durable now.
+
+        Not one that is overtaken: an advice that was taken back since, or an attempt after which
+        another was decided, whose own record is on its way.
+        """
+        rrn = attempted.rrn
         self._attempting.discard(rrn)
         payment = self._book.find_payment(rrn)
         if payment is None or not payment.is_forwarding:
             return
         rules, institution_id = self._settings.rules, self._settings.institution_id
-        if payment.phase is Phase.REVERSING:
-            attempt = payment.reversal_attempt_count
-            if not attempt:
-                return  # an advice was to be repeated; since then it was taken back
+        is_reversal = payment.phase is Phase.REVERSING
+        count = payment.reversal_attempt_count if is_reversal else payment.repeat_attempt_count
+        if (
+            is_reversal is not isinstance(attempted, ReversalAttempted)
+            or count != attempted.attempt
+        ):
+            return
+        if is_reversal:
             request = upstream_reversal(payment, rules, institution_id)
         else:
-            attempt = payment.repeat_attempt_count
             original = self._find_original(payment)
             request = upstream_request(payment, original, rules, institution_id, {})
-        self._lane_of(payment).sent(rrn, attempt, now.boot_ms)
+        self._lane_of(payment).sent(rrn, count, now.boot_ms)
         self._recorder.actions.append(SendUpstream(request, 0))
 
     def _take_repeat_answer(self, payment: Payment, fact: IssuerAnswered, now: Now) -> None:

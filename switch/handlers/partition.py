@@ -164,8 +164,8 @@ class Partition:
         effects = self._recorder.acknowledge()
         if effects.debit_rrn:
             self._issuers.send_debit(effects, now)
-        if effects.attempt_rrn:
-            self._issuers.send_attempt(effects.attempt_rrn, now)
+        if effects.attempted is not None:
+            self._issuers.send_attempt(effects.attempted, now)
 
     def on_issuer_message(self, answer: UpstreamAnswer, now: Now) -> None:
         """Take a message of an issuer that quotes an RRN of this partition."""

@@ -5,6 +5,7 @@ from collections import deque
 import msgspec
 
 from switch.domain.clock import Now
+from switch.domain.payment.events import RepeatAttempted, ReversalAttempted
 from switch.eventlog.inbound import Reply
 from switch.eventlog.journal import JournalEvent, JournalRecord, PositionNoted
 from switch.handlers.actions import Action, AppendRecord, SendReply
@@ -19,7 +20,7 @@ class Effects(msgspec.Struct):
     debit_rrn: str = ""
     send_before_boot_ms: int = 0
     secrets: dict[str, str | bytes] = {}
-    attempt_rrn: str = ""
+    attempted: ReversalAttempted | RepeatAttempted | None = None
 
     def reply(self, reply: Reply | None) -> None:
         """Let an answer go once the record is durable; there is none where nobody can be told."""

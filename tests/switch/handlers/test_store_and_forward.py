@@ -177,6 +177,20 @@ def test_of_one_payment_the_reversal_never_runs_beside_its_advice(world, till):
     assert {one.mti for one in sent_for(world, asked, since)} == {"0420", "0421"}
 
 
+def test_no_reversal_is_sent_before_its_own_attempt_is_durable(world, till):
+    advice = till.ask("offline")
+    world.pass_ms(100, acknowledged=False)
+    till._send("0400", advice.fields, acknowledged=False)
+    world.pass_ms(100, acknowledged=False)
+    names = [type(record.events[-1]).__name__ for record in world.unacknowledged]
+    assert names == ["RepeatAttempted", "ReversalAccepted", "ReversalAttempted"]
+    for sent in ([], [], ["0420"]):
+        world.journal.append(world.unacknowledged.pop(0))
+        world.partition.on_appended(world.now)
+        world.pump()
+        assert world.sent_kinds() == sent
+
+
 def test_a_second_0400_joins_the_reversal_that_is_queued(world, till):
     asked = reversal(till)
     world.pass_ms(100)
