@@ -83,12 +83,13 @@ class Desk:
 
     async def wait_for(self, path, is_there):
         """Ask until the projections have caught up."""
-        async with asyncio.timeout(20):
-            while True:
-                status, found = await self.get(path)
-                if status == 200 and is_there(found):
-                    return found
-                await asyncio.sleep(0.05)
+        found = None
+        for _ in range(400):
+            status, found = await self.get(path)
+            if status == 200 and is_there(found):
+                return found
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{path} is still {found}")
 
 
 async def test_a_claim_is_settled_by_two_persons_and_the_money_goes_back(running, desk):
