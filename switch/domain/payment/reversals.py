@@ -123,30 +123,43 @@ def decide_reversal(
         answer = make_decline(objection.reason, at=fact.at, rrn=rrn, detail=objection.detail)
         return (ReversalAccepted(reversal_key=request.idempotency_key, answer=answer),)
     if original is None:
-        tombstones = (
-            TombstoneSet(
-                idempotency_key=key,
-                terminal_id=request.terminal_id,
-                stan=original_stan(request),
-                until=fact.at + rules.tombstone_ms,
-            )
-            for key in original_keys(request)
-        )
-        return (*tombstones, _accept(fact, "", rules, upstream=False))
+        return (*_bury(fact, rules), _accept(fact, "", rules, upstream=False))
     if not fits_original(request, original):
         answer = make_decline(Reason.REVERSAL_MISMATCH, at=fact.at, rrn=original.rrn)
         refusal = ReversalAccepted(reversal_key=request.idempotency_key, answer=answer)
         told = "an 0400 quotes this payment with another amount, card or type"
         return (open_case(original, "reversal-mismatch", fact.at, told), refusal)
+    is_elsewhere = bool(request.terminal_id) and (
+        original.request.idempotency_key not in original_keys(request)
+    )
+    buried = _bury(fact, rules) if is_elsewhere else ()
     if (told := _find_obstacle(original, chain)) and not original.reverse_requested:
         case = open_case(original, "reversal-obstructed", fact.at, told)
-        return (case, _accept(fact, original.rrn, rules, upstream=False))
+        return (*buried, case, _accept(fact, original.rrn, rules, upstream=False))
     upstream = original.phase in {Phase.APPROVED, Phase.ROUTED} and not original.reverse_requested
     accepted = _accept(fact, original.rrn, rules, upstream=upstream and _moves_money(original))
     if upstream and original.advice_open and not original.repeat_attempt_count:
         line = mirror_line(original.line, fact.at, rules)  # its issuer was never told of it
-        return (PaymentReversed(rrn=original.rrn, at=fact.at, line=line), accepted)
-    return (accepted,)
+        return (*buried, PaymentReversed(rrn=original.rrn, at=fact.at, line=line), accepted)
+    return (*buried, accepted)
+
+
+def _bury(fact: ReversalRequested, rules: DecisionRules) -> tuple[TombstoneSet, ...]:
+    """
+    Refuse the payment that an 0400 quotes, should it come after all.
+
+    Also where one of a neighbouring batch was taken for it: its terminal has given both up.
+    """
+    request = fact.request
+    return tuple(
+        TombstoneSet(
+            idempotency_key=key,
+            terminal_id=request.terminal_id,
+            stan=original_stan(request),
+            until=fact.at + rules.tombstone_ms,
+        )
+        for key in original_keys(request)
+    )
 
 
 def _moves_money(payment: Payment) -> bool:

@@ -1,9 +1,25 @@
 """What was forgotten of a payment, and what still comes about it (docs/rules.md 2)."""
 
+import pytest
+
+from tests.switch.handlers.conftest import ACQUIRER, MERCHANT, TERMINAL
 from tests.switch.handlers.test_partner_requests import Partner
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
+
+
+@pytest.fixture
+def settle(world, till):
+    """Close the open batch as its terminal would; the next one has the following number."""
+
+    def close():
+        place = (ACQUIRER, MERCHANT, TERMINAL)
+        world.book._shelf.close_batch(place, till.batch, world.now.wall_ms)
+        till.batch = f"{int(till.batch) + 1:06d}"
+        world.change_terminal(batch=till.batch)
+
+    return close
 
 
 def test_a_payment_is_remembered_as_long_as_its_void_that_may_be_taken_back(world):
@@ -18,3 +34,17 @@ def test_a_payment_is_remembered_as_long_as_its_void_that_may_be_taken_back(worl
     world.answer_of_issuer(void["rrn"], "00", kind="reversal")
     status, refund = partner.refund(sale["rrn"], 1_000)
     assert (status, refund["status"]) == (201, "approved")
+
+
+def test_a_payment_given_up_is_refused_though_one_of_the_batch_before_was_taken_for_it(
+    world, till, settle
+):
+    first = till.get()
+    settle()
+    again = {**first.fields, "batch_data": f"22{till.batch}00050"}
+    till._send("0400", again)  # it overtakes its sale, whose trace number began anew
+    assert till.payment(first).phase.value == "reversing"
+    late = till._send("0200", again)
+    assert (till.told(late), till.why(late)) == ("94", "late-after-reversal")
+    world.restart()
+    assert till.why(till._send("0200", again)) == "late-after-reversal"

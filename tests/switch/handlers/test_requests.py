@@ -194,10 +194,10 @@ def test_a_reversal_does_not_take_back_a_payment_of_a_batch_long_closed(world, m
 
 
 def test_batch_numbers_wrap(world, make_message):
-    world.send(make_message())
+    rrn = world.rrn_of(world.send(make_message()))
     world.issuer_says("00")
     world.send(make_message("0400", batch_data="2299999900050"))
-    assert "TombstoneSet" not in world.tags()
+    assert world.book.find_payment(rrn).reverse_requested
 
 
 def test_the_0400_of_a_void_of_a_neighbouring_batch_finds_the_void(world, till):
@@ -205,7 +205,6 @@ def test_the_0400_of_a_void_of_a_neighbouring_batch_finds_the_void(world, till):
     void = till.get("void", of=sale)
     reversal = till.take_back(void, batch_data="2300000200050")
     assert till.told(reversal) == "00"
-    assert "TombstoneSet" not in world.tags()
     assert till.payment(void).reverse_requested
 
 
