@@ -200,7 +200,7 @@ def test_batch_numbers_wrap(world, make_message):
     assert world.book.find_payment(rrn).reverse_requested
 
 
-def test_the_0400_of_a_void_of_a_neighbouring_batch_finds_the_void(world, till):
+def test_the_0400_of_a_void_of_a_neighbouring_batch_finds_the_void(till):
     sale = till.get()
     void = till.get("void", of=sale)
     reversal = till.take_back(void, batch_data="2300000200050")

@@ -197,7 +197,7 @@ def test_an_0400_that_does_not_fit_is_25_a_case_and_leaves_its_original_alone(
     assert till.told(till.take_back(asked)) == "00", "the right one is still taken"
 
 
-def test_an_original_that_is_not_in_the_quoted_batch_is_looked_for_in_its_neighbours(world, till):
+def test_an_original_that_is_not_in_the_quoted_batch_is_looked_for_in_its_neighbours(till):
     sale = till.get()
     for batch in ("000002", "999999"):
         assert till.told(till.take_back(sale, batch_data=f"22{batch}00050")) == "00"
