@@ -42,7 +42,7 @@ MINUTE_KEY_CHECK_S: Final = 10.0  # well inside the minute that a key serves
 
 def make_partition_settings(settings: Settings, partition_count: int) -> PartitionSettings:
     """Take what a partition needs from the settings."""
-    times, handler = settings.times, settings.handler
+    times, handler, memory = settings.times, settings.handler, settings.memory
     return PartitionSettings(
         partition_count=partition_count,
         institution_id=handler.institution_id,
@@ -56,6 +56,12 @@ def make_partition_settings(settings: Settings, partition_count: int) -> Partiti
             cut_over_minutes=handler.cut_over_minutes,
             tombstone_ms=handler.tombstone_ms,
             reversal_answers_bad_count_max=handler.reversal_answers_bad_count_max,
+            reversal_answer_ms=memory.reversal_answer_ms,
+            payment_memory_ms=memory.payment_memory_ms,
+            batch_count_max=memory.batch_count_max,
+            batch_age_max_days=memory.batch_age_max_days,
+            pre_authorization_days=memory.pre_authorization_days,
+            refund_days=memory.refund_days,
             cases=CaseRules(
                 open_after_ms=settings.cases.open_after_ms,
                 second_person_over_minor=settings.cases.second_person_over_minor,

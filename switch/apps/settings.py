@@ -9,19 +9,10 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from switch.apps.decision_settings import CaseSettings, MemorySettings, TerminalSettings
+from switch.apps.settings_section import Section, meta, secret
+
 _HOUR_MS: Final = 3_600_000
-
-
-def _meta(description: str, *, ge: int | None = None, le: int | None = None) -> Meta:
-    return Meta(description=description, ge=ge, le=le)
-
-
-def _secret(description: str) -> Meta:
-    return Meta(description=description, extra={"secret": True})
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One table of the settings file."""
 
 
 class TimeSettings(Section, frozen=True, kw_only=True):
@@ -29,7 +20,7 @@ class TimeSettings(Section, frozen=True, kw_only=True):
 
     terminal_deadline_ms: Annotated[
         int,
-        _meta(
+        meta(
             "The gateway delivers no answer later than this after a request came in. Below the"
             " 60 s that a terminal waits, less the network, or it reverses what it was about to"
             " be told.",
@@ -38,7 +29,7 @@ class TimeSettings(Section, frozen=True, kw_only=True):
     ] = 45_000
     issuer_timeout_ms: Annotated[
         int,
-        _meta(
+        meta(
             "An issuer that has not answered by then leaves the outcome unknown, and the debit is"
             " reversed. Below terminal_deadline_ms, so that the terminal still hears of it.",
             ge=50,
@@ -46,7 +37,7 @@ class TimeSettings(Section, frozen=True, kw_only=True):
     ] = 40_000
     issuer_delay_max_ms: Annotated[
         int,
-        _meta(
+        meta(
             "The longest that a debit may lie in an issuer's queue; a reversal whose debit was"
             " never answered is repeated once after it. Not below issuer_timeout_ms.",
             ge=50,
@@ -54,7 +45,7 @@ class TimeSettings(Section, frozen=True, kw_only=True):
     ] = 120_000
     send_window_ms: Annotated[
         int,
-        _meta(
+        meta(
             "A debit is sent only this long after its append was issued; a successor waits it out"
             " before it gives a routed debit up. A fraction of a second: take-over waits for it.",
             ge=10,
@@ -63,7 +54,7 @@ class TimeSettings(Section, frozen=True, kw_only=True):
     ] = 500
     clock_skew_max_ms: Annotated[
         int,
-        _meta(
+        meta(
             "How far the clocks of two machines may differ. It counts for staleness and dates,"
             " never for double debits.",
             ge=0,
@@ -71,7 +62,7 @@ class TimeSettings(Section, frozen=True, kw_only=True):
     ] = 250
     append_deadline_ms: Annotated[
         int,
-        _meta(
+        meta(
             "No acknowledgement from the log within this: the append is given up as unknown and the"
             " partition starts over from its claim.",
             ge=100,
@@ -79,7 +70,7 @@ class TimeSettings(Section, frozen=True, kw_only=True):
     ] = 3_000
     drain_ms: Annotated[
         int,
-        _meta(
+        meta(
             "How long a stopping process waits for routed payments to be answered. Below the 5 s"
             " within which it must be gone.",
             ge=0,
@@ -93,18 +84,18 @@ class GatewaySettings(Section, frozen=True, kw_only=True):
 
     unionpay_pos_address: Annotated[
         str,
-        _meta(
+        meta(
             "Where terminals of dialect unionpay-pos connect (2-byte length, TPDU, header). Port 0"
             " picks a free one; empty closes the listener. Loopback unless you mean it.",
         ),
     ] = "127.0.0.1:8583"
     iso1987_ascii_address: Annotated[
         str,
-        _meta("Where terminals of dialect iso1987-ascii connect (2-byte length); else as above."),
+        meta("Where terminals of dialect iso1987-ascii connect (2-byte length); else as above."),
     ] = "127.0.0.1:8584"
     unionpay_pos_acquirer: Annotated[
         str,
-        _meta(
+        meta(
             "The acquirer on whose behalf terminals of the unionpay-pos listener come: half of the"
             " partition key and of every terminal's name, so it must not change while payments are"
             " open.",
@@ -112,14 +103,14 @@ class GatewaySettings(Section, frozen=True, kw_only=True):
     ] = "00000001"
     iso1987_ascii_acquirer: Annotated[
         str,
-        _meta(
+        meta(
             "The same for the iso1987-ascii listener. Another one than above, because a terminal"
             " that must prove itself with a MAC there must not come in here without one.",
         ),
     ] = "00000002"
     connection_count_max: Annotated[
         int,
-        _meta(
+        meta(
             "Further connections are closed at once. Twice the 10,000 idle terminals that one"
             " process is measured with.",
             ge=1,
@@ -127,7 +118,7 @@ class GatewaySettings(Section, frozen=True, kw_only=True):
     ] = 20_000
     in_flight_count_max: Annotated[
         int,
-        _meta(
+        meta(
             "Requests handed over and not yet answered; the next is declined as busy, not debited."
             " One second of work at the rate that one process reaches.",
             ge=1,
@@ -135,21 +126,21 @@ class GatewaySettings(Section, frozen=True, kw_only=True):
     ] = 5_000
     connection_in_flight_count_max: Annotated[
         int,
-        _meta(
+        meta(
             "The same for one connection: a concentrator carries many terminals, but not all.", ge=1
         ),
     ] = 1_000
     frame_bytes_max: Annotated[
         int,
-        _meta("A longer frame closes the connection. Twice the longest useful message.", ge=128),
+        meta("A longer frame closes the connection. Twice the longest useful message.", ge=128),
     ] = 4_096
     frame_deadline_ms: Annotated[
         int,
-        _meta("A frame once begun must be whole by then (slow clients hold a buffer each).", ge=10),
+        meta("A frame once begun must be whole by then (slow clients hold a buffer each).", ge=10),
     ] = 10_000
     idle_timeout_ms: Annotated[
         int,
-        _meta(
+        meta(
             "A connection that says nothing for this long is closed. Terminals keep theirs open"
             " between customers; an hour covers a quiet shop.",
             ge=1_000,
@@ -157,7 +148,7 @@ class GatewaySettings(Section, frozen=True, kw_only=True):
     ] = _HOUR_MS
     write_buffer_bytes_max: Annotated[
         int,
-        _meta(
+        meta(
             "Answers that a client does not read pile up to here, then it is cut off; each answer"
             " is kept in the journal for its repeat.",
             ge=1_024,
@@ -165,11 +156,11 @@ class GatewaySettings(Section, frozen=True, kw_only=True):
     ] = 65_536
     read_timeout_ms: Annotated[
         int,
-        _meta("A client that takes no byte of its answers for so long is cut off.", ge=100),
+        meta("A client that takes no byte of its answers for so long is cut off.", ge=100),
     ] = 30_000
     refusal_count_max: Annotated[
         int,
-        _meta(
+        meta(
             "Refusals in a row on a connection that has proven no key; then it is closed: a"
             " terminal in need of repair sends a few, a scanner thousands.",
             ge=1,
@@ -177,10 +168,10 @@ class GatewaySettings(Section, frozen=True, kw_only=True):
     ] = 10
     unproven_count_max: Annotated[
         int,
-        _meta("Requests taken from a connection that has proven no terminal's key yet.", ge=1),
+        meta("Requests taken from a connection that has proven no terminal's key yet.", ge=1),
     ] = 1_000
     sign_on_count_max: Annotated[
-        int, _meta("Messages without a MAC (08xx, 05xx) of one terminal in a minute.", ge=1)
+        int, meta("Messages without a MAC (08xx, 05xx) of one terminal in a minute.", ge=1)
     ] = 20
 
 
@@ -189,31 +180,31 @@ class HttpSettings(Section, frozen=True, kw_only=True):
 
     address: Annotated[
         str,
-        _meta("Where HTTP is served. Port 0 picks a free one. Loopback unless you mean it."),
+        meta("Where HTTP is served. Port 0 picks a free one. Loopback unless you mean it."),
     ] = "127.0.0.1:8080"
     request_bytes_max: Annotated[
         int,
-        _meta(
+        meta(
             "A longer body is refused (413). A payment takes 300 bytes; a registry file of 10,000"
             " merchants some 5 MB, hence registry_bytes_max beside it.",
             ge=1_024,
         ),
     ] = 65_536
-    registry_bytes_max: Annotated[int, _meta("The same for POST /v1/registry/load.", ge=1_024)] = (
+    registry_bytes_max: Annotated[int, meta("The same for POST /v1/registry/load.", ge=1_024)] = (
         16_777_216
     )
     receive_deadline_ms: Annotated[
         int,
-        _meta(
+        meta(
             "A request must have arrived whole by then, or its connection is closed: the HTTP"
             " server itself would wait for ever.",
             ge=100,
         ),
     ] = 10_000
     connection_count_max: Annotated[
-        int, _meta("More open connections than this are answered 503.", ge=1)
+        int, meta("More open connections than this are answered 503.", ge=1)
     ] = 2_000
-    keep_alive_ms: Annotated[int, _meta("An idle connection is closed after this.", ge=1_000)] = (
+    keep_alive_ms: Annotated[int, meta("An idle connection is closed after this.", ge=1_000)] = (
         60_000
     )
 
@@ -223,40 +214,40 @@ class IssuerLinkSettings(Section, frozen=True, kw_only=True):
 
     links: Annotated[
         dict[str, str],
-        _meta(
+        meta(
             "Link name of a route -> address of the issuer, as name=host:port (separated by commas"
             " in the environment). `switch up --demo` adds its issuer simulator.",
         ),
-    ] = {}
+    ] = msgspec.field(default_factory=dict)
     connect_timeout_ms: Annotated[
-        int, _meta("A connect that takes longer counts as failed.", ge=10)
+        int, meta("A connect that takes longer counts as failed.", ge=10)
     ] = 3_000
     sign_on_timeout_ms: Annotated[
-        int, _meta("No answer to sign-on (0800/001) by then: reconnect.", ge=10)
+        int, meta("No answer to sign-on (0800/001) by then: reconnect.", ge=10)
     ] = 5_000
     echo_interval_ms: Annotated[
         int,
-        _meta(
+        meta(
             "A link that carried nothing for this long is asked with 0800/301, before firewalls"
             " forget it.",
             ge=100,
         ),
     ] = 30_000
     echo_timeout_ms: Annotated[
-        int, _meta("No answer to an echo by then: the link is down, reconnect.", ge=10)
+        int, meta("No answer to an echo by then: the link is down, reconnect.", ge=10)
     ] = 5_000
     reconnect_delay_min_ms: Annotated[
-        int, _meta("First delay before reconnecting; doubled each time, with jitter.", ge=1)
+        int, meta("First delay before reconnecting; doubled each time, with jitter.", ge=1)
     ] = 100
-    reconnect_delay_max_ms: Annotated[int, _meta("The delay grows no further than this.", ge=1)] = (
+    reconnect_delay_max_ms: Annotated[int, meta("The delay grows no further than this.", ge=1)] = (
         5_000
     )
     in_flight_count_max: Annotated[
-        int, _meta("Requests on one link that wait for an answer; the next is not sent.", ge=1)
+        int, meta("Requests on one link that wait for an answer; the next is not sent.", ge=1)
     ] = 10_000
     write_buffer_bytes_max: Annotated[
         int,
-        _meta("What an issuer does not read piles up to here, then the link counts as down.", ge=1),
+        meta("What an issuer does not read piles up to here, then the link counts as down.", ge=1),
     ] = 1_048_576
 
 
@@ -271,24 +262,24 @@ class HandlerSettings(Section, frozen=True, kw_only=True):
         ),
     ] = "00000000001"
     timezone_offset_minutes: Annotated[
-        int, _meta("Local time of terminals and of daily limits; China standard time.")
+        int, meta("Local time of terminals and of daily limits; China standard time.")
     ] = 480
     cut_over_minutes: Annotated[
         int,
-        _meta("The clearing day ends so long after local midnight (23:00).", ge=0, le=1_440),
+        meta("The clearing day ends so long after local midnight (23:00).", ge=0, le=1_440),
     ] = 1_380
     tombstone_ms: Annotated[
-        int, _meta("A reversal of an unknown original bars it for this long (48 h).", ge=0)
+        int, meta("A reversal of an unknown original bars it for this long (48 h).", ge=0)
     ] = 48 * _HOUR_MS
     reversal_first_repeat_ms: Annotated[
-        int, _meta("A reversal without an answer is repeated after this; then doubled.", ge=1)
+        int, meta("A reversal without an answer is repeated after this; then doubled.", ge=1)
     ] = 2_000
     reversal_repeat_max_ms: Annotated[
-        int, _meta("The delay between two repeats grows no further than this.", ge=1)
+        int, meta("The delay between two repeats grows no further than this.", ge=1)
     ] = 300_000
     reversal_in_flight_count_max: Annotated[
         int,
-        _meta(
+        meta(
             "Reversals of one link that wait for an answer at a time; an issuer that comes back"
             " is not buried under them.",
             ge=1,
@@ -296,49 +287,11 @@ class HandlerSettings(Section, frozen=True, kw_only=True):
     ] = 64
     reversal_answers_bad_count_max: Annotated[
         int,
-        _meta("Useless answers to one reversal, before a person must look and it stops.", ge=1),
+        meta("Useless answers to one reversal, before a person must look and it stops.", ge=1),
     ] = 5
     position_note_ms: Annotated[
-        int, _meta("A quiet partition notes its reading position this often.", ge=100)
+        int, meta("A quiet partition notes its reading position this often.", ge=100)
     ] = 5_000
-
-
-class CaseSettings(Section, frozen=True, kw_only=True):
-    """When a person must look, and how many of them."""
-
-    open_after_ms: Annotated[
-        int,
-        _meta(
-            "An issuer that has not answered a reversal, an advice or a refund for this long is a"
-            " case; it closes by itself when the answer comes.",
-            ge=100,
-        ),
-    ] = 600_000
-    second_person_over_minor: Annotated[
-        int,
-        _meta(
-            "A case of more than this (minor units of its currency: 1,000.00 yuan) is resolved by"
-            " two named operators.",
-            ge=0,
-        ),
-    ] = 100_000
-
-
-class TerminalSettings(Section, frozen=True, kw_only=True):
-    """How terminals sign on and settle."""
-
-    sign_on_window_ms: Annotated[
-        int,
-        _meta(
-            "A terminal may sign on four times within this; so long its new keys are kept.", ge=1
-        ),
-    ] = 60_000
-    lost_key_ms: Annotated[
-        int, _meta("A lost terminal's keys still prove its reversals for this long (24 h).", ge=0)
-    ] = 24 * _HOUR_MS
-    upload_late_ms: Annotated[
-        int, _meta("A batch that closed unbalanced and is not uploaded by then is a case.", ge=1)
-    ] = 1_800_000
 
 
 class RegistrySettings(Section, frozen=True, kw_only=True):
@@ -346,11 +299,11 @@ class RegistrySettings(Section, frozen=True, kw_only=True):
 
     staleness_max_ms: Annotated[
         int,
-        _meta("A view not confirmed for this long declines rather than guesses.", ge=100),
+        meta("A view not confirmed for this long declines rather than guesses.", ge=100),
     ] = 1_000
     poll_wait_ms: Annotated[
         int,
-        _meta("A read of the registry log waits this long; it confirms the view.", ge=1),
+        meta("A read of the registry log waits this long; it confirms the view.", ge=1),
     ] = 200
 
 
@@ -359,14 +312,14 @@ class LogSettings(Section, frozen=True, kw_only=True):
 
     url: Annotated[
         str,
-        _meta(
+        meta(
             "`kafka://broker:port[,broker:port][?prefix=NAME]` in earnest; empty: the embedded log"
             " (SQLite) in the data folder.",
         ),
     ] = ""
     partition_count: Annotated[
         int,
-        _meta(
+        meta(
             "Partitions of inbound and journal, fixed when the log is made. One merchant lives in"
             " one; two digits of every RRN name it.",
             ge=1,
@@ -380,7 +333,7 @@ class SecuritySettings(Section, frozen=True, kw_only=True):
 
     minute_key_lifetime_ms: Annotated[
         int,
-        _meta(
+        meta(
             "Keys that seal track, PIN block and chip data are destroyed this long after their last"
             " use. 0: times.terminal_deadline_ms + times.clock_skew_max_ms, the least allowed.",
             ge=0,
@@ -393,17 +346,17 @@ class ProjectorSettings(Section, frozen=True, kw_only=True):
 
     dsn: Annotated[
         str,
-        _secret(
+        secret(
             "PostgreSQL to use; empty: an embedded one in the data folder. Payments go on while it"
             " is down.",
         ),
     ] = ""
-    batch_count_max: Annotated[int, _meta("Records applied in one database transaction.", ge=1)] = (
+    batch_count_max: Annotated[int, meta("Records applied in one database transaction.", ge=1)] = (
         500
     )
     in_background: Annotated[
         bool,
-        _meta(
+        meta(
             "Projector and embedded PostgreSQL take only processor time that nothing else wants:"
             " payments go first, the projections catch up after a peak, and their lag shows."
         ),
@@ -414,9 +367,9 @@ class IssuerSimulatorSettings(Section, frozen=True, kw_only=True):
     """The demo's issuer."""
 
     address: Annotated[
-        str, _meta("Where the simulator listens (iso1987-ascii). Port 0 picks a free one.")
+        str, meta("Where the simulator listens (iso1987-ascii). Port 0 picks a free one.")
     ] = "127.0.0.1:8590"
-    delay_ms: Annotated[int, _meta("How long it thinks before it answers.", ge=0)] = 0
+    delay_ms: Annotated[int, meta("How long it thinks before it answers.", ge=0)] = 0
 
 
 class TelemetrySettings(Section, frozen=True, kw_only=True):
@@ -443,11 +396,11 @@ class RuntimeSettings(Section, frozen=True, kw_only=True):
     """The process itself."""
 
     uvloop: Annotated[
-        bool, _meta("Use uvloop, twice as fast as asyncio's own loop; off to debug.")
+        bool, meta("Use uvloop, twice as fast as asyncio's own loop; off to debug.")
     ] = True
     open_files_count_min: Annotated[
         int,
-        _meta("The soft limit of open files is raised to this (or to the hard limit).", ge=64),
+        meta("The soft limit of open files is raised to this (or to the hard limit).", ge=64),
     ] = 24_000
 
 
@@ -461,6 +414,7 @@ class Settings(Section, frozen=True, kw_only=True):
     handler: HandlerSettings = HandlerSettings()
     cases: CaseSettings = CaseSettings()
     terminals: TerminalSettings = TerminalSettings()
+    memory: MemorySettings = MemorySettings()
     registry: RegistrySettings = RegistrySettings()
     log: LogSettings = LogSettings()
     security: SecuritySettings = SecuritySettings()

@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from switch.apps.settings import DEMO_OVERRIDES, Section, Settings
+from switch.apps.settings import DEMO_OVERRIDES, Settings
+from switch.apps.settings_section import Section
 
 ENVIRONMENT_PREFIX: Final = "SWITCH__"
 _DEFAULT_ORIGIN: Final = "default"

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 
 from switch.domain.money import Money
+from switch.domain.payment.batch_order import is_of_these_days, precedes
 from switch.domain.payment.duplicates import find_suspicion
 from switch.domain.payment.originals import check_original
 from switch.domain.payment.payment import Payment
@@ -27,7 +28,7 @@ from switch.domain.registry.entities import (
     TerminalStatus,
     mcc_of_merchant_id,
 )
-from switch.domain.terminal.state import TerminalState
+from switch.domain.terminal.state import ClosedBatch, TerminalState
 from switch.domain.transactions import TRAITS, Side, TransactionType
 
 
@@ -75,6 +76,7 @@ class Facts(NamedTuple):
     registry_confirmed: bool
     till: TerminalState | None = None  # what the terminal itself has said since it was registered
     batch: BatchSize | None = None  # of the batch that the request names
+    closed: ClosedBatch | None = None  # that batch, if an advice comes after its end
     original: Payment | None = None
     earlier: Payment | None = None  # the terminal's last payment with this card and amount
     rules: DecisionRules = DecisionRules()
@@ -103,6 +105,10 @@ class Memory(Protocol):
 
     def measure_batch(self, request: PaymentRequest) -> BatchSize | None:
         """Return how large the request's batch is; None if it is empty, or there is none."""
+        ...
+
+    def find_closed_batch(self, till: tuple[str, str, str], batch: str) -> ClosedBatch | None:
+        """Return a batch that its terminal has closed, while it is remembered."""
         ...
 
     def find_referred(self, request: PaymentRequest) -> Payment | None:
@@ -139,6 +145,11 @@ def gather_facts(
         registry_confirmed=registry_confirmed,
         till=memory.find_till(request),
         batch=memory.measure_batch(request),
+        closed=memory.find_closed_batch(
+            (request.acquirer, request.merchant_id, request.terminal_id), request.batch
+        )
+        if traits.is_advice
+        else None,
         original=(memory.find_referred(request) or recalled) if traits.originals else None,
         earlier=memory.find_alike(request) if traits.takes_limits else None,
         rules=rules,
@@ -179,13 +190,37 @@ def check_sign_on(facts: Facts) -> Refusal | None:
 
 def check_batch(facts: Facts) -> Refusal | None:
     """The batch is the open one, compared for equality because batch numbers wrap."""
-    terminal, till = facts.terminal, facts.till
-    if terminal is None:
+    if facts.terminal is None:
         return None
-    open_batch = (till.batch if till is not None else "") or terminal.batch
-    if open_batch and open_batch != facts.request.batch:
+    request, open_batch = facts.request, _find_open_batch(facts)
+    if open_batch and open_batch != request.batch:
         return Refusal(Reason.BATCH_MISMATCH, f"open batch {open_batch}")
+    if _is_dated(request) and not is_of_these_days(request.batch, facts.at, facts.rules):
+        return Refusal(Reason.BATCH_MISMATCH, f"local date {request.batch} is not of these days")
     return _check_batch_bounds(facts)
+
+
+def _find_open_batch(facts: Facts) -> str:
+    terminal, till = facts.terminal, facts.till
+    return (till.batch if till is not None else "") or (terminal.batch if terminal else "")
+
+
+def _is_dated(request: PaymentRequest) -> bool:
+    """Say whether the local date stands for a batch in the key, as in a dialect without one."""
+    return bool(request.terminal_id) and request.batch == request.local_date
+
+
+def is_batch_forgotten(facts: Facts) -> bool:
+    """
+    Say whether an advice names a batch, or a day, of which nothing is remembered any more.
+
+    It may repeat one that was accepted then (docs/rules.md 2).
+    """
+    request = facts.request
+    if _is_dated(request):
+        return not is_of_these_days(request.batch, facts.at, facts.rules)
+    is_known = facts.batch is not None or facts.closed is not None
+    return not is_known and precedes(request.batch, _find_open_batch(facts))
 
 
 def _check_batch_bounds(facts: Facts) -> Refusal | None:
@@ -195,8 +230,8 @@ def _check_batch_bounds(facts: Facts) -> Refusal | None:
         return None
     if batch.payment_count >= rules.batch_count_max:
         return Refusal(Reason.BATCH_FULL, f"{rules.batch_count_max} payments")
-    if facts.at - batch.opened_at > rules.batch_days_max * _DAY_MS:
-        return Refusal(Reason.BATCH_FULL, f"open for {rules.batch_days_max} days")
+    if facts.at - batch.opened_at > rules.batch_age_max_days * _DAY_MS:
+        return Refusal(Reason.BATCH_FULL, f"open for {rules.batch_age_max_days} days")
     return None
 
 

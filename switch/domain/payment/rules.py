@@ -24,7 +24,7 @@ class DecisionRules(msgspec.Struct, frozen=True, kw_only=True):
     refund_days: int = 180  # how long a payment may be refunded
     payment_memory_ms: int = 7 * 24 * 3_600_000  # after its batch was closed, or without a batch
     batch_count_max: int = 20_000  # payments of one batch; then its terminal must settle
-    batch_days_max: int = 30  # days that a batch may stay open; then its terminal must settle
+    batch_age_max_days: int = 30  # days that a batch may stay open; then its terminal must settle
     cases: CaseRules = CaseRules()
     terminals: TerminalRules = TerminalRules()
 
