@@ -1,73 +1,44 @@
 """The issuer's own ledger as a witness: one JSON line for each message that it received."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
+from switch.demo.issuer_line import BOOKED_OUTCOMES
+from switch.demo.issuer_line import LedgerLine as LedgerLine  # noqa: PLC0414 - readers find it here
+from switch.demo.issuer_standing import standing_by_original, standing_holds, standing_money
 
-class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One message at the issuer and what it did with it (docs/rules.md 10)."""
-
-    op: str
-    rrn: str = ""
-    stan: str = ""
-    amount_minor: int = 0
-    outcome: str = ""
-    at: int = 0
+# an advice or refund that the issuer passed over, or answered as its first attempt: it did nothing
+_IDLE_OUTCOMES = frozenset({"ignored", "already"})
+_ASKED_OPS = frozenset({"debit", "authorization", "void", "credit", "inquiry"})
 
 
 class IssuerAccount:
-    """What the issuer did for one RRN, as indices into its ledger."""
+    """What the issuer did for one RRN, with the place of each line in its ledger."""
 
-    __slots__ = ("debits", "others", "reversals")
+    __slots__ = ("asked", "held_minor", "money_minor", "reversals")
 
     def __init__(self) -> None:
-        self.debits: list[tuple[int, LedgerLine]] = []
-        self.others: list[tuple[int, LedgerLine]] = []  # voids, credits, holds, inquiries
+        self.asked: list[tuple[int, LedgerLine]] = []  # what it decided, a repeat only once
         self.reversals: list[tuple[int, LedgerLine]] = []
+        self.money_minor = 0  # taken and not given back; negative: given back, and that stands
+        self.held_minor = 0  # by how much it changed what is held
 
     @property
-    def standing(self) -> tuple[int, LedgerLine] | None:
-        """Return a debit that took money and was not given back after it, if there is one."""
-        return self._find_standing(self.debits)
+    def booked(self) -> list[tuple[int, LedgerLine]]:
+        """Return what was carried out of what was asked under this RRN."""
+        return [each for each in self.asked if each[1].outcome in BOOKED_OUTCOMES]
 
     @property
-    def standing_return(self) -> tuple[int, LedgerLine] | None:
-        """Return a void or credit that was booked and not reversed after it, if there is one."""
-        return self._find_standing(
-            [(index, line) for index, line in self.others if line.op in _GIVING_BACK]
-        )
+    def debits(self) -> list[tuple[int, LedgerLine]]:
+        """Return the debits that were asked for, declined ones as well."""
+        return [each for each in self.asked if each[1].op == "debit"]
 
     @property
-    def was_booked(self) -> bool:
-        """Whether the issuer did anything of what was asked under this RRN."""
-        return any(took_money(line) for _, line in (*self.debits, *self.others))
-
-    def _find_standing(self, booked: list[tuple[int, LedgerLine]]) -> tuple[int, LedgerLine] | None:
-        last_return = max((i for i, line in self.reversals if returned_money(line)), default=-1)
-        for index, line in booked:
-            if took_money(line) and index > last_return:
-                return index, line
-        return None
-
-
-_BOOKED_OUTCOMES = frozenset({"approved", "late", "silent"})  # answered in time, too late, never
-_RETURNED_OUTCOMES = frozenset({"reversed", "already"})  # by this reversal, by an earlier one
-# an advice that the issuer passed over, or answered as its first attempt: it did nothing
-_IDLE_OUTCOMES = frozenset({"ignored", "already"})
-_GIVING_BACK = frozenset({"void", "credit"})
-_OTHER_OPS = frozenset({*_GIVING_BACK, "authorization", "inquiry"})
-
-
-def took_money(line: LedgerLine) -> bool:
-    """Whether this debit (void, credit, hold) was booked."""
-    return line.outcome in _BOOKED_OUTCOMES
-
-
-def returned_money(line: LedgerLine) -> bool:
-    """Whether this reversal found its debit and gave the money back (now or before)."""
-    return line.outcome in _RETURNED_OUTCOMES
+    def stands(self) -> bool:
+        """Whether anything of it is left: money taken, given back, held or released."""
+        return bool(self.money_minor or self.held_minor)
 
 
 _decode = msgspec.json.Decoder(LedgerLine).decode
@@ -85,17 +56,24 @@ def read_ledger(path: Path) -> list[LedgerLine]:
     return [_decode(line) for line in lines]
 
 
-def accounts_by_rrn(lines: Iterable[LedgerLine]) -> dict[str, IssuerAccount]:
+def accounts_by_rrn(lines: Sequence[LedgerLine]) -> dict[str, IssuerAccount]:
     """Group what was decided, and reversals, by RRN, in the order of the ledger."""
     accounts: dict[str, IssuerAccount] = {}
     for index, line in enumerate(lines):
         account = accounts.get(line.rrn)
         if account is None:
             account = accounts[line.rrn] = IssuerAccount()
-        if line.op == "debit" and line.outcome not in _IDLE_OUTCOMES:
-            account.debits.append((index, line))
-        elif line.op == "reversal":
+        if line.op == "reversal":
             account.reversals.append((index, line))
-        elif line.op in _OTHER_OPS:
-            account.others.append((index, line))
+        elif line.op in _ASKED_OPS and line.outcome not in _IDLE_OUTCOMES:
+            account.asked.append((index, line))
+    for rrn, minor in standing_money(lines).items():
+        accounts[rrn].money_minor = minor
+    for rrn, minor in standing_holds(lines).items():
+        accounts[rrn].held_minor = minor
     return accounts
+
+
+def find_overpaid(lines: Iterable[LedgerLine]) -> dict[str, int]:
+    """Find payments of which more was given back than had been taken, by how much (negative)."""
+    return {rrn: minor for rrn, minor in standing_by_original(lines).items() if minor < 0}

@@ -43,9 +43,62 @@ REVERSED = {
 }
 REVERSED_UNBOOKED = {"type": "payment-reversed.v1", "rrn": RRN}
 CASE = {"type": "case-opened.v1", "rrn": RRN, "kind": "unmatched-reversal"}
+
+
+def changed(line, **fields):
+    return msgspec.structs.replace(line, **fields)
+
+
+OTHER = "000000000002"
+REFUND_KEY = "demo|m1|t1|000001|000002|payment"
+VOIDED = (
+    (
+        {
+            "type": "payment-requested.v1",
+            "rrn": OTHER,
+            "request": {
+                "idempotency_key": "void-key",
+                "transaction": "sale-void",
+                "amount": {"minor": 500, "currency": "156"},
+            },
+        },
+        {"type": "payment-routed.v1", "rrn": OTHER, "original_rrn": RRN},
+    ),
+    (
+        {
+            "type": "payment-approved.v1",
+            "rrn": OTHER,
+            "answer": {"response_code": "00", "rrn": OTHER},
+            "line": {"gross_minor": -500, "fee_minor": -3},
+        },
+    ),
+)
+
+
+def asked_for(transaction, minor=500, key=KEY):
+    """Write the request of the payment as another kind of transaction."""
+    request = {"idempotency_key": key, "transaction": transaction}
+    return {**REQUESTED, "request": {**request, "amount": {"minor": minor, "currency": "156"}}}
+
+
+ADVISED = {
+    "type": "advice-accepted.v1",
+    "rrn": RRN,
+    "terms": {"issuer_id": "i"},
+    "answer": {"response_code": "00", "rrn": RRN, "authorization_id": "A1"},
+    "line": LINE,
+}
+CONFIRMED = {"type": "advice-confirmed.v1", "rrn": RRN}
+AWAITED = {"type": "outcome-awaited.v1", "rrn": RRN}
+HELD = {key: value for key, value in APPROVED.items() if key != "line"}
+RETURNED_LINE = {"gross_minor": -500, "fee_minor": -3}
 DEBIT = LedgerLine(op="debit", rrn=RRN, stan="7", amount_minor=500, outcome="approved", at=2000)
 SILENT_DEBIT = msgspec.structs.replace(DEBIT, outcome="silent")
-VOID = LedgerLine(op="void", rrn=RRN, stan="7", amount_minor=500, outcome="approved", at=2000)
+VOID = LedgerLine(
+    op="void", rrn=OTHER, amount_minor=500, outcome="approved", at=2000, original_rrn=RRN
+)
+HOLD = LedgerLine(op="authorization", rrn=RRN, amount_minor=500, outcome="approved", at=2000)
+CREDIT = changed(VOID, op="credit")
 REVERSAL = LedgerLine(op="reversal", rrn=RRN, amount_minor=500, outcome="reversed", at=3000)
 SALE = Told(
     kind="sale",
@@ -62,10 +115,6 @@ SALE = Told(
 )
 
 
-def changed(line, **fields):
-    return msgspec.structs.replace(line, **fields)
-
-
 def journal_of(*decisions):
     """Build a journal: a claim, then one record for each tuple of events."""
     records = [({"type": "partition-claimed.v1", "claim_id": "c"},), *decisions]
@@ -80,8 +129,20 @@ def journal_of(*decisions):
 
 
 SOLD = ((REQUESTED, ROUTED), (APPROVED,))
+REPORTED = ((asked_for("offline-advice"), ADVISED),)
+HOLDING = ((asked_for("pre-authorization"), ROUTED), (HELD,))
+REFUND = tuple(
+    tuple({**event, "rrn": OTHER} for event in events)
+    for events in (
+        (asked_for("refund", key=REFUND_KEY), {**ROUTED, "original_rrn": RRN}),
+        (AWAITED,),
+        ({**APPROVED, "line": RETURNED_LINE},),
+    )
+)
+ASKED = ((asked_for("balance-inquiry", 0), ROUTED), (HELD,))
 TIMED_OUT = ((REQUESTED, ROUTED), (UNKNOWN,))
 TAKEN_BACK = (*SOLD, (ACCEPTED,), (REVERSED,))
+TOLD_REFUND = changed(SALE, kind="refund", rrn=OTHER, stan="000002")
 REVERSAL_TOLD = changed(SALE, kind="reversal", authorization_id="")
 
 
@@ -90,8 +151,34 @@ REVERSAL_TOLD = changed(SALE, kind="reversal", authorization_id="")
     [
         ((), (), ()),
         (SOLD, (DEBIT,), (SALE,)),
-        (SOLD, (VOID,), ()),
-        ((*TIMED_OUT, (REVERSED_UNBOOKED,)), (VOID, REVERSAL), ()),
+        ((*SOLD, *VOIDED), (DEBIT, VOID), (SALE,)),
+        (
+            (
+                *SOLD,
+                VOIDED[0],
+                ({**UNKNOWN, "rrn": OTHER},),
+                ({**REVERSED_UNBOOKED, "rrn": OTHER},),
+            ),
+            (DEBIT, changed(VOID, outcome="silent"), changed(REVERSAL, rrn=OTHER)),
+            (),
+        ),
+        ((*REPORTED, (CONFIRMED,)), (DEBIT,), (changed(SALE, kind="offline"),)),
+        ((*REPORTED, (CASE,)), (changed(DEBIT, outcome="declined"),), ()),
+        (
+            (*REPORTED, (CONFIRMED,)),
+            (changed(DEBIT, outcome="ignored"), DEBIT, changed(DEBIT, outcome="already")),
+            (),
+        ),
+        (HOLDING, (HOLD,), ()),
+        (
+            (*SOLD, *REFUND),
+            (DEBIT, CREDIT),
+            (
+                changed(TOLD_REFUND, response_code="98", authorization_id=""),
+                changed(TOLD_REFUND, kind="repeat"),
+            ),
+        ),
+        (ASKED, (changed(DEBIT, op="inquiry", amount_minor=0),), ()),
         (SOLD, (DEBIT,), (SALE, changed(SALE, kind="repeat", mac_valid=True))),
         (
             SOLD,
@@ -136,8 +223,44 @@ def test_a_sound_story_is_not_blamed(decisions, ledger, told):
         (SOLD, (DEBIT, changed(DEBIT, outcome="declined")), (), 1, "debited-twice"),
         (SOLD, (), (SALE,), 3, "approval-without-debit"),
         (SOLD, (changed(DEBIT, outcome="declined"),), (), 3, "approval-without-debit"),
-        (SOLD, (changed(VOID, outcome="declined"),), (), 3, "approval-without-debit"),
-        ((*TIMED_OUT, (REVERSED_UNBOOKED,)), (VOID,), (), 3, "return-unaccounted-for"),
+        ((*SOLD, *VOIDED), (DEBIT,), (), 3, "approval-without-return"),
+        ((*SOLD, VOIDED[0], ({**CASE, "rrn": ""},)), (DEBIT, VOID), (), 8, "outcome-missing"),
+        (
+            (*SOLD, VOIDED[0], ({**VOIDED[1][0], "line": LINE},)),
+            (DEBIT, VOID),
+            (),
+            7,
+            "settled-otherwise",
+        ),
+        (
+            (*SOLD, VOIDED[0], ({**VOIDED[1][0], "line": {**RETURNED_LINE, "fee_minor": 0}},)),
+            (DEBIT, VOID),
+            (),
+            7,
+            "void-not-mirrored",
+        ),
+        (HOLDING, (HOLD, changed(HOLD, stan="9")), (), 1, "carried-out-twice"),
+        ((*SOLD, *VOIDED), (DEBIT, changed(VOID, at=1000)), (), 4, "void-without-route"),
+        (REPORTED, (DEBIT,), (), 8, "issuer-not-told"),
+        ((*REPORTED, (CONFIRMED,)), (), (), 3, "approval-without-debit"),
+        (HOLDING, (), (), 3, "approval-without-hold"),
+        (HOLDING, (changed(HOLD, amount_minor=499),), (), 3, "authorization-of-another-amount"),
+        (
+            ((asked_for("pre-authorization"), ROUTED), (UNKNOWN,), (REVERSED_UNBOOKED,)),
+            (HOLD,),
+            (),
+            3,
+            "hold-unaccounted-for",
+        ),
+        ((*SOLD, *REFUND[:2]), (DEBIT,), (), 8, "issuer-not-told"),
+        (
+            (*SOLD, REFUND[0], ({**UNKNOWN, "rrn": OTHER, "type": "payment-declined.v1"},)),
+            (DEBIT, CREDIT),
+            (),
+            3,
+            "return-unaccounted-for",
+        ),
+        (ASKED, (DEBIT,), (), 3, "debit-of-another-amount"),
         (SOLD, (changed(DEBIT, amount_minor=501),), (), 3, "debit-of-another-amount"),
         (SOLD, (changed(DEBIT, at=1000),), (), 4, "debit-without-route"),
         (SOLD, (DEBIT, REVERSAL), (), 3, "reversal-without-intent"),
@@ -183,7 +306,7 @@ def test_a_violation_is_found_alone_and_shown(decisions, ledger, told, invariant
     assert [(v.invariant, v.kind) for v in report.violations] == [(invariant, kind)]
     assert not report.is_clean
     [violation] = report.violations
-    assert RRN in (violation.rrn, *violation.evidence) or violation.key == KEY
+    assert {RRN, OTHER} & {violation.rrn, *violation.evidence} or violation.key == KEY
     assert all(violation.evidence)
 
 
@@ -204,6 +327,14 @@ def test_a_debit_that_only_a_void_record_routed_is_found():
     report = run_audit(journal, (DEBIT,), ())
     assert {v.kind for v in report.violations} == {"debit-without-route", "debit-unaccounted-for"}
     assert report.void_records == 1
+
+
+def test_more_given_back_than_taken_is_found_with_its_first_payment():
+    refund = LedgerLine(
+        op="credit", rrn=OTHER, amount_minor=501, outcome="approved", at=2000, original_rrn=RRN
+    )
+    found = run_audit(journal_of(*SOLD, (CASE,)), (DEBIT, refund), ()).violations
+    assert "given-back-more-than-taken" in {violation.kind for violation in found}
 
 
 def test_the_report_counts_what_it_looked_at():

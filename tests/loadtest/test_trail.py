@@ -108,3 +108,46 @@ def test_it_reads_what_the_switch_writes():
     assert trail.lines[0]["fee_minor"] == 3
     assert journal.trails["000000000002"].unknown is not None
     assert journal.rrns_of == {"k": ["000000000001"]}
+
+
+def test_an_advice_is_approved_at_once_and_told_until_the_issuer_has_taken_it():
+    accepted = {
+        "type": "advice-accepted.v1",
+        "rrn": "1",
+        "terms": {"issuer_id": "i"},
+        "answer": {"response_code": "00"},
+        "line": {"gross_minor": 50},
+        "sent_amount": {"minor": 50, "currency": "156"},
+        "original_rrn": "7",
+    }
+    journal = Journal().feed_all([record(0, "a", claim("a")), record(1, "a", accepted)])
+    trail = journal.trails["1"]
+    assert (trail.stands, trail.approved_minor, trail.original_rrn) == (True, 50, "7")
+    assert (trail.is_telling_unfinished, journal.count_unsettled()) == (True, 1)
+    journal.feed(record(2, "a", {"type": "advice-confirmed.v1", "rrn": "1"}))
+    assert journal.count_unsettled() == 0
+
+
+def test_an_advice_that_nobody_can_be_told_of_waits_for_nothing():
+    accepted = {"type": "advice-accepted.v1", "rrn": "1", "answer": {"response_code": "00"}}
+    journal = Journal().feed_all([record(0, "a", claim("a")), record(1, "a", accepted)])
+    assert journal.count_unsettled() == 0
+    assert journal.trails["1"].routed is None
+
+
+def test_a_refund_without_an_answer_is_open_until_it_has_one():
+    awaited = {"type": "outcome-awaited.v1", "rrn": "1"}
+    approved = {"type": "payment-approved.v1", "rrn": "1", "answer": {"response_code": "00"}}
+    events = [claim("a"), routed("1"), awaited]
+    journal = Journal().feed_all(record(i, "a", event) for i, event in enumerate(events))
+    trail = journal.trails["1"]
+    assert (trail.is_outcome_missing, trail.is_telling_unfinished) == (False, True)
+    journal.feed(record(3, "a", approved))
+    assert not trail.is_unsettled
+    assert trail.lines == []
+
+
+def test_a_return_that_an_operator_orders_is_a_reversal_to_be_finished():
+    ordered = {"type": "return-ordered.v1", "rrn": "1"}
+    journal = Journal().feed_all([record(0, "a", claim("a")), record(1, "a", ordered)])
+    assert journal.trails["1"].is_reversal_unfinished
