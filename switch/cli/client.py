@@ -38,14 +38,15 @@ data_option = click.option(
 class InstanceClient:
     """A running instance, as a command sees it."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, operator_key: str = "") -> None:
         """
-        Find the instance.
+        Find the instance; `operator_key` is a person's, instead of the token of the machine.
 
         Raises:
             CommandFailure: nothing is running over this data folder (exit code 3).
         """
         self.data_dir = data_dir
+        self._operator_key = operator_key
         addresses = read_addresses(data_dir)
         if addresses is None:
             raise not_running_failure(
@@ -83,20 +84,24 @@ class InstanceClient:
         """
         return self._exchange("GET", path + (f"?{urlencode(query)}" if query else ""), b"", "")
 
-    def post(self, path: str, body: bytes, content_type: str) -> Any:  # noqa: ANN401 - JSON
+    def post(self, path: str, body: bytes, content_type: str, *, idempotency_key: str = "") -> Any:  # noqa: ANN401 - JSON
         """
         Send a body with the operator's token.
 
         Raises:
             CommandFailure: refused (1), not running (3) or failed (6), with what the server says.
         """
-        return self._exchange("POST", path, body, content_type)
+        return self._exchange("POST", path, body, content_type, idempotency_key)
 
-    def _exchange(self, method: str, path: str, body: bytes, content_type: str) -> Any:  # noqa: ANN401
+    def _exchange(
+        self, method: str, path: str, body: bytes, content_type: str, idempotency_key: str = ""
+    ) -> Any:  # noqa: ANN401 - JSON
         name, port = self.address("http")
-        headers = {"Authorization": f"Bearer {self.operator_token}"}
+        headers = {"Authorization": f"Bearer {self._operator_key or self.operator_token}"}
         if content_type:
             headers["Content-Type"] = content_type
+        if idempotency_key:
+            headers["Idempotency-Key"] = idempotency_key
         connection = http.client.HTTPConnection(name, port, timeout=TIMEOUT_S)
         try:
             connection.request(method, path, body or None, headers)

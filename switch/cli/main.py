@@ -13,6 +13,7 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "tour": ("switch.cli.tour", "tour", "Tell the story with real processes (half a minute)."),
     "pos": ("switch.cli.pos", "pos", "A point-of-sale terminal on the command line."),
     "payment": ("switch.cli.payment", "payment", "The case file of one payment."),
+    "case": ("switch.cli.case", "case", "What people must look at, and what they decide."),
     "registry": ("switch.cli.registry", "registry", "Merchants, agents, terminals, routes."),
     "settlement": ("switch.cli.settlement", "settlement", "Settlement lines and totals."),
     "replay": ("switch.cli.replay", "replay", "Run a payment's record through today's code."),
