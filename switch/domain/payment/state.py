@@ -27,6 +27,12 @@ from switch.domain.payment.events import (
     ReversalAttempted,
 )
 from switch.domain.payment.payment import Payment, Phase
+from switch.domain.payment.sharing import (
+    share_answer,
+    share_line,
+    share_request,
+    share_terms,
+)
 
 CASES_THAT_STOP: Final = frozenset(
     {
@@ -46,7 +52,7 @@ TRY_LATER_CODES: Final = frozenset({"09", "68", "90", "91", "92", "96", "98"})
 
 def open_payment(event: PaymentRequested) -> Payment:
     """Begin the fold: the state after the first event of every payment."""
-    return Payment(rrn=event.rrn, request=event.request, opened_at=event.at)
+    return Payment(rrn=event.rrn, request=share_request(event.request), opened_at=event.at)
 
 
 def evolve(payment: Payment, event: PaymentEvent) -> Payment:
@@ -58,7 +64,7 @@ def _route(payment: Payment, event: PaymentRouted) -> Payment:
     return replace(
         payment,
         phase=Phase.ROUTED,
-        terms=event.terms,
+        terms=share_terms(event.terms),
         upstream_stan=event.upstream_stan,
         transmission_time=event.transmission_time,
         original_rrn=event.original_rrn,
@@ -69,11 +75,11 @@ def _accept_advice(payment: Payment, event: AdviceAccepted) -> Payment:
     return replace(
         payment,
         phase=Phase.APPROVED,
-        terms=event.terms,
+        terms=share_terms(event.terms),
         upstream_stan=event.upstream_stan,
         transmission_time=event.transmission_time,
-        answer=event.answer,
-        line=event.line,
+        answer=share_answer(event.answer, payment.rrn),
+        line=share_line(event.line, payment.request),
         original_rrn=event.original_rrn,
         sent_amount=event.sent_amount,
         advice_open=event.terms is not None,
@@ -82,12 +88,14 @@ def _accept_advice(payment: Payment, event: AdviceAccepted) -> Payment:
 
 def _approve(payment: Payment, event: PaymentApproved) -> Payment:
     """One that a person lets stand has its line already."""
-    line = event.line or payment.line
-    return replace(payment, phase=Phase.APPROVED, answer=event.answer, line=line)
+    answer = share_answer(event.answer, payment.rrn)
+    line = share_line(event.line, payment.request) or payment.line
+    return replace(payment, phase=Phase.APPROVED, answer=answer, line=line)
 
 
 def _decline(payment: Payment, event: PaymentDeclined) -> Payment:
-    return replace(payment, phase=Phase.DECLINED, answer=event.answer)
+    answer = share_answer(event.answer, payment.rrn)
+    return replace(payment, phase=Phase.DECLINED, answer=answer)
 
 
 def _reverse(payment: Payment, event: OutcomeUnknown) -> Payment:
