@@ -5,13 +5,13 @@ from typing import Final, TypeVar
 
 from switch.domain.card import Card
 from switch.domain.identifiers import make_idempotency_key
+from switch.domain.payment.batch_order import is_neighbouring_batch
 from switch.domain.payment.checks import BatchSize
 from switch.domain.payment.originals import Standing, standing_of
 from switch.domain.payment.payment import Payment, Phase
 from switch.domain.payment.requests import PaymentRequest
 from switch.domain.payment.reversals import (
     fits_original,
-    is_neighbouring_batch,
     original_keys,
     original_stan,
 )

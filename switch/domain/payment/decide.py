@@ -9,7 +9,13 @@ over the same state and registry, must give the recorded decisions.
 from typing import Final, Protocol
 
 from switch.domain.money import Money
-from switch.domain.payment.checks import Facts, Memory, first_refusal, gather_facts
+from switch.domain.payment.checks import (
+    Facts,
+    Memory,
+    first_refusal,
+    gather_facts,
+    is_batch_forgotten,
+)
 from switch.domain.payment.duplicates import find_suspicion
 from switch.domain.payment.events import (
     AdviceAccepted,
@@ -184,6 +190,8 @@ def _find_doubt(facts: Facts, amount: Money | None) -> str:
         return f"{Reason.MERCHANT_CONFIG_INCOMPLETE.value}: {','.join(missing)}"
     if amount is None or amount.minor <= 0:
         return "it adds nothing to what was debited"
+    if is_batch_forgotten(facts):
+        return f"{Reason.BATCH_MISMATCH.value}: it may have been debited before, so long ago it was"
     return ""
 
 

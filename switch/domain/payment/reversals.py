@@ -24,10 +24,6 @@ from switch.domain.reasons import Reason
 from switch.domain.transactions import TransactionType, WhenUnknown
 
 ACCEPTED: Final = "00"
-_BATCH_MAX: Final = 999_999
-_DAY_DIGITS: Final = 4  # MMDD; a batch number has six
-_MONTH_DAYS: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-_DAYS: Final = sum(_MONTH_DAYS)
 
 
 def original_keys(request: PaymentRequest) -> tuple[str, ...]:
@@ -68,21 +64,6 @@ def _payment_key(request: PaymentRequest, batch: str, stan: str) -> str:
         stan=stan,
         message_class="payment",
     )
-
-
-def is_neighbouring_batch(batch: str, other: str) -> bool:
-    """Compare two batch numbers (they wrap), or two days (MMDD) where there are no batches."""
-    if not (batch.isdecimal() and other.isdecimal() and len(batch) == len(other)):
-        return False
-    if len(batch) == _DAY_DIGITS:
-        return abs(_day_of_year(batch) - _day_of_year(other)) in {0, 1, _DAYS - 1}
-    return abs(int(batch) - int(other)) in {0, 1, _BATCH_MAX - 1}
-
-
-def _day_of_year(mmdd: str) -> int:
-    """Number a day of a leap year; months that do not exist are far from any other day."""
-    month, day = int(mmdd[:2]), int(mmdd[2:])
-    return sum(_MONTH_DAYS[: month - 1]) + day if 1 <= month <= len(_MONTH_DAYS) else -_DAYS * month
 
 
 def fits_original(request: PaymentRequest, original: Payment) -> bool:

@@ -83,7 +83,7 @@ def test_an_advice_is_told_as_soon_as_the_line_is_back(world, till):
 
 
 def test_an_advice_is_taken_from_a_shop_that_may_no_longer_sell(world, till):
-    world.change_terminal(signed_on=False, batch="000009", transactions=())
+    world.change_terminal(signed_on=False, transactions=())
     assert till.told(till.ask("offline")) == "00"
     world.pass_ms(100)
     assert world.sent_kinds() == ["0220"]

@@ -48,3 +48,60 @@ def test_a_payment_given_up_is_refused_though_one_of_the_batch_before_was_taken_
     assert (till.told(late), till.why(late)) == ("94", "late-after-reversal")
     world.restart()
     assert till.why(till._send("0200", again)) == "late-after-reversal"
+
+
+def close_batch(world, make_message):
+    """Let the terminal settle its batch with whatever totals."""
+    message = make_message(
+        "0500",
+        processing_code="",
+        amount_transaction="",
+        pos_entry_mode="",
+        pos_condition_code="",
+        expiration_date="",
+        additional_data_private="0" * 62,
+        batch_data="00000001201",
+    )
+    world.send(message)
+    assert "BatchClosed" in world.tags()
+
+
+def cases(world):
+    return [
+        event.kind
+        for record in world.journal
+        for event in record.events
+        if type(event).__name__ == "CaseOpened"
+    ]
+
+
+@pytest.mark.parametrize(("days", "kinds"), [(6, []), (9, ["advice-unroutable"])])
+def test_an_advice_whose_key_may_be_forgotten_is_never_debited_again(
+    world, till, make_message, days, kinds
+):
+    advice = till.ask("offline")
+    world.pass_ms(200)
+    world.answer_of_issuer(advice.rrn, "00")
+    close_batch(world, make_message)
+    world.jump(days * DAY_MS)
+    till.batch = "000002"
+    till.ask("inquiry")
+    sent = len(world.sent)
+    assert till.told(till.repeat(advice)) == "00"
+    world.pass_ms(200)
+    assert (len(world.sent) - sent, cases(world)) == (0, kinds)
+
+
+def test_an_advice_of_a_batch_that_was_just_closed_is_told(world, till, make_message):
+    till.get()
+    close_batch(world, make_message)
+    late = till.ask("offline")
+    world.pass_ms(200)
+    assert world.sent[-1].request.match.rrn == late.rrn
+
+
+def test_an_advice_of_the_batch_that_comes_next_is_told(world, till):
+    till.batch = "000002"  # its terminal has closed the other, and the 0500 is still to come
+    advice = till.ask("offline")
+    world.pass_ms(200)
+    assert world.sent[-1].request.match.rrn == advice.rrn

@@ -10,10 +10,12 @@ from switch.domain.payment.checks import (
     BatchSize,
     DayTotals,
     check_amount,
+    check_batch,
     check_binding,
     check_daily_limits,
     check_referred,
     first_refusal,
+    is_batch_forgotten,
 )
 from switch.domain.payment.payment import Payment, Phase
 from switch.domain.reasons import Reason
@@ -212,3 +214,21 @@ def test_details_hold_no_card_data(facts):
     for _want, _mend_step in STEPS:
         refusal = first_refusal(_faulty(facts))
         assert facts.request.card.token not in refusal.detail
+
+
+@pytest.mark.parametrize(("mmdd", "is_refused"), [("1115", False), ("1110", False), ("1105", True)])
+def test_where_the_date_is_part_of_the_key_a_date_of_forgotten_keys_is_refused(
+    facts, mmdd, is_refused
+):
+    request = replace(facts.request, batch=mmdd, local_date=mmdd)
+    terminal = replace(facts.terminal, batch="")
+    refusal = check_batch(facts._replace(request=request, terminal=terminal))
+    assert (refusal is not None) is is_refused
+    assert is_batch_forgotten(facts._replace(request=request, terminal=terminal)) is is_refused
+
+
+def test_a_partner_has_no_date_in_its_key(facts):
+    request = replace(facts.request, terminal_id="", batch="", local_date="")
+    partner = facts._replace(request=request, terminal=None)
+    assert check_batch(partner) is None
+    assert not is_batch_forgotten(partner)

@@ -56,6 +56,9 @@ class Memory:
     def find_referred(self, _request):
         return None
 
+    def find_closed_batch(self, _till, _batch):
+        return None
+
     def find_alike(self, _request):
         return None
 

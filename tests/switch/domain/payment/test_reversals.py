@@ -20,7 +20,6 @@ from switch.domain.payment.reversals import (
     decide_reversal,
     decide_reversal_answer,
     fits_original,
-    is_neighbouring_batch,
     mirror_line,
     original_keys,
 )
@@ -68,27 +67,6 @@ def test_without_a_batch_the_original_has_the_trace_number_that_de_90_quotes(
     )
     tombstones = decide_reversal(replace(reversal, request=request), None, RULES)[:-1]
     assert [event.idempotency_key for event in tombstones] == list(original_keys(request))
-
-
-@pytest.mark.parametrize(
-    ("batch", "other", "want"),
-    [
-        ("000002", "000001", True),
-        ("000002", "000003", True),
-        ("000002", "000004", False),
-        ("000001", "999999", True),
-        ("1115", "1114", True),
-        ("0301", "0229", True),
-        ("0101", "1231", True),
-        ("1115", "1015", False),
-        ("1315", "1415", False),
-        ("1115", "001115", False),
-        ("", "", False),
-    ],
-)
-def test_which_batches_are_neighbours(batch, other, want):
-    assert is_neighbouring_batch(batch, other) is want
-    assert is_neighbouring_batch(other, batch) is want
 
 
 @pytest.mark.parametrize(
