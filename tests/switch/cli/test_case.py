@@ -99,7 +99,7 @@ def server(tmp_path):
         write_addresses(tmp_path, {"http": f"127.0.0.1:{opened.server_port}", "pid": 1})
         (tmp_path / "keys").mkdir()
         (tmp_path / "keys" / "operator.token").write_text("op_machine\n")
-        thread = threading.Thread(target=opened.serve_forever)
+        thread = threading.Thread(target=opened.serve_forever, args=(0.01,))
         thread.start()
         yield opened
         opened.shutdown()
@@ -289,11 +289,7 @@ def test_an_incident_that_is_interrupted_says_how_to_go_on(server):
     server.answers = [(503, {"detail": "not now"})]
     result = invoke(server, "resolve", "--incident", "i", "--as", "stands", "--reason", "r")
     assert result.exit_code == 6
-    assert (
-        "0 done, then: not now; go on with the same command and --key"
-        in result.output.replace("\nask again", "; ask again")
-        or "go on with the same command and --key" in result.output
-    )
+    assert "0 done, then: not now; go on with the same command and --key" in result.output
     none = invoke(server, "resolve", "--incident", "i", "--as", "stands", "--reason", "r")
     assert (none.exit_code, "no open case in the incident" in none.output) == (1, True)
 
