@@ -43,7 +43,12 @@ def test_routing_sees_eight_digits_of_a_long_pan_and_six_of_a_short_one():
 
 @pytest.mark.parametrize(
     "text",
-    ["6200000000000005", "card 6200 0000 0000 0005 called", "4111-1111-1111-1111", "x4222222222222"],
+    [
+        "6200000000000005",
+        "card 6200 0000 0000 0005 called",
+        "4111-1111-1111-1111",
+        "x4222222222222",
+    ],
 )
 def test_a_card_number_in_free_text_is_seen(text):
     assert holds_card_number(text)

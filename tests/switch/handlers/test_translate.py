@@ -1,11 +1,15 @@
+from pathlib import Path
+
 import pytest
 
 from switch.codec import Message
 from switch.domain.money import Money
 from switch.domain.payment.requests import Answer
 from switch.domain.payment.rules import DecisionRules
-from switch.domain.transactions import TransactionType
+from switch.domain.transactions import TRAITS, TransactionType, WhenUnknown
 from switch.handlers.translate import (
+    _ELECTRONIC_CASH_REFUND,
+    _TRANSACTIONS,
     build_answer,
     origin_free,
     processing_requirement,
@@ -137,3 +141,25 @@ def test_a_terminal_whose_keys_or_batch_are_wrong_is_told_to_sign_on(code, digit
 
 def test_the_origin_digit_does_not_change_what_is_asked():
     assert origin_free("0201") == origin_free("0200") == "0200"
+
+
+def rows_of_the_documentation(heading):
+    """Read the first table below a heading of docs/iso8583.md, cell by cell."""
+    text = (Path(__file__).parents[3] / "docs" / "iso8583.md").read_text("utf-8")
+    table = text.partition(heading)[2].partition("\n| ")[2].partition("\n\n")[0]
+    return [[cell.strip() for cell in line.strip("| ").split("|")] for line in table.splitlines()]
+
+
+def test_the_table_of_the_documentation_is_that_of_the_code():
+    told = set()
+    for cells in rows_of_the_documentation("## 2. Which transaction a message is")[2:]:
+        name, mti, code, condition, kinds, is_reversed, *side = cells
+        if mti == "0400":
+            continue
+        for kind in kinds.split(", "):
+            transaction = _TRANSACTIONS.get((mti, code, condition, kind), TransactionType.REFUND)
+            told.add((mti, code, condition, kind))
+            traits = TRAITS[transaction]
+            assert traits.side.value == ("".join(side) or "neither"), name
+            assert (traits.when_unknown is WhenUnknown.REVERSE) == (is_reversed == "yes"), name
+    assert told == {*_TRANSACTIONS, _ELECTRONIC_CASH_REFUND}
