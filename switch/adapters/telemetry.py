@@ -110,8 +110,9 @@ METRICS: Final = (
         ("link",),
     ),
     MetricSpec(
-        "switch_cases_opened_total", "counter", "Cases that a person must look at.", ("kind",)
+        "switch_cases_opened_total", "counter", "Cases that were opened, by kind.", ("kind",)
     ),
+    MetricSpec("switch_cases_open", "gauge", "Cases that somebody must look at.", ("partition",)),
     MetricSpec(
         "switch_projection_lag", "gauge", "Journal records that the projections have not taken yet."
     ),

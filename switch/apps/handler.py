@@ -17,7 +17,9 @@ from switch.apps.recall import Claims, recall_payment
 from switch.apps.registry_follower import RegistryFollower
 from switch.apps.reply_writer import ReplyWriter
 from switch.codec import load_dialect
+from switch.domain.cases.state import INBOUND_PARKED
 from switch.domain.clock import Now
+from switch.domain.payment.events import CaseOpened
 from switch.domain.upstream import UpstreamAnswer, UpstreamRequest
 from switch.eventlog.inbound import Reply, decode_request
 from switch.eventlog.journal import InboundParked, JournalRecord, UnknownEvent
@@ -98,6 +100,18 @@ class OwnedPartition:
         self._room = asyncio.Event()
         self._room.set()
         self._appends = metrics.counter("switch_journal_appends_total").labels(str(index))
+        self._cases_opened = metrics.counter("switch_cases_opened_total")
+        self._cases_open = metrics.gauge("switch_cases_open").labels(str(index))
+        self._cases_open.set(partition.case_count)
+
+    def _note_cases(self, record: JournalRecord) -> None:
+        """Count what a person must look at."""
+        for event in record.events:
+            if type(event) is CaseOpened:
+                self._cases_opened.labels(event.kind).inc()
+            elif type(event) is InboundParked:
+                self._cases_opened.labels(INBOUND_PARKED).inc()
+                self._tell_parked(event)
 
     def _tell_parked(self, event: InboundParked) -> None:
         """Say loudly that somebody gets no answer, and where to look."""
@@ -137,8 +151,7 @@ class OwnedPartition:
             for action in actions:
                 if isinstance(action, AppendRecord):
                     self._journal.append(action.record, self._on_append)
-                    if isinstance(action.record.events[0], InboundParked):
-                        self._tell_parked(action.record.events[0])
+                    self._note_cases(action.record)
                 elif isinstance(action, SendUpstream):
                     self._send_upstream(action)
                 elif isinstance(action, SendReply):
@@ -191,6 +204,7 @@ class OwnedPartition:
         self._pump_handle = None
         count, self._acked_count = self._acked_count, 0
         self._appends.inc(count)
+        self._cases_open.set(self.partition.case_count)
         now = read_clock()
 
         def take() -> None:
@@ -299,6 +313,7 @@ class HandlerRole:
                 "forwards_waiting": owned.partition.forwarding_count if owned else 0,
                 "inbound_position": owned.partition.next_inbound_offset if owned else 0,
                 "answers_not_built": owned.partition.untold_count if owned else 0,
+                "open_cases": owned.partition.case_count if owned else 0,
             }
             for index, state in sorted(self._states.items())
             for owned in (self._owned.get(index),)

@@ -98,6 +98,9 @@ async def test_a_claim_is_settled_by_two_persons_and_the_money_goes_back(running
     await desk.wait_for(f"/v1/payments?rrn={rrn}", lambda found: found["status"] == "approved")
     status, opened = await desk.post("/v1/cases", {"rrn": rrn, "note": "nothing was sold"})
     assert (status, opened["state"]) == (201, "open")
+    _, metrics = await running.ask("GET", "/metrics")
+    assert 'switch_cases_opened_total{kind="not-served"} 1.0' in metrics
+    assert sum(one["open_cases"] for one in running.instance.status()["partitions"]) == 1
     case_path = f"/v1/cases/not-served-{rrn}"
     shown = await desk.wait_for(case_path, lambda found: found["case"]["note_count"] == 1)
     assert shown["verdict"].startswith("DEBITED: 1000.01 CNY")
