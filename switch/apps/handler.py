@@ -13,7 +13,7 @@ import msgspec
 from switch.adapters.clock import read_boot_ms, read_clock
 from switch.adapters.owned_journal import OwnedJournal, claim_journal
 from switch.adapters.telemetry import Logger, Metrics, Telemetry
-from switch.apps.recall import Claims, recall_payment
+from switch.apps.recall import Claims, OriginalReader
 from switch.apps.registry_follower import RegistryFollower
 from switch.apps.reply_writer import ReplyWriter
 from switch.codec import load_dialect
@@ -77,8 +77,7 @@ class OwnedPartition:
         index: int,
         partition: Partition,
         journal: OwnedJournal[JournalRecord],
-        journal_log: PartitionLog,
-        claims: Claims,
+        originals: OriginalReader,
         links: Links,
         send_reply: Callable[[Reply], None],
         metrics: Metrics,
@@ -89,8 +88,7 @@ class OwnedPartition:
         self.partition = partition
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._journal = journal
-        self._journal_log = journal_log
-        self._claims = claims
+        self._originals = originals
         self._recalls: set[asyncio.Task[None]] = set()
         self._links = links
         self._send_reply = send_reply
@@ -128,11 +126,13 @@ class OwnedPartition:
         if not self.lost.done():
             self.lost.set_exception(error)
 
-    def give_up(self) -> None:
+    async def give_up(self) -> None:
         """Act on nothing any more: its owner has let it go."""
         self.lost.cancel()
         for task in self._recalls:
             task.cancel()
+        await asyncio.gather(*self._recalls, return_exceptions=True)
+        await self._originals.close()
 
     def feed(self, take: Callable[[], None]) -> None:
         """Give the machine an input and do what it asks for; a fault in it stops the partition."""
@@ -171,9 +171,7 @@ class OwnedPartition:
 
     async def _recall(self, rrn: str) -> None:
         """Read, then let the machine go on, whatever was found."""
-        recalled = await recall_payment(
-            self._journal_log, self._claims, rrn, self._journal.next_offset
-        )
+        recalled = await self._originals.read(rrn, self._journal.next_offset)
         if recalled.fault:
             self._log.warning("original not read", partition=self.index, reason=recalled.fault)
         payment, fault = recalled
@@ -383,7 +381,7 @@ class HandlerRole:
                     owned.lost.result()
                 reader.result()
             finally:
-                owned.give_up()
+                await owned.give_up()
                 reader.cancel()
                 await asyncio.gather(reader, return_exceptions=True)
         finally:
@@ -424,8 +422,9 @@ class HandlerRole:
             index=index,
             partition=partition,
             journal=journal,
-            journal_log=journal_log,
-            claims=claims,
+            originals=OriginalReader(
+                lambda: self._event_log.open_partition("journal", index), claims
+            ),
             links=self._links,
             send_reply=self._replies.send,
             metrics=self._metrics,

@@ -28,6 +28,11 @@ class Recollection:
         self._record_count = 0
         self.payment: Payment | None = None
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the payment's first record was met."""
+        return self._folded is not None
+
     def feed(self, record: JournalRecord) -> bool:
         """Take the next record that may concern the payment; True once all is known."""
         self._record_count += 1
