@@ -105,6 +105,9 @@ async def test_a_quiet_line_begins_a_new_incident_when_it_is_in_trouble_again(co
     case = await find_case(connection, row["case_id"], NOW)
     found = await listed(connection, state=ANY)
     assert sum(one.incident == case.incident for one in found) == 1
+    lines = await list_case_lines(connection, CaseWanted(state=ANY, limit=1_000), NOW)
+    [line] = [line for line in lines if line.line == case.case_id]
+    assert not line.is_incident  # one case is shown by its own name
     assert len({one.incident for one in found if one.incident}) == 2
 
 
