@@ -156,7 +156,8 @@ _COLUMNS: Final = ", ".join(CaseListed.__struct_fields__)
 _LIST: Final = f"{_LISTED} SELECT {_COLUMNS} FROM listed {_MATCHING} ORDER BY opened_at_ms DESC, case_id LIMIT $11"  # noqa: E501, S608 - ours
 _LINES: Final = f"""{_LISTED}
 SELECT CASE WHEN count(*) = 1 THEN min(case_id) ELSE min(incident) END AS line,
-    count(*) > 1 AS is_incident, kind, count(*)::bigint AS count, sum(amount_minor)::bigint AS amount_minor, currency,
+    count(*) > 1 AS is_incident, kind, currency,
+    count(*)::bigint AS count, sum(amount_minor)::bigint AS amount_minor,
     min(since_ms) AS first_at_ms, max(since_ms) AS last_at_ms,
     CASE WHEN min(merchant_id) = max(merchant_id) THEN min(merchant_id) ELSE '' END AS merchant_id,
     CASE WHEN min(state) = max(state) THEN min(state) ELSE '' END AS state,
