@@ -20,6 +20,8 @@ from loadtest.trail import Journal, Place, Trail
 APPROVALS: Final = frozenset({"00", "10", "11", "A2", "A4", "A5", "A6"})
 CONFLICT: Final = "94"
 UNKNOWN: Final = "98"
+# the case of an advice that was taken from its terminal, but that no issuer can be told of
+UNROUTABLE: Final = "advice-unroutable"
 _NO_PAYMENTS: Final = frozenset({"reversal", "conflict"})
 _NOTHING: Final = IssuerAccount()
 _MONEY: Final = 3  # the invariant that is about where money is
@@ -148,7 +150,8 @@ def _check_causes(trail: Trail, account: IssuerAccount) -> Iterator[Violation]:
     if _is_done_twice(account) and len(account.debits) <= 1:
         shown = (_show(*each) for each in account.booked)
         yield _of_trail(trail, 1, "carried-out-twice", *shown)
-    if trail.approved and not (trail.advised or account.booked) and trail.transaction in MOVING:
+    is_carried_out = trail.advised or account.booked or UNROUTABLE in trail.cases
+    if trail.approved and not is_carried_out and trail.transaction in MOVING:
         yield _of_trail(trail, _MONEY, _name_missing(trail), "the issuer did nothing of it")
     if not account.asked:
         return

@@ -88,6 +88,10 @@ ADVISED = {
     "answer": {"response_code": "00", "rrn": RRN, "authorization_id": "A1"},
     "line": LINE,
 }
+TAKEN_AND_TOLD_TO_NOBODY = {
+    key: value for key, value in ADVISED.items() if key not in {"terms", "line"}
+}
+UNROUTABLE = {"type": "case-opened.v1", "rrn": RRN, "kind": "advice-unroutable"}
 CONFIRMED = {"type": "advice-confirmed.v1", "rrn": RRN}
 AWAITED = {"type": "outcome-awaited.v1", "rrn": RRN}
 HELD = {key: value for key, value in APPROVED.items() if key != "line"}
@@ -164,6 +168,7 @@ REVERSAL_TOLD = changed(SALE, kind="reversal", authorization_id="")
         ),
         ((*REPORTED, (CONFIRMED,)), (DEBIT,), (changed(SALE, kind="offline"),)),
         ((*REPORTED, (CASE,)), (changed(DEBIT, outcome="declined"),), ()),
+        (((asked_for("adjustment-advice"), TAKEN_AND_TOLD_TO_NOBODY, UNROUTABLE),), (), (SALE,)),
         (
             (*REPORTED, (CONFIRMED,)),
             (changed(DEBIT, outcome="ignored"), DEBIT, changed(DEBIT, outcome="already")),
@@ -242,6 +247,13 @@ def test_a_sound_story_is_not_blamed(decisions, ledger, told):
         (HOLDING, (HOLD, changed(HOLD, stan="9")), (), 1, "carried-out-twice"),
         ((*SOLD, *VOIDED), (DEBIT, changed(VOID, at=1000)), (), 4, "void-without-route"),
         (REPORTED, (DEBIT,), (), 8, "issuer-not-told"),
+        (
+            ((asked_for("adjustment-advice"), TAKEN_AND_TOLD_TO_NOBODY, CASE),),
+            (),
+            (),
+            3,
+            "approval-without-debit",
+        ),
         ((*REPORTED, (CONFIRMED,)), (), (), 3, "approval-without-debit"),
         (HOLDING, (), (), 3, "approval-without-hold"),
         (HOLDING, (changed(HOLD, amount_minor=499),), (), 3, "authorization-of-another-amount"),
