@@ -56,7 +56,8 @@ class Scheduler:
         count = 0
         while queue and queue[0][0] <= until_ms:
             due, _, process, take, args = pop(queue)
-            self.now = due
+            # after a jump there are some that should have happened long ago
+            self.now = max(self.now, due)
             count += 1
             if process is None or process.state == RUNNING:
                 take(*args)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from switch.security.working_keys import KeyScheme, unwrap_working_keys
 from tests.simulation.memory import Belief, PaymentMemory
+from tests.simulation.oddities import ODDITIES
 from tests.simulation.voice import Heard
 from tests.simulation.world import CURRENCY, SM4_MAC
 
@@ -17,6 +18,7 @@ RETRY_MS = 3_000
 ITEMS_PER_LIST = 8
 BALANCED = "1"
 BATCH_MAX = 999_999
+REFUSED_COUNT_MAX = 3
 
 
 class Errand(NamedTuple):
@@ -73,6 +75,8 @@ class Till:
         self.terminal = terminal
         self.errand: Errand | None = None
         self.wants_sign_on = False
+        self.wants_settlement = False
+        self.refused_count = 0  # payments in a row for which the terminal had to sign on
         self.settlements: list[Settlement] = []
         self._attempt_count = 0
         self._serial = 0
@@ -84,12 +88,26 @@ class Till:
         if not terminal.voice.has_batch or not terminal.simulation.is_stormy:
             return False
         rate = terminal.simulation.options.errand_rate
-        return self.wants_sign_on or terminal.simulation.random.random() < rate
+        wants = self.wants_sign_on or self.wants_settlement
+        if terminal.spec.oddity and self.refused_count > REFUSED_COUNT_MAX:
+            return False  # it is no use
+        return wants or terminal.simulation.random.random() < rate
+
+    def be_refused(self) -> None:
+        """Sign on; if that did not help, close the batch."""
+        self.refused_count += 1
+        if self.refused_count % 2:
+            self.wants_sign_on = True
+        else:
+            self.wants_settlement = True
 
     def begin(self) -> None:
         """Begin what is wanted, else whatever is drawn."""
         chance = self.terminal.simulation.random.random()
-        if self.wants_sign_on or chance < 0.25:
+        if self.wants_settlement:
+            self.wants_settlement = False
+            self._settle()
+        elif self.wants_sign_on or chance < 0.25:
             self.wants_sign_on = False
             self._sign_on()
         elif chance < 0.35:
@@ -148,6 +166,7 @@ class Till:
 
     def _stop(self) -> None:
         """Be refused: nothing is closed; sign on, and try again another time."""
+        self.refused_count += 1
         self.wants_sign_on = True
         self._finish(None)
 
@@ -156,6 +175,8 @@ class Till:
     def _sign_on(self) -> None:
         spec = self.terminal.spec
         scheme = "006" if spec.mac_algorithm == SM4_MAC else "003"
+        if spec.oddity:
+            scheme = ODDITIES[spec.oddity].sign_on_scheme or scheme
         more = {"network": scheme, "private_63": "01 "}
         self._do("sign-on", "0800", more, self._take_sign_on)
 

@@ -49,6 +49,9 @@ class Faults:
         self._strikes_steps = bool({"handler-crash", "handler-pause"} & set(self._kinds))
         for index in range(options.partition_count):
             self._propose(index, index % options.handler_count)
+
+    def begin(self) -> None:
+        """Let it begin."""
         self._plan_strike()
 
     def _draw_ms(self, least: int, most: int) -> int:

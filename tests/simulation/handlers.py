@@ -9,17 +9,21 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
+from switch.apps.recall import Claims
 from switch.codec import load_dialect
+from switch.domain.identifiers import parse_rrn
 from switch.domain.upstream import UpstreamAnswer
 from switch.eventlog.claimed_writer import ClaimedWriter
 from switch.eventlog.claims import JOURNAL_FORMAT, ClaimFold
 from switch.eventlog.inbound import decode_request, encode_reply
 from switch.eventlog.journal import encode_record
+from switch.eventlog.journal_reader import is_claim
 from switch.eventlog.port import AppendUnknown
-from switch.handlers.actions import AppendRecord, SendReply, SendUpstream
+from switch.handlers.actions import AppendRecord, ReadOriginal, SendReply, SendUpstream
 from switch.handlers.book import PartitionBook
 from switch.handlers.lanes import LaneSettings
 from switch.handlers.partition import Partition
+from switch.handlers.recollection import Recollection
 from switch.handlers.settings import PartitionSettings
 from tests.simulation.clock import DEAD, RUNNING, Process
 from tests.simulation.links import SimLinks
@@ -35,6 +39,7 @@ RECLAIM_DELAY_MIN_MS = 100
 RECLAIM_DELAY_MAX_MS = 5_000
 DRAIN_MS = 3_500
 REGISTRY_POLL_MS = 20
+UNREADABLE_RATE = 0.05  # of the originals that are read back
 
 
 def make_settings(partition_count: int) -> PartitionSettings:
@@ -137,6 +142,7 @@ class Ownership:
         self._claimed: ClaimedWriter | None = None
         self._fold: ClaimFold | None = None
         self._claim_acked_boot_ms = 0
+        self._claims = Claims()
         self._actions: deque = deque()
         self._is_working = False
         self._acked_count = 0
@@ -185,8 +191,10 @@ class Ownership:
         )
         handler.scheduler.after(self._draw_read_ms(), handler, self._read_journal)
 
-    def _fold_record(self, _offset: int, record) -> None:
+    def _fold_record(self, offset: int, record) -> None:
         self.book.apply(record)
+        if is_claim(record):
+            self._claims.note(offset, record.claim_id)
 
     def _draw_read_ms(self) -> int:
         return 1 + int(self.simulation.random.random() * 2 * self.simulation.log.delay_max_ms)
@@ -278,6 +286,9 @@ class Ownership:
             self._append(action.record)
         elif isinstance(action, SendUpstream):
             self._send_upstream(action)
+        elif isinstance(action, ReadOriginal):
+            handler = self.handler
+            handler.scheduler.after(self._draw_read_ms(), handler, self._read_original, action.rrn)
         elif isinstance(action, SendReply):
             reply = action.reply
             self.simulation.witness.answered(self.handler, reply)
@@ -291,6 +302,25 @@ class Ownership:
         self._writer.append(encode_record(record))
         if not self._deadline_due:
             self._plan_deadline()
+
+    def _read_original(self, rrn: str) -> None:
+        """Read a payment back from where its RRN says, under the void rule; or fail to."""
+        if self.is_lost:
+            return
+        simulation, partition = self.simulation, self.partition
+        simulation.note_fault("original-read", rrn)
+        now = self.handler.read_clock()
+        if simulation.is_stormy and simulation.random.random() < UNREADABLE_RATE:
+            self.feed(partial(partition.on_original, rrn, None, "the log is away", now))
+            return
+        recollection = Recollection(rrn)
+        _, start = parse_rrn(rrn)
+        for offset, value in self._journal.read(start, self._claimed.next_offset):
+            record = simulation.decode_record(value)
+            is_valid = record.claim_id == self._claims.in_force_at(offset)
+            if is_valid and recollection.feed(record):
+                break
+        self.feed(partial(partition.on_original, rrn, recollection.payment, "", now))
 
     def _send_upstream(self, action: SendUpstream) -> None:
         """Look at the clock directly before the socket write (docs/design.md 3, send window)."""

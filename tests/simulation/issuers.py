@@ -147,6 +147,10 @@ class SimIssuer(Process):
         if lie == "unknown-code":
             self._say(line, _with_code(answer, UNKNOWN_OUTCOME_CODE), delay_ms)
             return
+        if lie == "partial":
+            part = {"amount_transaction": "000000000001", "currency": "156"}
+            self._say(line, _with_code(Message(answer.mti, {**fields, **part}), "10"), delay_ms)
+            return
         if lie == "other-match":
             name = MATCH_FIELDS[int(random() * len(MATCH_FIELDS))]
             wrong = str(fields[name])[:-1] + ("1" if str(fields[name])[-1] != "1" else "2")
@@ -179,6 +183,7 @@ LIES = (
     "garbage",
     "noise",
     "other-amount",
+    "partial",
     "unknown-code",
     "other-match",
     "twice",

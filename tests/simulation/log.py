@@ -79,6 +79,7 @@ class SimWriter:
         "_log",
         "_on_outcomes",
         "is_cut",
+        "is_dead",
         "is_failed",
         "partition",
         "process",
@@ -102,10 +103,13 @@ class SimWriter:
         self._acked_at = 0
         self.is_cut = False  # the connection is gone: whatever lands, nobody hears of it
         self.is_failed = False
+        self.is_dead = False  # something was lost: nothing after it lands either
 
     def append(self, value: bytes) -> None:
         """Hand one record to the producer; its outcome is told in order, if ever."""
         scheduler = self._log.scheduler
+        if self.is_dead:
+            return
         if self.is_failed or self.partition.is_full:
             self.is_failed = True
             self._tell([FULL])
@@ -174,6 +178,7 @@ class SimWriter:
         log = self._log
         if not lands_late:
             kept = int(log.random.random() * (len(self.queued) + 1))
+            self.is_dead = kept < len(self.queued)
             while len(self.queued) > kept:
                 self.queued.pop()
         self._lands_at = max(self._lands_at, log.scheduler.now + log.draw_stray_delay_ms())

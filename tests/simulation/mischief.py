@@ -13,6 +13,7 @@ COPIES_MAX = 10
 STORM_COPIES = 10
 COPY_EVERY_MS = 200
 ALTERED_BY_MINOR = 1_000
+OLD_MAX_MS = 6 * 86_400_000  # keys live for seven days (docs/rules.md 2)
 
 
 def begin(terminal: "Terminal", course: str) -> None:
@@ -100,5 +101,7 @@ def _send_wrong_reversal(terminal: "Terminal", payment: PaymentMemory) -> None:
 def _send_old(terminal: "Terminal") -> None:
     """Repeat the payment before the last one, as a terminal whose counter fell back."""
     old = terminal.payments[-2] if len(terminal.payments) > 1 else None
-    if old is not None and any(told.rrn for told in old.told):
+    if old is None or terminal.scheduler.now - old.began_ms > OLD_MAX_MS:
+        return
+    if any(told.rrn for told in old.told):
         terminal.send(old.kind.mti, old.fields, old)

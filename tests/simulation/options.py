@@ -42,7 +42,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     links_per_issuer: int = 2
     merchant_count: int = 5
     terminal_count: int = 24
+    days_between: tuple[int, ...] = ()  # after each of these, another storm
     ascii_share: float = 0.2  # terminals that speak iso1987-ascii
+    odd_share: float = 0.0  # terminals with which something is wrong
+    stand_in_rate: float = 0.0  # issuers that may be stood in for
     # load
     payment_count: int = 150
     think_ms: int = 4_000
@@ -130,6 +133,9 @@ def draw_options(seed: int, **fixed: object) -> Options:
         "merchant_count": pick((2, 4, 6)),
         "terminal_count": pick((12, 24, 36)),
         "ascii_share": pick((0.0, 0.2, 0.4)),
+        "odd_share": pick((0.0, 0.1, 0.2)),
+        "stand_in_rate": pick((0.0, 0.0, 0.5)),
+        "days_between": pick(((), (), (), (1,), (8,), (9, 32), (181,))),
         "payment_count": pick((120, 160, 200)),
         "think_ms": pick((500, 2_000, 6_000)),
         "burst_rate": pick((0.0, 0.2, 0.6)),

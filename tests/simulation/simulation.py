@@ -26,6 +26,7 @@ CALM_LOOK_MS = 500
 STEP_MAX = 2_000_000
 ISSUER_DELAY_MAX_MS = 5_500  # below LaneSettings.issuer_delay_max_ms: what the switch relies on
 KEYS_DESTROYED_EVERY_MS = 20_000
+SETTLING_MS = 10_000  # for lines and views to come back after days
 DAY_MS = 86_400_000
 
 
@@ -60,7 +61,7 @@ class Simulation:
         self._decoded: dict[bytes, JournalRecord] = {}
         self._line_count = 0
         self._incarnation_count = 0
-        self._payments_left = options.payment_count
+        self._payments_left = 0
         self.step_count = 0  # of the kind of process that a blow is meant for
         self.served: list[tuple[int, int, int, str, str]] = []
         self.issuers = [SimIssuer(self, number) for number in range(options.issuer_count)]
@@ -75,13 +76,32 @@ class Simulation:
     # -- running
 
     def run(self) -> None:
-        """Storm until the payments are used up, then calm until nothing moves."""
+        """Storm until the payments are used up, then calm until nothing moves; perhaps again."""
+        days = self.options.days_between
+        self._play_act(self.options.payment_count // (1 + len(days)))
+        for count in days:
+            self._pass_days(count)
+            self._play_act(self.options.payment_count // (1 + len(days)))
+
+    def _play_act(self, payment_count: int) -> None:
         scheduler = self.scheduler
+        self.is_stormy = True
+        self._payments_left = payment_count
+        self.faults.begin()
+        for terminal in self.terminals:
+            terminal.open_shop()
         deadline = scheduler.now + STORM_MAX_MS
         while scheduler.now < deadline and self._payments_left > 0:
             self._advance(CALM_LOOK_MS)
         self._advance(int(self.random.random() * 8_000))
         self._calm_down()
+
+    def _pass_days(self, count: int) -> None:
+        """Let days pass in which nothing is asked; what was due then is done late, at once."""
+        self._advance(SETTLING_MS)  # what is still on its way arrives before
+        self.note_fault("days-pass", str(count))
+        self.scheduler.now += count * DAY_MS + int(self.random.random() * DAY_MS)
+        self._advance(SETTLING_MS)
 
     def _advance(self, duration_ms: int) -> None:
         scheduler = self.scheduler

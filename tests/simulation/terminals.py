@@ -14,6 +14,7 @@ from tests.simulation.courses import Course, draw_course
 from tests.simulation.kinds import SALE, Quotes, Silence
 from tests.simulation.memory import Belief, PaymentMemory, Told
 from tests.simulation.network import Line
+from tests.simulation.oddities import ODDITIES
 from tests.simulation.voice import Heard, Voice
 from tests.simulation.world import TerminalSpec
 
@@ -28,6 +29,7 @@ REVERSAL_DONE = {"00": Belief.REVERSED, "12": Belief.REVERSED, "25": Belief.REFU
 UNPROVEN_CODES = frozenset({"30", "97", "A0"})
 NOT_SENT_CODE = "96"
 SIGN_ON_CODES = frozenset({"77", "99", "A0"})
+NOBODYS = frozenset({"terminal-unknown", "without-key"})  # terminals that can prove nothing
 NO_ANSWER, TERMINAL_FAULT, MAC_WRONG, OTHER_REASON = "98", "96", "A0", "06"
 
 
@@ -52,13 +54,16 @@ class Terminal(Process):
         self.till = errands.Till(self)
         self._attempt_count = 0
         self._wait_serial = 0
-        self._plan_next()
 
     @property
     def is_idle(self) -> bool:
         return self.current is None and self.till.errand is None
 
     # -- the cashier
+
+    def open_shop(self) -> None:
+        """Begin to take payments."""
+        self._plan_next()
 
     def _plan_next(self) -> None:
         simulation = self.simulation
@@ -100,11 +105,13 @@ class Terminal(Process):
         )
         if original is not None and kind.quotes is not Quotes.NOTHING:
             self.voice.quote(fields, kind, original)
+        if self.spec.oddity:
+            fields.update(ODDITIES[self.spec.oddity].fields)
         payment = PaymentMemory(
             kind,
             self.voice.key_of(fields, "payment"),
             fields,
-            amount_minor=course.amount_minor,
+            amount_minor=int(fields.get("amount_transaction") or 0),
             batch=self.voice.batch if self.voice.has_batch else "",
             began_ms=self.scheduler.now,
         )
@@ -249,7 +256,7 @@ class Terminal(Process):
             self._doubt(MAC_WRONG)
         elif heard.code in APPROVED_CODES:
             self._take_approval(payment, heard)
-        elif self._is_of_this_copy_only(payment, heard):
+        elif self.spec.oddity not in NOBODYS and self._is_of_this_copy_only(payment, heard):
             self._doubt(NO_ANSWER)
         else:
             is_refund = payment.kind.name == "refund"
@@ -257,7 +264,9 @@ class Terminal(Process):
             payment.belief = Belief.AWAITED if is_awaited else Belief.DECLINED
             payment.rrn = heard.rrn
             if heard.code in SIGN_ON_CODES:
-                self.till.wants_sign_on = True
+                self.till.be_refused()
+            else:
+                self.till.refused_count = 0
             self._key_again()
             self.rest()
 
@@ -287,7 +296,11 @@ class Terminal(Process):
 
     def _take_reversal_answer(self, payment: PaymentMemory, heard: Heard) -> None:
         belief = REVERSAL_DONE.get(heard.code)
-        if belief is None or not heard.is_proven:
+        if heard.code in UNPROVEN_CODES and self.spec.oddity in NOBODYS:
+            belief = Belief.DECLINED  # nothing of this terminal was ever taken
+        elif belief is None or not heard.is_proven:
+            belief = None
+        if belief is None:
             self.retry_later()
             return
         payment.belief = belief

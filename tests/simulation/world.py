@@ -9,11 +9,13 @@ from switch.domain.registry.entities import (
     NO_MAC,
     Agent,
     AgentStatus,
+    DuplicatePolicy,
     Issuer,
     Link,
     Merchant,
     MerchantStatus,
     Route,
+    StandIn,
     Terminal,
     TerminalStatus,
 )
@@ -29,6 +31,7 @@ from switch.domain.transactions import TransactionType
 from switch.gateway.limits import ListenerProfile
 from switch.security.keys import Keys
 from tests.simulation.keystore import SeededKeyStore
+from tests.simulation.oddities import ODDITIES, spoil_shop, spoil_terminal
 from tests.simulation.options import Options
 
 POS_ACQUIRER, ASCII_ACQUIRER = "00000001", "00000002"
@@ -37,6 +40,8 @@ MCC = "5411"
 CURRENCY = "156"
 BATCH = "000001"
 MINUTE_KEY_LIFETIME_MS = 10_000
+_POLICIES = tuple(DuplicatePolicy)
+_ODDITIES = tuple(ODDITIES)
 BINS = ("62", "81", "4")  # one for each issuer
 CARDS_PER_ISSUER = 4
 SM4_MAC = "unionpay-ecb-sm4"
@@ -70,6 +75,7 @@ class TerminalSpec(NamedTuple):
     mak: bytes
     mac_algorithm: str
     tmk: bytes
+    oddity: str = ""
 
 
 class World(NamedTuple):
@@ -115,11 +121,26 @@ def make_world(options: Options, random: Random) -> World:
         _make_terminal(number, merchants, options, random)
         for number in range(options.terminal_count)
     )
+    odd = [spec for spec in terminals if spec.oddity]
     events = (
         *_register_agents(),
-        *(MerchantRegistered(merchant=make_merchant(name, n)) for n, name in enumerate(merchants)),
-        *(TerminalRegistered(terminal=enter_terminal(spec, keys)) for spec in terminals),
-        *_register_issuers(options, links),
+        *(
+            MerchantRegistered(merchant=make_merchant(name, n, random))
+            for n, name in enumerate(merchants)
+        ),
+        *(
+            MerchantRegistered(
+                merchant=spoil_shop(make_merchant(spec.merchant_id, 0, random), spec.oddity)
+            )
+            for spec in odd
+            if not ODDITIES[spec.oddity].is_shop_unknown
+        ),
+        *(
+            TerminalRegistered(terminal=spoil_terminal(enter_terminal(spec, keys), spec.oddity))
+            for spec in terminals
+            if not spec.oddity or not ODDITIES[spec.oddity].is_terminal_unknown
+        ),
+        *_register_issuers(options, links, random),
     )
     return World(keys, events, terminals, make_cards(options.issuer_count), links)
 
@@ -127,20 +148,26 @@ def make_world(options: Options, random: Random) -> World:
 def _make_terminal(
     number: int, merchants: list[str], options: Options, random: Random
 ) -> TerminalSpec:
-    is_ascii = random.random() < options.ascii_share
+    is_odd = random.random() < options.odd_share
+    oddity = _ODDITIES[int(random.random() * len(_ODDITIES))] if is_odd else ""
+    is_ascii = not is_odd and random.random() < options.ascii_share
     algorithm, key_bytes = (NO_MAC, 0) if is_ascii else MACS[int(random.random() * len(MACS))]
     return TerminalSpec(
         acquirer=ASCII_ACQUIRER if is_ascii else POS_ACQUIRER,
         dialect=ASCII if is_ascii else UNIONPAY,
         terminal_id=f"{number + 1:08d}",
-        merchant_id=merchants[number % len(merchants)],
+        merchant_id=f"8981101{MCC}{9_000 + number}"
+        if is_odd
+        else merchants[number % len(merchants)],
         mak=random.randbytes(key_bytes),
         mac_algorithm=algorithm,
         tmk=b"" if is_ascii else random.randbytes(16),
+        oddity=oddity,
     )
 
 
-def make_merchant(merchant_id: str, number: int) -> Merchant:
+def make_merchant(merchant_id: str, number: int, random: Random) -> Merchant:
+    chance = random.random
     return Merchant(
         merchant_id=merchant_id,
         status=MerchantStatus.ACTIVATED,
@@ -151,6 +178,8 @@ def make_merchant(merchant_id: str, number: int) -> Merchant:
         fee_plan=FeePlan(rate_ppm=6_000 + 100 * number),
         settlement_account="****1234",
         transactions=tuple(TransactionType),
+        duplicate_policy=_POLICIES[int(chance() * len(_POLICIES))],
+        duplicate_window_s=20 if chance() < 0.3 else 0,
     )
 
 
@@ -181,10 +210,16 @@ def _register_agents() -> list:
     return [AgentRegistered(agent=root), AgentRegistered(agent=below)]
 
 
-def _register_issuers(options: Options, links: dict[str, int]) -> list:
+def _register_issuers(options: Options, links: dict[str, int], random: Random) -> list:
     events: list = []
     for number in range(options.issuer_count):
-        issuer = Issuer(issuer_id=f"bank-{number}", name=f"Bank {number}", bins=(BINS[number],))
+        stands_in = random.random() < options.stand_in_rate
+        issuer = Issuer(
+            issuer_id=f"bank-{number}",
+            name=f"Bank {number}",
+            bins=(BINS[number],),
+            stand_in=StandIn(floor_limit_minor=200_000) if stands_in else None,
+        )
         events.append(IssuerRegistered(issuer=issuer))
     for name, number in links.items():
         events.append(LinkRegistered(link=Link(link_id=name, name=name)))
