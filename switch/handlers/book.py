@@ -88,7 +88,7 @@ class PartitionBook(Folded):
         self.open_rrns: dict[str, None] = {}  # something is still to happen, in order of opening
         self.watermark = 0
         self.registry_position = 0
-        self._decided_above_watermark: set[int] = set()
+        self._decided_above_watermark: dict[int, None] = {}  # in the order of their decision
         self._forgot_at = 0
         self._forget_at = 0
 
@@ -204,9 +204,10 @@ class PartitionBook(Folded):
         if record.watermark > self.watermark:
             self.watermark = record.watermark
             decided = self._decided_above_watermark
-            self._decided_above_watermark = {n for n in decided if n >= record.watermark}
+            while decided and (first := next(iter(decided))) < record.watermark:
+                del decided[first]
         if record.inbound_offset >= self.watermark:
-            self._decided_above_watermark.add(record.inbound_offset)
+            self._decided_above_watermark[record.inbound_offset] = None
         self.registry_position = max(self.registry_position, record.registry_position)
         self._apply_events(record)
         if record.at >= self._forget_at or record.at < self._forgot_at:
@@ -310,9 +311,8 @@ class PartitionBook(Folded):
             self._totals.add(before, -1)
         elif isinstance(event, PaymentDeclined) and self._is_outside(after, event):
             self._shelf.set_aside(after)
-        self._note_open(before, after)
+        self._note_open(before, after, at)
         self.tills.note_change(before, after, at)
-        self.cases.note_change(before, after, at)
         if after.original_rrn:
             self._touch_original(after)
 
@@ -323,13 +323,17 @@ class PartitionBook(Folded):
         till = self.tills.find_of(payment.request)
         return till is not None and till.batch not in {"", payment.request.batch}
 
-    def _note_open(self, before: Payment, after: Payment) -> None:
-        if after.is_open:
+    def _note_open(self, before: Payment, after: Payment, at: int) -> None:
+        """Keep what is open with an issuer; tell the cases who is told until it answers."""
+        was_forwarding, is_forwarding = before.is_forwarding, after.is_forwarding
+        if is_forwarding or after.phase is Phase.ROUTED:
             self.open_rrns[after.rrn] = None
             self._stans.hold(after.upstream_stan)
-        elif before.is_open:
+        elif was_forwarding or before.phase is Phase.ROUTED:
             self.open_rrns.pop(after.rrn, None)
             self._stans.release(after.upstream_stan)
+        if was_forwarding is not is_forwarding:
+            self.cases.note_change(before, after, at)
 
     def _touch_original(self, payment: Payment) -> None:
         """Let an original know what is done to it, and the original's own original likewise."""
