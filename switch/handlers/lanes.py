@@ -15,7 +15,7 @@ class LaneSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     first_repeat_ms: int = 2_000
     repeat_max_ms: int = 300_000
-    in_flight_count_max: int = 64  # of one link that wait for their answer
+    in_flight_count_max: int = 64  # of one link that wait for their answer, first_repeat_ms long
     issuer_delay_max_ms: int = 60_000  # after that a debit still on its way has arrived or died
 
 
@@ -43,7 +43,8 @@ class ForwardingLane:
         self._settings = settings
         self._due: list[tuple[int, str]] = []
         self._due_at: dict[str, int] = {}
-        self._in_flight: dict[str, int] = {}  # rrn -> when to send again, boot ms
+        self._in_flight: dict[str, int] = {}  # rrn -> until when its answer is waited for, boot ms
+        self._again_at: dict[str, int] = {}  # of these: when to send again, if that is later
 
     def __len__(self) -> int:
         """Count the reversals that the issuer has not finally answered."""
@@ -52,6 +53,7 @@ class ForwardingLane:
     def put(self, rrn: str, due_boot_ms: int) -> None:
         """Queue a reversal for its time; an earlier time replaces a later one."""
         self._in_flight.pop(rrn, None)
+        self._again_at.pop(rrn, None)
         if self._due_at.get(rrn, due_boot_ms + 1) > due_boot_ms:
             self._due_at[rrn] = due_boot_ms
             heapq.heappush(self._due, (due_boot_ms, rrn))
@@ -76,13 +78,21 @@ class ForwardingLane:
                 yield rrn
 
     def sent(self, rrn: str, attempt: int, now_boot_ms: int) -> None:
-        """Note that the attempt is on its way: without an answer it is repeated."""
+        """
+        Note that the attempt is on its way: without an answer it is repeated.
+
+        However long the wait for that is, it keeps others from being sent for the first wait only:
+        what is never answered must not fill the lane.
+        """
         if rrn in self._in_flight:
-            self._in_flight[rrn] = now_boot_ms + repeat_delay_ms(rrn, attempt, self._settings)
+            again_at = now_boot_ms + repeat_delay_ms(rrn, attempt, self._settings)
+            self._in_flight[rrn] = min(again_at, now_boot_ms + self._settings.first_repeat_ms)
+            self._again_at[rrn] = again_at
 
     def remove(self, rrn: str) -> None:
         """Forget a reversal: answered for good, or a case."""
         self._in_flight.pop(rrn, None)
+        self._again_at.pop(rrn, None)
         self._due_at.pop(rrn, None)
 
     def next_due(self) -> int | None:
@@ -93,7 +103,8 @@ class ForwardingLane:
         return min(times, default=None)
 
     def _return_unanswered(self, now_boot_ms: int) -> None:
-        for rrn in [rrn for rrn, due in self._in_flight.items() if due <= now_boot_ms]:
-            due = self._in_flight.pop(rrn)
+        for rrn in [rrn for rrn, until in self._in_flight.items() if until <= now_boot_ms]:
+            until = self._in_flight.pop(rrn)
+            due = self._again_at.pop(rrn, until)
             self._due_at[rrn] = due
             heapq.heappush(self._due, (due, rrn))

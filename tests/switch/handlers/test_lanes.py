@@ -99,3 +99,20 @@ def test_one_that_is_due_can_be_postponed():
     assert list(lane.take_due(59_999)) == []
     assert list(lane.take_due(60_000)) == ["a"]
     assert list(lane.take_due(60_000)) == []
+
+
+def test_what_is_never_answered_does_not_keep_others_from_being_sent():
+    lane = ForwardingLane(SETTINGS)
+    for rrn in ("silent", "mute"):
+        lane.put(rrn, 0)
+    for attempt, now in ((1, 0), (2, 1_000), (3, 3_000)):
+        for rrn in lane.take_due(now):
+            lane.sent(rrn, attempt, now)
+    lane.put("new", 3_100)
+    assert list(lane.take_due(3_999)) == [], "for a moment an answer may come"
+    assert list(lane.take_due(4_000)) == ["new"]
+    lane.remove("new")
+    assert lane.next_due() == 3_000 + min(
+        repeat_delay_ms(rrn, 3, SETTINGS) for rrn in ("silent", "mute")
+    )
+    assert sorted(lane.take_due(7_000)) == ["mute", "silent"]
