@@ -171,7 +171,12 @@ class GatewaySettings(Section, frozen=True, kw_only=True):
         meta("Requests taken from a connection that has proven no terminal's key yet.", ge=1),
     ] = 1_000
     sign_on_count_max: Annotated[
-        int, meta("Messages without a MAC (08xx, 05xx) of one terminal in a minute.", ge=1)
+        int,
+        meta(
+            "Messages without a MAC of one terminal in a minute: so many 08xx, so many 05xx, and as"
+            " many again over connections that have proven a key.",
+            ge=1,
+        ),
     ] = 20
 
 

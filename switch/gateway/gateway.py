@@ -316,7 +316,9 @@ class Gateway:
         )
         if not session.is_proven and not self._spend_credit(session, actions):
             return
-        if not self._unproven.admits(mti, acquirer, terminal_id, now.boot_ms):
+        if not self._unproven.admits(
+            mti, acquirer, terminal_id, now.boot_ms, is_proven=session.is_proven
+        ):
             self._refuse_stranger(arrival, Reason.SIGN_ON_TOO_OFTEN, "", actions)
             return
         if (

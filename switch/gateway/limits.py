@@ -31,7 +31,7 @@ class GatewayLimits(msgspec.Struct, frozen=True, kw_only=True):
     read_timeout_ms: int = 30_000  # a client that takes no byte of its answers for so long is gone
     refusal_count_max: int = 10  # refusals of one connection before its first proven answer
     unproven_count_max: int = 1_000  # requests taken from a connection that has proven nothing yet
-    sign_on_count_max: int = 20  # messages without a MAC (08xx, 05xx) of one terminal in a minute
+    sign_on_count_max: int = 20  # 08xx, and as many 05xx (no MAC), of one terminal in a minute
 
     def __post_init__(self) -> None:
         """
