@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from loadtest.lean_terminal import CENTS, Course
-from loadtest.scenario import Scenario
+from loadtest.scenario import Mix, Scenario
 
 _HUNDRED: Final = 100
 
@@ -24,6 +24,7 @@ def draw_courses(scenario: Scenario, random_source: random.Random) -> Iterator[t
         Course.REVERSAL: mix.reversals,
         Course.DECLINE: mix.declines,
         Course.SILENT: mix.silent,
+        **list_errands(mix),
     }
     courses = [*shares, Course.PLAIN]
     weights = [*shares.values(), max(1 - sum(shares.values()), 0.0)]
@@ -36,3 +37,17 @@ def draw_courses(scenario: Scenario, random_source: random.Random) -> Iterator[t
             (c for c, c_max in zip(courses, cumulative, strict=True) if point < c_max), courses[-1]
         )
         yield course, (low + int(draw() * below)) * _HUNDRED + CENTS.get(course, 0)
+
+
+def list_errands(mix: Mix) -> dict[Course, float]:
+    """Give the shares of what only a versatile terminal can do; empty if there is nothing."""
+    shares = {
+        Course.VOID: mix.voids,
+        Course.REFUND: mix.refunds,
+        Course.HOLD: mix.holds,
+        Course.ADVICE: mix.advices,
+        Course.INQUIRY: mix.inquiries,
+        Course.LOST: mix.lost,
+        Course.ODD: mix.odd,
+    }
+    return {course: share for course, share in shares.items() if share}

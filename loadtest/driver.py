@@ -183,12 +183,11 @@ class Driver:
         self.told.append(ended.told)
         if ended.fault:
             self.tally.faults[ended.fault] += 1
-        is_sale = ended.told.kind == "sale"
         in_window = seat.intended_s >= self._scenario.warmup_s
         if heard:
-            from_s = seat.intended_s if is_sale else seat.sent_s
+            from_s = seat.intended_s if ended.is_first else seat.sent_s
             self.tally.record(ended.label, int((now_s - from_s) * 1e6), counts=in_window)
-        if is_sale:
+        if ended.is_first:
             self.tally.ended += 1
             self.tally.answered_in_window += heard and in_window
         if ended.next_frame is not None:

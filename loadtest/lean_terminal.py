@@ -26,6 +26,14 @@ class Course(enum.Enum):
     REVERSAL = "reversal"
     DECLINE = "decline"
     SILENT = "silent"
+    # what only a versatile terminal does: `loadtest/errands.py`
+    VOID = "void"
+    REFUND = "refund"
+    HOLD = "hold"
+    ADVICE = "advice"
+    INQUIRY = "inquiry"
+    LOST = "lost"
+    ODD = "odd"
 
 
 # DE 4's last two digits and the answer that they call for
@@ -41,6 +49,7 @@ class Ended(NamedTuple):
     told: Told
     fault: str  # empty if everything is as it should be
     next_frame: bytes | None
+    is_first: bool  # the message that a payment begins with
 
 
 class LeanTerminal:
@@ -125,9 +134,10 @@ class LeanTerminal:
         return frame
 
     def _end(self, told: Told, fault: str, following: tuple[ToldKind, bytes] | None) -> Ended:
-        label = self.label
+        label, is_first = self.label, self._kind == "sale"
         self.is_waiting = False
-        return Ended(label, told, fault, self._send(*following) if following else None)
+        frame = self._send(*following) if following else None
+        return Ended(label, told, fault, frame, is_first)
 
     def _judge(self, answer: HeardAnswer) -> str:
         if self._kind == "repeat":

@@ -169,6 +169,9 @@ def print_audit(audit: AuditReport, console: Console) -> None:
         f" journal, {audit.debits:,} debits at the issuer ({audit.standing_debits:,} stand),"
         f" {audit.told:,} answers told, {audit.cases:,} cases"
     )
+    if len(audit.approvals_by_kind) > 1:
+        kinds = (f"{kind} x {n:,}" for kind, n in audit.approvals_by_kind.items())
+        console.print("approved: " + ", ".join(kinds))
     for violation in audit.violations[:_SHOWN_COUNT_MAX]:
         console.print(
             f"[red]violation[/] invariant {violation.invariant} {violation.kind}"

@@ -1,21 +1,24 @@
 """One load run against one instance: connect, drive, wait until it has settled, audit, sum up."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from loadtest.audit import AuditReport
 from loadtest.audit_run import audit_directory
+from loadtest.courses import list_errands
 from loadtest.driver import Driver
 from loadtest.frames import DIALECT, make_templates
 from loadtest.instance import Instance, raise_open_files_limit
-from loadtest.lean_terminal import STAN_MAX, LeanTerminal
+from loadtest.lean_terminal import STAN_MAX, Course, LeanTerminal
 from loadtest.process_tree import ProcessUse, read_tree, total_cpu_s
 from loadtest.report import CpuUse, RunReport, make_report
 from loadtest.scenario import Scenario
 from loadtest.terminal_list import TerminalSpec
 from loadtest.told import Told, write_told
+from loadtest.versatile_terminal import VersatileTerminal
 from switch.codec import load_dialect
 
 FILES_BESIDE_CONNECTIONS: Final = 200
@@ -78,7 +81,7 @@ async def run_scenario(
     raise_open_files_limit(len(specs) + FILES_BESIDE_CONNECTIONS)
     memory = StanMemory(instance.directory)
     first_stan = memory.next_stan()
-    terminals = [LeanTerminal(spec, make_templates(dialect, spec), first_stan) for spec in specs]
+    terminals = make_players(scenario, specs, first_stan)
     address = instance.address_of(DIALECT)
     driver = Driver(scenario, dialect, terminals, address, options.on_second)
     try:
@@ -101,6 +104,18 @@ async def run_scenario(
         )
     report = make_report(scenario, driver.tally, terminals=len(specs), cpu=cpu, audit=audit)
     return RunResult(report, driver.told)
+
+
+def make_players(
+    scenario: Scenario, specs: Sequence[TerminalSpec], first_stan: int
+) -> list[LeanTerminal]:
+    """Make terminals that can do what the scenario asks for, and no more."""
+    dialect = load_dialect(DIALECT)
+    prepared = [(spec, make_templates(dialect, spec)) for spec in specs]
+    if not list_errands(scenario.mix):
+        return [LeanTerminal(spec, templates, first_stan) for spec, templates in prepared]
+    turns: Counter[Course] = Counter()
+    return [VersatileTerminal(*each, first_stan, turns) for each in prepared]
 
 
 class CpuMeter:

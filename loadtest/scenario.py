@@ -22,6 +22,10 @@ class Mix(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     `repeats` are sent again byte for byte after their answer, `conflicts` again with another
     amount (and a right MAC), `reversals` are taken back by an 0400 after their answer; `declines`
     have an amount ending in 51, `silent` one ending in 98, which the issuer never answers.
+
+    The rest are chains of messages, in turn all that `loadtest/errands.py` has of their kind:
+    `voids`, `refunds`, `holds` with completions, `advices`, `inquiries`, `lost` answers, and
+    issuers that answer in an `odd` way.
     """
 
     repeats: float = 0.0
@@ -29,6 +33,13 @@ class Mix(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     reversals: float = 0.0
     declines: float = 0.0
     silent: float = 0.0
+    voids: float = 0.0
+    refunds: float = 0.0
+    holds: float = 0.0
+    advices: float = 0.0
+    inquiries: float = 0.0
+    lost: float = 0.0
+    odd: float = 0.0
 
     def __post_init__(self) -> None:
         """

@@ -6,7 +6,23 @@ from typing import Literal
 
 import msgspec
 
-ToldKind = Literal["sale", "repeat", "conflict", "reversal"]
+ToldKind = Literal[
+    "sale",
+    "repeat",
+    "conflict",
+    "reversal",
+    # what only a versatile terminal sends, by the names of `switch.terminal.operations`
+    "void",
+    "refund",
+    "pre-authorization",
+    "pre-authorization-void",
+    "completion",
+    "completion-void",
+    "completion-advice",
+    "offline",
+    "tip",
+    "balance",
+]
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

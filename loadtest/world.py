@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from loadtest.terminal_list import TerminalSpec, make_test_pan
+from switch.domain.transactions import TransactionType
 
 BATCH: Final = "000001"
 TERMINALS_PER_MERCHANT: Final = 4
@@ -13,6 +14,9 @@ _MCC: Final = "5411"
 _MERCHANT_FIRST: Final = 5000  # below: merchants of the demo world
 _AGENT: Final = "load-agent"
 _CARD_COUNT: Final = 500
+_TRANSACTIONS: Final = [
+    each.value for each in TransactionType if each is not TransactionType.UNKNOWN
+]
 _CARD_FIRST: Final = 391_700
 
 
@@ -68,7 +72,7 @@ agent_id = "{_AGENT}"
 currency = "156"
 fee_plan = {{ rate_ppm = 6000 }}
 settlement_account = "load-{merchant_id[-4:]}"
-transactions = ["sale"]
+transactions = {_TRANSACTIONS}
 """
 
 
@@ -79,7 +83,7 @@ terminal_id = "{spec.terminal_id}"
 profile = "unionpay-pos"
 status = "activated"
 merchant_id = "{spec.merchant_id}"
-transactions = ["sale"]
+transactions = {_TRANSACTIONS}
 mac_algorithm = "{spec.mac_algorithm}"
 mak = "{spec.mak}"
 batch = "{spec.batch}"

@@ -2,7 +2,7 @@ import itertools
 import random
 from collections import Counter
 
-from loadtest.courses import draw_courses
+from loadtest.courses import draw_courses, list_errands
 from loadtest.lean_terminal import Course
 from loadtest.scenario import Mix, Scenario
 from loadtest.schedule import Step
@@ -43,3 +43,16 @@ def test_without_a_mix_everything_is_plain():
 
 def test_the_seed_decides():
     assert drawn(100, mix=Mix(repeats=0.5)) == drawn(100, mix=Mix(repeats=0.5))
+
+
+def test_errands_have_their_share_beside_the_plain_courses():
+    mix = Mix(voids=0.2, refunds=0.1, holds=0.1, advices=0.1, inquiries=0.1, lost=0.1, odd=0.1)
+    counts = Counter(course for course, _ in drawn(mix=mix))
+    assert abs(counts[Course.VOID] / 20_000 - 0.2) < 0.02
+    assert set(counts) == set(list_errands(mix)) | {Course.PLAIN}
+    assert all(amount % 100 == 0 for _, amount in drawn(1_000, mix=mix))
+
+
+def test_errands_that_nobody_asks_for_change_no_draw():
+    assert list_errands(Mix(repeats=0.1)) == {}
+    assert list_errands(Mix(odd=0.1)) == {Course.ODD: 0.1}

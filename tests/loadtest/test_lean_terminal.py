@@ -33,6 +33,7 @@ def test_a_plain_payment_is_one_message():
     ended = pos.hear(APPROVED, 99)
     assert (ended.label, ended.fault, ended.next_frame) == ("authorization", "", None)
     assert ended.told.rrn == "000000000001"
+    assert ended.is_first
     assert not pos.expects(APPROVED)
 
 
@@ -43,6 +44,7 @@ def test_a_repeat_is_the_same_frame_and_wants_the_same_answer():
     assert pos.label == "repeat"
     ended = pos.hear(APPROVED, 2)
     assert (ended.label, ended.fault, ended.told.kind) == ("repeat", "", "repeat")
+    assert not ended.is_first
 
 
 def test_a_repeat_that_is_answered_otherwise_is_a_fault():

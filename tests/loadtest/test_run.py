@@ -11,6 +11,16 @@ from loadtest.lean_terminal import Course, LeanTerminal
 from loadtest.run import CpuMeter, StanMemory
 from loadtest.world import make_terminals
 from switch.codec import load_dialect
+from switch.domain.transactions import TransactionType
+
+# deadlines short enough to see the end of unknown outcomes soon
+SHORT_TIMES = {
+    "SWITCH__TIMES__TERMINAL_DEADLINE_MS": "4000",
+    "SWITCH__TIMES__APPEND_DEADLINE_MS": "2000",
+    "SWITCH__TIMES__ISSUER_TIMEOUT_MS": "1000",
+    "SWITCH__TIMES__ISSUER_DELAY_MAX_MS": "1500",
+    "SWITCH__HANDLER__REVERSAL_FIRST_REPEAT_MS": "300",
+}
 
 
 def terminals_at(*stans):
@@ -51,13 +61,14 @@ def test_the_switch_is_counted_with_its_processes():
     assert any(f"[{os.getpid()}]" in name for name in use.switch_processes)
 
 
-def run_program(*arguments):
+def run_program(*arguments, settings=None):
     return subprocess.run(
         [sys.executable, "-m", "loadtest", "run", *arguments],
         capture_output=True,
         text=True,
         check=False,
         timeout=240,
+        env=os.environ | (settings or {}),
     )
 
 
@@ -73,6 +84,20 @@ def test_a_real_instance_survives_everything_and_the_audit_is_clean(tmp_path):
     assert {"00", "51", "94"} <= set(report["responses"])
     assert report["audit"]["debits"] > 100
     assert report["cpu"]["switch_us_per_payment"] > 0
+
+
+@pytest.mark.process
+def test_every_transaction_is_done_and_undone_and_the_audit_finds_each_amount_in_its_place():
+    result = run_program("all-transactions", "--format", "json", settings=SHORT_TIMES)
+    assert result.returncode == 0, result.stdout + result.stderr
+    report = json.loads(result.stdout)
+    assert report["faults"] == {}
+    audit = report["audit"]
+    assert audit["violations"] == []
+    offered = {each.value for each in TransactionType} - {"instalment-sale", "unknown"}
+    assert set(audit["approvals_by_kind"]) == offered
+    assert {"00", "05", "25", "51", "61", "94", "98"} <= set(report["responses"])
+    assert audit["cases"] > 0  # of advices that the issuer refuses
 
 
 @pytest.mark.process
