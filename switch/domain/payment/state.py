@@ -119,12 +119,22 @@ def _accept_reversal(payment: Payment, event: ReversalAccepted) -> Payment:
     """An approved payment starts going back; a running one waits for its issuer's word."""
     if not event.upstream:
         return replace(payment, is_taken_for_reversed=event.answer.is_approval)
-    phase = Phase.REVERSING if payment.phase is Phase.APPROVED else payment.phase
-    return replace(payment, phase=phase, reverse_requested=True, advice_open=False)
+    return _begin_return(payment, running=payment.phase is not Phase.APPROVED)
 
 
 def _order_return(payment: Payment, event: ReturnOrdered) -> Payment:  # noqa: ARG001 - a fold's shape
-    return replace(payment, phase=Phase.REVERSING, reverse_requested=True, advice_open=False)
+    return _begin_return(payment)
+
+
+def _begin_return(payment: Payment, *, running: bool = False) -> Payment:
+    """An advice that was only ever answered by nonsense is as good as not answered."""
+    return replace(
+        payment,
+        phase=payment.phase if running else Phase.REVERSING,
+        reverse_requested=True,
+        advice_open=False,
+        debit_answered=payment.debit_answered and not payment.advice_open,
+    )
 
 
 def _attempt_reversal(payment: Payment, event: ReversalAttempted) -> Payment:

@@ -36,6 +36,19 @@ def test_a_completion_is_not_voided_before_its_advice_was_taken(world, till):
     assert till.told(till.get("completion void", 1_000, of=advice)) == "00"
 
 
+def test_the_reversal_of_an_advice_that_got_nonsense_only_is_confirmed(world, till):
+    advice = till.ask("offline")
+    world.pass_ms(100)
+    world.answer_of_issuer(advice.rrn, "06")
+    till.take_back(advice)
+    world.pass_ms(200)
+    world.answer_of_issuer(advice.rrn, "00", kind="reversal")
+    assert till.payment(advice).phase.value == "reversing", "a repeat may still be on its way"
+    world.pass_ms(6_200)
+    world.answer_of_issuer(advice.rrn, "00", kind="reversal")
+    assert till.payment(advice).phase.value == "reversed"
+
+
 def test_an_advice_may_be_adjusted_before_it_was_taken(till):
     advice = till.ask("offline", 1_000)
     adjustment = till.ask("adjustment", 1_100, of=advice)
