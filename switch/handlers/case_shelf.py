@@ -10,7 +10,6 @@ from switch.domain.cases.events import (
     CaseAssigned,
     CaseClosed,
     CaseEvent,
-    CaseNoted,
     CaseResolutionProposed,
     CaseResolved,
 )
@@ -123,10 +122,10 @@ class CaseShelf(Folded):
             case InboundParked():
                 case_id = parked_case_id(self._partition, event.inbound_offset)
                 self._put(Case(case_id=case_id, kind=INBOUND_PARKED, opened_at=event.at))
-            case CaseNoted():
-                pass
             case CaseAssigned() | CaseResolutionProposed() | CaseResolved() | CaseClosed():
                 self._change(event)
+            case _:
+                pass  # a note changes nothing
 
     def _change(self, event: CaseEvent) -> None:
         case = self._cases.get(event.case_id)

@@ -41,13 +41,11 @@ def find_effect(  # noqa: PLR0917 - everything that an effect rests on
 
     What is known without a person (approved, declined, reversed) is never rewritten by one.
     """
-    match resolution:
-        case Resolution.NO_ACTION:
-            return ()
-        case Resolution.RETURN_MONEY:
-            return _order_return(case, payment, by, at, rules)
-        case Resolution.RETURNED | Resolution.STANDS:
-            return _settle_by_hand(resolution, payment, original, at, rules)
+    if resolution is Resolution.NO_ACTION:
+        return ()
+    if resolution is Resolution.RETURN_MONEY:
+        return _order_return(case, payment, by, at, rules)
+    return _settle_by_hand(resolution, payment, original, at, rules)
 
 
 def _settle_by_hand(

@@ -4,6 +4,7 @@ from projections.audit.case_tables import CaseFolds
 from projections.audit.cases import FOLDED
 from projections.migrations import read_migrations
 from projections.position import Place
+from switch.domain.cases.events import CaseNoted
 from switch.eventlog.journal import decode_record
 
 
@@ -48,3 +49,10 @@ async def test_cases_that_an_older_program_left_are_found_in_the_events(dsn, mak
     assert row["rrn"]
     assert row["merchant_id"]
     await connection.close()
+
+
+def test_what_concerns_a_case_that_was_never_opened_makes_no_row():
+    folds = CaseFolds()
+    noted = CaseNoted(case_id="c", by="a", at=2, text="t", command_id="1")
+    folds.add(noted, Place(0, 1), 2)
+    assert folds.fold({}) == []

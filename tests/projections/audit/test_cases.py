@@ -86,3 +86,5 @@ def test_what_concerns_no_known_case_makes_no_row():
     noted = CaseNoted(case_id="c", by="a", at=2, text="t", command_id="1")
     assert apply(None, noted, PLACE, 2) is None
     assert case_id_of(PositionNoted(at=1), PLACE) == ""
+    row = apply(None, opened(), PLACE, 1)
+    assert apply(row, PositionNoted(at=2), PLACE, 2) is row

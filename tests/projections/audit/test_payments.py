@@ -1,6 +1,9 @@
+from msgspec.structs import replace
+
 from projections.audit.payments import PaymentRow, apply, open_row
-from switch.domain.payment.events import PaymentRequested
+from switch.domain.payment.events import PaymentRequested, ReversalAccepted
 from switch.domain.payment.payment import Payment
+from switch.domain.payment.requests import Answer
 from switch.domain.payment.state import FOLDS, evolve, open_payment
 from switch.domain.transactions import TransactionType
 from switch.eventlog.journal_reader import JournalReader
@@ -73,3 +76,13 @@ def test_what_was_approved_is_shown_positive_whichever_way_it_goes(make_log):
     assert kinds == {each.value for each in TransactionType} - {"instalment-sale", "unknown"}
     for row in rows.values():
         assert row.amount_minor > 0 or row.kind == TransactionType.BALANCE_INQUIRY.value
+
+
+def test_a_payment_that_is_taken_back_while_it_runs_keeps_its_phase(make_log):
+    rows, _ = fold_both(make_log(50, partition_count=1))
+    row = next(row for row in rows.values() if row.kind == "sale")
+    running = replace(row, state="routed", returned_by="")
+    answer = Answer(response_code="00", at=7)
+    accepted = ReversalAccepted(reversal_key="k", answer=answer, rrn=row.rrn, upstream=True)
+    after = apply(running, accepted, 9)
+    assert (after.state, after.returned_by, after.updated_at_ms) == ("routed", "taken-back", 9)

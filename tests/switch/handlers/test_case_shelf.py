@@ -205,3 +205,10 @@ def test_a_payment_that_is_asked_about_again_keeps_its_open_case(shelf):
     begin(shelf, at=AT + 5)
     assert shelf.list_settled(9) == []
     assert shelf.find_overdue(AT + 9_999) == ""
+
+
+def test_a_case_about_no_payment_ends_like_any_other(shelf):
+    take(shelf, InboundParked(inbound_offset=7, inbound_id="g-1", fault="KeyError", at=AT))
+    take(shelf, replace(resolved("inbound-parked-01-7"), rrn=""))
+    assert shelf.find("inbound-parked-01-7").state is CaseState.RESOLVED
+    assert len(shelf) == 0
