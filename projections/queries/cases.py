@@ -196,6 +196,12 @@ def _arguments(wanted: CaseWanted, now_ms: int) -> tuple[object, ...]:
     )
 
 
+async def find_partition(connection: Connection, case_id: str) -> int | None:
+    """Say where a case is decided; None if it is not there, or not there yet."""
+    rows = await connection.fetch("SELECT partition FROM audit.cases WHERE case_id = $1", case_id)
+    return msgspec.convert(rows[0]["partition"], int) if rows else None
+
+
 _ONE: Final = f"{_LISTED} SELECT {_COLUMNS} FROM listed WHERE case_id = $4"  # noqa: S608 - ours
 
 

@@ -214,8 +214,8 @@ class CaseView(Protocol):
         """List cases, or incidents."""
         ...
 
-    async def find_case(self, case_id: str) -> CaseResource | None:
-        """Find one case."""
+    async def find_partition(self, case_id: str) -> int | None:
+        """Say where a case is decided; None if there is no such case."""
         ...
 
     async def show_case(self, case_id: str) -> CaseDetail | None:
@@ -350,10 +350,10 @@ class CasesApi:
         """Return who commands, under which key, and in which partition the case is."""
         by = self._operators.need(request.scope, RESOLVE)
         key = read_idempotency_key(request.scope)
-        case = await self._view.find_case(request.path_params["case_id"])
-        if case is None:
+        partition = await self._view.find_partition(request.path_params["case_id"])
+        if partition is None:
             raise _not_found()
-        return by, key, case.partition
+        return by, key, partition
 
     async def _read(self, request: Request, kind: type[OrderT]) -> OrderT:
         try:

@@ -11,6 +11,7 @@ from projections.queries.cases import (
     CaseShown,
     CaseWanted,
     find_case,
+    find_partition,
     list_case_lines,
     list_cases,
     load_case,
@@ -106,11 +107,10 @@ class AuditCases:
             cases=tuple(map(_write_case, cases[: query.limit])), is_cut=len(cases) > query.limit
         )
 
-    async def find_case(self, case_id: str) -> CaseResource | None:
-        """Find one case."""
+    async def find_partition(self, case_id: str) -> int | None:
+        """Say where a case is decided."""
         async with self._audit.connection() as connection:
-            found = await find_case(connection, case_id, read_clock().wall_ms)
-        return _write_case(found) if found else None
+            return await find_partition(connection, case_id)
 
     async def show_case(self, case_id: str) -> CaseDetail | None:
         """Collect all that is known about one case."""

@@ -5,6 +5,7 @@ from projections.queries.cases import (
     ANY,
     CaseWanted,
     find_case,
+    find_partition,
     list_case_lines,
     list_cases,
     load_case,
@@ -53,6 +54,8 @@ async def test_a_case_is_told_with_what_its_payment_says(connection):
     )
     assert case.since_ms == payment["opened_at_ms"]
     assert await find_case(connection, "nothing", NOW) is None
+    assert await find_partition(connection, row["case_id"]) == row["partition"]
+    assert await find_partition(connection, "nothing") is None
 
 
 @pytest.mark.parametrize("name", ["state", "kind", "rrn", "merchant_id"])

@@ -88,8 +88,9 @@ class KnownCases:
         self.queries.append((query, by_incident))
         return CaseList(cases=tuple(self.cases.values()))
 
-    async def find_case(self, case_id: str) -> CaseResource | None:
-        return self.cases.get(case_id)
+    async def find_partition(self, case_id: str) -> int | None:
+        case = self.cases.get(case_id)
+        return case.partition if case else None
 
     async def show_case(self, case_id: str) -> CaseDetail | None:
         case = self.cases.get(case_id)

@@ -150,7 +150,7 @@ async def test_without_a_database_cases_cannot_be_told():
     cases = AuditCases(AuditStatus(lambda: ""))
     for asking in (
         cases.list_cases(CaseQuery(), by_incident=False),
-        cases.find_case("c"),
+        cases.find_partition("c"),
         cases.show_case("c"),
         cases.find_claimed("1"),
     ):
