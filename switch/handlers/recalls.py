@@ -28,6 +28,7 @@ class Recalling(enum.Enum):
     BEGUN = "begun"
     JOINED = "joined"  # it is being read already
     NOT_OURS = "not-ours"  # no RRN, one that this partition cannot have given, or one that is spent
+    REPEATED = "repeated"  # enough of the very same request wait; this one stays silent
     TOO_MANY = "too-many"
 
 
@@ -49,7 +50,9 @@ class Recalls:
         waiting = self._asked.get(rrn)
         if waiting is not None:
             if len(waiting) >= ASKED_COUNT_MAX:
-                return Recalling.TOO_MANY
+                key = asked.request.idempotency_key
+                is_repeat = any(one.request.idempotency_key == key for one in waiting)
+                return Recalling.REPEATED if is_repeat else Recalling.TOO_MANY
             waiting.append(asked)
             return Recalling.JOINED
         if len(self._asked) >= RECALLS_COUNT_MAX:

@@ -180,6 +180,8 @@ class RequestsSide:
                 self._recorder.hold_inbound(offset)
             case Recalling.NOT_OURS:
                 self._open(offset, waiter, request, None, now)
+            case Recalling.REPEATED:
+                pass  # a refusal would be taken for the word on those that wait
             case Recalling.TOO_MANY:
                 refused = Refused(Reason.ORIGINAL_UNREADABLE, "too many are being read")
                 self._refuse(offset, waiter, refused, now)

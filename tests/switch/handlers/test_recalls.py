@@ -177,6 +177,17 @@ def test_who_waits_for_one_original_is_bounded(world, till, old_sale):
     assert world.sent_kinds().count("0220") == ASKED_COUNT_MAX
 
 
+def test_no_repeat_is_refused_while_what_it_repeats_waits_for_its_original(world, till, old_sale):
+    first = till.ask("refund", 4_000, of=old_sale)
+    repeats = [till.repeat(first) for _ in range(2 * ASKED_COUNT_MAX)]
+    world.read_originals()
+    world.answer_of_issuer(world.rrn_of(first.inbound_id), "00")
+    told = [till.told(one) for one in (first, *repeats)]
+    assert told[:ASKED_COUNT_MAX] == ["00"] * ASKED_COUNT_MAX
+    assert set(told[ASKED_COUNT_MAX:]) == {""}
+    assert world.partition._recorder.watermark() == len(world.inbound)
+
+
 def test_how_many_originals_are_read_at_a_time_is_bounded(world, till):
     sales = [till.get(amount=200 + number) for number in range(RECALLS_COUNT_MAX + 1)]
     settle(world, till)
