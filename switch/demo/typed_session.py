@@ -92,6 +92,15 @@ SESSION: Final = (
     ),
     TypedPart(
         "What the others know of it",
-        (_S("switch issuer ledger", "what the issuer booked", kind="", shows="void"),),
+        (
+            _S(
+                "switch case list",
+                "what a person must see to: the report that was declined",
+                kind="",
+                shows="advice-refused",
+            ),
+            _S("switch settlement show", "what the merchant is owed", kind="", shows="898110154"),
+            _S("switch issuer ledger", "what the issuer booked", kind="", shows="void"),
+        ),
     ),
 )

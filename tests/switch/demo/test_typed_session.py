@@ -1,16 +1,26 @@
 """The session of docs/demo-world.md, typed on a real instance as it stands there."""
 
+import time
+
 import pytest
 
 from switch.demo.typed_session import SESSION
 from switch.terminal.operations import Operation
 
+DEADLINE_S = 20.0
 STEPS = [step for part in SESSION for step in part.steps]
 
 
 def type_it(shell, step):
+    """Type one step; what is read from the projections may be a moment behind."""
     words = step.command.removeprefix("switch ")
-    return shell.type(words, "--format", "json") if step.kind else shell.type(words)
+    if step.kind:
+        return shell.type(words, "--format", "json")
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        done = shell.type(words)
+        if step.shows in done.stdout or time.monotonic() > deadline:
+            return done
 
 
 @pytest.mark.process
