@@ -359,10 +359,14 @@ def _run_quoting(
     """Do what concerns an earlier payment."""
     from msgspec.structs import replace
 
+    from switch.terminal.operations import PAYMENT_ROWS
+
     def begin(pos: "Pos", state: "PosState", now: "Now") -> "list[PosAction]":
         order = _order_on_named(state, operation, named)
         if amount is not None:
             order = replace(order, amount_minor=read_amount(amount, order.currency))
+        elif not order.amount_minor and PAYMENT_ROWS[operation].has_amount:
+            raise ValueError("this terminal does not know that payment; give its --amount as well")
         return pos.start_payment(replace(order, pin=pin or "", icc_data=icc_data), now)
 
     counter.run(begin, drops_answer=drops_answer)
@@ -390,7 +394,7 @@ def _order_on_named(state: "PosState", operation: "Operation", named: Named) -> 
         original = Original(rrn=named.rrn, batch=named.batch, stan=named.stan)
     else:
         raise ValueError(
-            f"this terminal knows no payment that a {operation.value} could concern;"
+            f"this terminal knows no payment for this ({operation.value});"
             " name one with --rrn, --stan or --authorization-id"
         )
     original = replace(

@@ -11,6 +11,7 @@ from switch.terminal.operations import PAYMENT_ROWS, Operation
 from switch.terminal.orders import Original, PaymentOrder
 
 SIDE_COUNT_MAX: Final = 999  # DE 48 counts a side of the batch in three digits
+SIDE_MINOR_MAX: Final = 999_999_999_999  # and adds it up in twelve
 HISTORY_COUNT_MAX: Final = 500  # payments of closed batches, for refunds; the oldest go first
 UPLOAD_ITEM_COUNT_MAX: Final = 8  # an upload list holds no more
 _VOIDS: Final = frozenset(

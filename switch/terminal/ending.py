@@ -53,7 +53,7 @@ def describe_end(end: End, state: PosState, now: Now) -> PosOutcome:
         kind=end.kind,
         terminal_id=state.terminal_id,
         merchant_id=state.merchant_id,
-        batch=state.batch if profile.has_batch else "",
+        batch=_find_batch(end, state),
         stan=stan,
         amount_minor=amount_minor,
         currency=currency,
@@ -77,6 +77,14 @@ def describe_end(end: End, state: PosState, now: Now) -> PosOutcome:
         settlement=end.settlement,
         cleared=end.cleared,
     )
+
+
+def _find_batch(end: End, state: PosState) -> str:
+    """Say of which batch it was; the end of a batch is of the one that it closed."""
+    if not PROFILES[state.profile].has_batch:
+        return ""
+    closed = end.settlement.batch if end.settlement else ""
+    return closed or state.batch
 
 
 def _find_subject(end: End, state: PosState) -> _Subject:

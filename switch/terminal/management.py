@@ -173,6 +173,7 @@ class Management:
         )
 
     def _close(self, closing: Closing) -> Ended:
+        batch = self._state.batch
         self._state.close_batch()
         kind = OutcomeKind.APPROVED if closing.is_balanced else OutcomeKind.UNBALANCED
         settlement = Settlement(
@@ -180,6 +181,7 @@ class Management:
             switch_totals=closing.switch_totals,
             is_balanced=closing.is_balanced,
             uploaded_count=closing.uploaded_count,
+            batch=batch,
         )
         return Ended(kind, settlement=settlement)
 

@@ -40,6 +40,7 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     switch_totals: BatchTotals | None = None  # None: its answer did not say
     is_balanced: bool = False
     uploaded_count: int = 0
+    batch: str = ""  # the one that was closed
 
 
 class PosOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

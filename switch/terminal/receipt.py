@@ -153,7 +153,7 @@ def _show_asked_amount(outcome: PosOutcome) -> str:
 
 
 def _show_money(outcome: PosOutcome, explanation: Explanation) -> str:
-    if outcome.operation in MANAGEMENT:
+    if outcome.operation in MANAGEMENT or outcome.operation is Operation.SCRIPT_NOTICE:
         return ""
     return _show_words(explanation.money or money_words(explanation.money_state))
 

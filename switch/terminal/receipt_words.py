@@ -193,8 +193,18 @@ def _approve(
     )
 
 
-_RECORDED: Final = _approve("已登记,将送发卡方", "Recorded; its issuer is told", MoneyState.DEBITED)
-_REFUNDED: Final = _approve("退货成功", "Refunded", MoneyState.RETURNING)
+_RECORDED: Final = _approve(
+    "已登记,将送发卡方",
+    "Recorded; its issuer is told",
+    MoneyState.DEBITED,
+    money=Words(zh="按已扣款登记,待发卡方入账", en="Counted as debited; its issuer books it later"),
+)
+_REFUNDED: Final = _approve(
+    "退货成功",
+    "Refunded",
+    MoneyState.RETURNED,
+    money=Words(zh="退货金额已退回", en="The refunded amount was given back"),
+)
 # what an approval means, where it does not mean that the goods may be handed over
 APPROVED_BY_OPERATION: Final = {
     Operation.VOID: _approve("已撤销", "Voided", MoneyState.RETURNED),

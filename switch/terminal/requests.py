@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from switch.codec import Value
 from switch.domain.clock import Now
 from switch.security.pin_block import PinFault, PinFormat, PinKey, encrypt_pin_block
-from switch.terminal.batch import BatchTotals
+from switch.terminal.batch import SIDE_COUNT_MAX, SIDE_MINOR_MAX, BatchTotals
 from switch.terminal.operations import (
     BATCH_TOTALS,
     ECHO,
@@ -327,12 +327,16 @@ def without_pin(binary: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def totals_parts(totals: BatchTotals) -> dict[str, str]:
-    """Write totals as the parts of DE 48: domestic cards, then no foreign ones; flags 0."""
+    """
+    Write totals as the parts of DE 48: domestic cards, then no foreign ones; flags 0.
+
+    What its digits cannot hold is written as all nines, as the switch writes its own.
+    """
     return {
-        "debit_amount": f"{totals.debit_minor:012d}",
-        "debit_count": f"{totals.debit_count:03d}",
-        "credit_amount": f"{totals.credit_minor:012d}",
-        "credit_count": f"{totals.credit_count:03d}",
+        "debit_amount": f"{min(totals.debit_minor, SIDE_MINOR_MAX):012d}",
+        "debit_count": f"{min(totals.debit_count, SIDE_COUNT_MAX):03d}",
+        "credit_amount": f"{min(totals.credit_minor, SIDE_MINOR_MAX):012d}",
+        "credit_count": f"{min(totals.credit_count, SIDE_COUNT_MAX):03d}",
         "balance_flag": "0",
         "foreign_debit_amount": "0" * 12,
         "foreign_debit_count": "000",

@@ -97,7 +97,7 @@ def test_what_is_held_is_completed_voided_and_released(pay, channel):
     pay("complete", amount="115.00", channel=channel)
     pay("complete-void", channel=channel)
     pay("pre-auth-void", channel=channel)
-    assert pay("complete", channel=channel, rrn="0" * 12, kind="declined")
+    assert pay("complete", channel=channel, amount="1.00", rrn="0" * 12, kind="declined")
 
 
 def test_a_completion_may_be_reported(data_dir, pay, channel):
@@ -192,6 +192,7 @@ def test_a_script_notice_is_taken(pay):
     "arguments",
     [
         ("void", "--terminal", "99999999"),  # it has no sale yet
+        ("void", "--stan", "999999"),  # nor that one, and nobody says how much it was
         ("refund", "--rrn", "010000000001"),
         ("refund", "--amount", "x", "--rrn", "010000000001"),
         ("script-notice", "--result", "xyz", "--rrn", "010000000001"),

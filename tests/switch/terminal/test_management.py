@@ -191,6 +191,7 @@ def test_a_balanced_batch_is_closed_at_once_and_the_trace_numbers_go_on(line: An
     assert outcome.kind is OutcomeKind.APPROVED
     assert outcome.settlement.totals == outcome.settlement.switch_totals == BatchTotals(200, 2)
     assert (line.state.batch, line.state.stan, line.state.closing) == ("000002", 125, None)
+    assert outcome.batch == "000001", "a receipt names the batch that was closed"
 
 
 def test_the_switchs_word_counts_not_our_own_comparison(line: Any) -> None:

@@ -134,6 +134,15 @@ def test_the_end_of_a_batch_shows_both_counts_and_no_money_that_moved() -> None:
     assert "资金 Money" not in text
 
 
+def test_a_receipt_says_no_more_of_the_money_than_is_known() -> None:
+    refunded = render_receipt(outcome(OutcomeKind.APPROVED, operation=Operation.REFUND))
+    assert "The refunded amount was given back" in refunded
+    reported = render_receipt(outcome(OutcomeKind.APPROVED, operation=Operation.OFFLINE))
+    assert "its issuer books it later" in reported
+    noticed = outcome(OutcomeKind.APPROVED, operation=Operation.SCRIPT_NOTICE)
+    assert "资金 Money" not in render_receipt(noticed)
+
+
 def test_balances_are_printed_with_their_sign() -> None:
     balances = (Balance(account_type="01", amount_type="02", minor=-12_345, currency="156"),)
     text = render_receipt(

@@ -259,6 +259,14 @@ def test_totals_count_no_foreign_cards() -> None:
     assert {parts[name] for name in parts if name.startswith("foreign")} == {"0" * 12, "000", "0"}
 
 
+def test_totals_beyond_their_digits_are_all_nines_as_the_switch_writes_its_own() -> None:
+    parts = totals_parts(BatchTotals(10**12, 1_000, 10**12, 1_000))
+    assert (parts["debit_amount"], parts["debit_count"]) == ("9" * 12, "999")
+    assert (parts["credit_amount"], parts["credit_count"]) == ("9" * 12, "999")
+    writer = RequestWriter(make_state())
+    assert writer.make_batch_totals(BatchTotals(10**12, 1_000), "000001").mti == "0500"
+
+
 def test_an_upload_lists_its_payments_and_its_end_counts_them() -> None:
     writer = RequestWriter(make_state())
     item = {"card_kind": "00", "item_stan": "000123", "item_pan": PAN, "item_amount": "100"}
