@@ -111,25 +111,15 @@ _OWN: Final = ", ".join(
 )
 # names of incidents: a gap in time begins a new one; the first payment's moment names it
 _LISTED: Final = f"""
-WITH told AS (
-    SELECT {_OWN},
-        CASE WHEN c.merchant_id = '' THEN coalesce(p.merchant_id, '') ELSE c.merchant_id END
-            AS merchant_id,
-        CASE WHEN c.acquirer = '' THEN coalesce(p.acquirer, '') ELSE c.acquirer END AS acquirer,
-        CASE WHEN c.terminal_id = '' THEN coalesce(p.terminal_id, '') ELSE c.terminal_id END
-            AS terminal_id,
-        CASE WHEN c.currency = '' THEN coalesce(p.amount_minor, 0) ELSE c.amount_minor END
-            AS amount_minor,
-        CASE WHEN c.currency = '' THEN coalesce(p.currency, '') ELSE c.currency END AS currency,
-        coalesce(p.link, '') AS link,
-        coalesce(p.opened_at_ms, c.opened_at_ms) AS since_ms
-    FROM audit.cases c LEFT JOIN audit.payments p ON c.rrn <> '' AND p.rrn = c.rrn
-    WHERE c.ended_at_ms = 0 OR c.opened_at_ms >= $3
+WITH grouped AS (
+    SELECT c.case_id, p.link, p.opened_at_ms AS since_ms
+    FROM audit.cases c JOIN audit.payments p ON p.rrn = c.rrn
+    WHERE c.rrn <> '' AND c.kind = ANY($2::text[]) AND p.link <> '' AND c.opened_at_ms >= $3
 ), spaced AS (
     SELECT case_id, link, since_ms,
         CASE WHEN since_ms - lag(since_ms) OVER (PARTITION BY link ORDER BY since_ms, case_id)
             <= $1 THEN 0 ELSE 1 END AS is_first
-    FROM told WHERE kind = ANY($2::text[]) AND link <> '' AND opened_at_ms >= $3
+    FROM grouped
 ), numbered AS (
     SELECT case_id, link, since_ms,
         sum(is_first) OVER (PARTITION BY link ORDER BY since_ms, case_id) AS number
@@ -140,8 +130,22 @@ WITH told AS (
             'YYYYMMDD"T"HH24MISS"Z"') AS incident
     FROM numbered
 ), listed AS (
-    SELECT told.*, coalesce(named.incident, '') AS incident
-    FROM told LEFT JOIN named USING (case_id)
+    SELECT {_OWN},
+        CASE WHEN c.merchant_id = '' THEN coalesce(p.merchant_id, '') ELSE c.merchant_id END
+            AS merchant_id,
+        CASE WHEN c.acquirer = '' THEN coalesce(p.acquirer, '') ELSE c.acquirer END AS acquirer,
+        CASE WHEN c.terminal_id = '' THEN coalesce(p.terminal_id, '') ELSE c.terminal_id END
+            AS terminal_id,
+        CASE WHEN c.currency = '' THEN coalesce(p.amount_minor, 0) ELSE c.amount_minor END
+            AS amount_minor,
+        CASE WHEN c.currency = '' THEN coalesce(p.currency, '') ELSE c.currency END AS currency,
+        coalesce(p.link, '') AS link,
+        coalesce(p.opened_at_ms, c.opened_at_ms) AS since_ms,
+        coalesce(named.incident, '') AS incident
+    FROM audit.cases c
+        LEFT JOIN audit.payments p ON c.rrn <> '' AND p.rrn = c.rrn
+        LEFT JOIN named ON named.case_id = c.case_id
+    WHERE c.ended_at_ms = 0 OR c.opened_at_ms >= $3
 )
 """  # noqa: S608 - names of our own
 _MATCHING: Final = """
@@ -170,21 +174,25 @@ ORDER BY max(opened_at_ms) DESC, line LIMIT $11
 
 async def list_cases(connection: Connection, wanted: CaseWanted, now_ms: int) -> list[CaseListed]:
     """Return cases, those opened last first."""
-    return await fetch_rows(connection, CaseListed, _LIST, *_arguments(wanted, now_ms))
+    return await fetch_rows(
+        connection, CaseListed, _LIST, *await _arguments(connection, wanted, now_ms)
+    )
 
 
 async def list_case_lines(
     connection: Connection, wanted: CaseWanted, now_ms: int
 ) -> list[CaseLine]:
     """Return one line for each incident, and for each case that is in none."""
-    return await fetch_rows(connection, CaseLine, _LINES, *_arguments(wanted, now_ms))
+    return await fetch_rows(
+        connection, CaseLine, _LINES, *await _arguments(connection, wanted, now_ms)
+    )
 
 
-def _arguments(wanted: CaseWanted, now_ms: int) -> tuple[object, ...]:
+async def _arguments(connection: Connection, wanted: CaseWanted, now_ms: int) -> tuple[object, ...]:
     return (
         INCIDENT_GAP_MS,
         list(GROUPED_KINDS),
-        now_ms - INCIDENT_DAYS * _DAY_MS,
+        await _find_horizon(connection, wanted, now_ms),
         wanted.state,
         wanted.kind,
         wanted.owner,
@@ -194,6 +202,20 @@ def _arguments(wanted: CaseWanted, now_ms: int) -> tuple[object, ...]:
         wanted.incident,
         min(wanted.limit, LIMIT_MAX),
     )
+
+
+async def _find_horizon(connection: Connection, wanted: CaseWanted, now_ms: int) -> int:
+    """Say how far back incidents are looked for; what has ended long ago is left alone."""
+    horizon_ms = now_ms - INCIDENT_DAYS * _DAY_MS
+    if wanted.state not in _WAITING:
+        return horizon_ms
+    rows = await connection.fetch(
+        "SELECT coalesce(min(opened_at_ms), 0) AS first_ms FROM audit.cases WHERE ended_at_ms = 0"
+    )
+    return max(horizon_ms, msgspec.convert(rows[0]["first_ms"], int) - _DAY_MS)
+
+
+_WAITING: Final = frozenset({UNENDED, CaseState.OPEN.value, CaseState.PROPOSED.value})
 
 
 async def find_partition(connection: Connection, case_id: str) -> int | None:
