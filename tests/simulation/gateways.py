@@ -5,15 +5,19 @@ from typing import TYPE_CHECKING
 
 from switch.eventlog.inbound import decode_reply
 from switch.eventlog.port import AppendUnknown
-from switch.gateway.actions import Append, Close, Send
+from switch.gateway.actions import AnswerJson, Append, Close, Send
 from switch.gateway.gateway import Gateway
+from switch.gateway.json_payment import JsonPayment
 from switch.gateway.limits import GatewayLimits
+from switch.gateway.operator_order import OperatorOrder
 from tests.simulation.clock import DEAD, RUNNING, Process
 from tests.simulation.log import Outcome
 from tests.simulation.network import Line
 from tests.simulation.world import LISTENERS
 
 if TYPE_CHECKING:
+    from tests.simulation.operators import Operator
+    from tests.simulation.partners import Order, Partner
     from tests.simulation.simulation import Simulation
 
 LIMITS = GatewayLimits(
@@ -46,6 +50,13 @@ class SimGateway(Process):
         self.lines: dict[int, Line] = {}
         self._inbound: dict[int, InboundEnd] = {}
         self._timer_due = 0
+        self._doers = {
+            Send: self._send,
+            Append: self._append,
+            AnswerJson: self._answer_json,
+            Close: self._close,
+        }
+        self._json_waits: dict[str, tuple] = {}
         self._todo: list = []  # actions left when the process was stopped in the middle of them
 
     # -- lines
@@ -62,6 +73,29 @@ class SimGateway(Process):
     def lose(self, line: Line) -> None:
         if self.lines.pop(line.number, None) is not None:
             self._perform(self.gateway.connection_lost(line.number))
+
+    # -- HTTP
+
+    def take_json(
+        self,
+        partner: "Partner | Operator",
+        payment: JsonPayment | OperatorOrder,
+        order: "Order | OperatorOrder | None",
+    ) -> None:
+        inbound_id, actions = self.gateway.request_json(payment, self.read_clock())
+        self._doers = {
+            Send: self._send,
+            Append: self._append,
+            AnswerJson: self._answer_json,
+            Close: self._close,
+        }
+        self._json_waits[inbound_id] = (partner, order)
+        self._perform(actions)
+
+    def _answer_json(self, action: AnswerJson) -> None:
+        partner, order = self._json_waits.pop(action.inbound_id)
+        delay = 1 + int(self.simulation.random.random() * 20)
+        self.scheduler.after(delay, partner, partner.hear, order, action.status, action.body)
 
     # -- replies
 
@@ -81,19 +115,19 @@ class SimGateway(Process):
                     self._todo = actions[done_count:]
                     self.scheduler.after(0, self, self._go_on)
                 return
-            kind = type(action)
-            if kind is Send:
-                line = self.lines.get(action.connection_id)
-                if line is not None:
-                    line.send_down(action.frame)
-            elif kind is Append:
-                self._append(action)
-            elif kind is Close:
-                self.simulation.note_fault("gateway-closes", action.cause.value)
-                line = self.lines.pop(action.connection_id, None)
-                if line is not None:
-                    line.close(self)
+            self._doers[type(action)](action)
         self._plan_timer()
+
+    def _send(self, action: Send) -> None:
+        line = self.lines.get(action.connection_id)
+        if line is not None:
+            line.send_down(action.frame)
+
+    def _close(self, action: Close) -> None:
+        self.simulation.note_fault("gateway-closes", action.cause.value)
+        line = self.lines.pop(action.connection_id, None)
+        if line is not None:
+            line.close(self)
 
     def _go_on(self) -> None:
         """Do on waking what was left when the process was stopped."""

@@ -42,6 +42,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     links_per_issuer: int = 2
     merchant_count: int = 5
     terminal_count: int = 24
+    operator_count: int = 0  # persons who see to cases
+    partner_count: int = 2  # that ask over HTTP
     days_between: tuple[int, ...] = ()  # after each of these, another storm
     ascii_share: float = 0.2  # terminals that speak iso1987-ascii
     odd_share: float = 0.0  # terminals with which something is wrong
@@ -135,6 +137,8 @@ def draw_options(seed: int, **fixed: object) -> Options:
         "ascii_share": pick((0.0, 0.2, 0.4)),
         "odd_share": pick((0.0, 0.1, 0.2)),
         "stand_in_rate": pick((0.0, 0.0, 0.5)),
+        "operator_count": pick((0, 0, 2)),
+        "partner_count": pick((0, 2, 4)),
         "days_between": pick(((), (), (), (1,), (8,), (9, 32), (181,))),
         "payment_count": pick((120, 160, 200)),
         "think_ms": pick((500, 2_000, 6_000)),

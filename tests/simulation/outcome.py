@@ -2,6 +2,7 @@
 
 import traceback
 from collections import Counter
+from collections.abc import Iterator
 
 from tests.simulation.checkers.accounts import add_up
 from tests.simulation.checkers.batches import check_batches
@@ -14,6 +15,7 @@ from tests.simulation.checkers.order import (
     read_inbound,
 )
 from tests.simulation.checkers.originals import check_originals
+from tests.simulation.checkers.partners import check_partners
 from tests.simulation.checkers.projections import check_projection
 from tests.simulation.checkers.registry import check_registry
 from tests.simulation.checkers.replay import check_replay
@@ -47,6 +49,7 @@ def simulate(options: Options) -> Outcome:
         except NotAtRest as error:
             outcome.violations.append(Violation(12, "not-at-rest", str(error)))
         outcome.payment_count = sum(len(t.payments) for t in simulation.terminals)
+        outcome.payment_count += sum(len(p.orders) for p in simulation.partners)
         _check(simulation, outcome)
     except Exception as error:  # noqa: BLE001 - whatever it is, this seed has found it
         frames = traceback.extract_tb(error.__traceback__)
@@ -73,6 +76,8 @@ def _check(simulation: Simulation, outcome: Outcome) -> None:
     if not simulation.faults.has_jumped:
         found += check_age(journal, witness.sent, asked, witness.handed)
     found += check_told(journal, accounts, payments)
+    orders = [order for partner in simulation.partners for order in partner.orders]
+    found += check_partners(journal, accounts, orders)
     found += check_registry(journal, simulation.registry.entries, witness.sent)
     found += check_batches(simulation)
     found += check_originals(simulation)
@@ -99,8 +104,20 @@ def _note_reached(simulation: Simulation, outcome: Outcome) -> None:
     reached["projection slow"] += simulation.options.projector_slow_factor > 1
     for strike in simulation.witness.strikes:
         reached[f"fault {strike.kind}"] += 1
+    reached.update(_list_told(simulation))
+
+
+def _list_told(simulation: Simulation) -> Iterator[str]:
+    """Name what terminals, partners and operators heard, and what terminals believe."""
     for terminal in simulation.terminals:
         for payment in terminal.payments:
-            reached[f"belief {payment.belief.value}"] += 1
+            yield f"belief {payment.belief.value}"
             for told in payment.told:
-                reached[f"told {told.message_class} {told.code}"] += 1
+                yield f"told {told.message_class} {told.code}"
+    for operator in simulation.operators:
+        for command, status in operator.answers:
+            yield f"told command {command} {status}"
+    for partner in simulation.partners:
+        for order in partner.orders:
+            for http in order.told:
+                yield f"told {order.kind} over HTTP {http.status}"

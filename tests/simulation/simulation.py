@@ -13,7 +13,9 @@ from tests.simulation.issuers import SimIssuer
 from tests.simulation.log import SimLog
 from tests.simulation.memory import PaymentMemory
 from tests.simulation.network import Line
+from tests.simulation.operators import Operator
 from tests.simulation.options import Options
+from tests.simulation.partners import Partner
 from tests.simulation.projector import SimProjector
 from tests.simulation.registry_feed import RegistryFeed
 from tests.simulation.terminals import Terminal
@@ -71,6 +73,9 @@ class Simulation:
         self.faults = Faults(self)
         self.shops: dict[tuple[str, str], list[PaymentMemory]] = {}  # of each merchant
         self.terminals = [Terminal(self, spec) for spec in self.world.terminals]
+        self.claims: list[str] = []  # RRNs about which operators have opened a case
+        self.operators = [Operator(self, number) for number in range(options.operator_count)]
+        self.partners = [Partner(self, number) for number in range(options.partner_count)]
         self.scheduler.after(KEYS_DESTROYED_EVERY_MS, None, self._destroy_keys)
 
     # -- running
@@ -88,8 +93,8 @@ class Simulation:
         self.is_stormy = True
         self._payments_left = payment_count
         self.faults.begin()
-        for terminal in self.terminals:
-            terminal.open_shop()
+        for shop in (*self.terminals, *self.partners, *self.operators):
+            shop.open_shop()
         deadline = scheduler.now + STORM_MAX_MS
         while scheduler.now < deadline and self._payments_left > 0:
             self._advance(CALM_LOOK_MS)
@@ -120,7 +125,8 @@ class Simulation:
 
     def list_moving(self) -> list[str]:
         """Say what has not come to its end."""
-        moving = [terminal.name for terminal in self.terminals if not terminal.is_idle]
+        people = (*self.terminals, *self.partners, *self.operators)
+        moving = [one.name for one in people if not one.is_idle]
         moving += self.faults.list_unserved()
         for writer in self.log.writers:
             if writer.queued:

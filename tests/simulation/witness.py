@@ -40,6 +40,7 @@ class Answered(NamedTuple):
     at_ms: int
     handler: str
     inbound_id: str
+    status: int  # of an HTTP answer
 
 
 class Strike(NamedTuple):
@@ -90,7 +91,13 @@ class Witness:
     def answered(self, handler, reply) -> None:
         scheduler = self._scheduler
         self.answers.append(
-            Answered(scheduler.take_ticket(), scheduler.now, handler.name, reply.inbound_id)
+            Answered(
+                scheduler.take_ticket(),
+                scheduler.now,
+                handler.name,
+                reply.inbound_id,
+                reply.status,
+            )
         )
 
     def booked(self, issuer: int, line) -> None:

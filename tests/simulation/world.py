@@ -84,6 +84,7 @@ class World(NamedTuple):
     keys: Keys
     registry_events: tuple
     terminals: tuple[TerminalSpec, ...]
+    merchants: tuple[str, ...]
     cards: tuple[str, ...]
     links: dict[str, int]  # link -> index of its issuer
 
@@ -142,7 +143,7 @@ def make_world(options: Options, random: Random) -> World:
         ),
         *_register_issuers(options, links, random),
     )
-    return World(keys, events, terminals, make_cards(options.issuer_count), links)
+    return World(keys, events, terminals, tuple(merchants), make_cards(options.issuer_count), links)
 
 
 def _make_terminal(

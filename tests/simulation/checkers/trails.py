@@ -86,6 +86,7 @@ class Journal:
         self.reasons: dict[str, int] = {}
         self.case_kinds: dict[str, int] = {}
         self.faults: list[str] = []
+        self._commands: set[tuple[str, str]] = set()
         self.record_count = self.void_count = self.claim_count = 0
         self.registry_positions: dict[int, int] = {}
 
@@ -117,30 +118,35 @@ class Journal:
         inbound_offset = record.get("inbound_offset", -1)
         if inbound_offset >= 0:
             self.decided.setdefault((partition, inbound_offset), []).append((ticket, record))
-        tags, trails = self.tags, self.trails
         for event in record["events"]:
             tag = event["type"]
-            tags[tag] = tags.get(tag, 0) + 1
-            if "answer" in event and (reason := event["answer"].get("reason")):
-                self.reasons[reason] = self.reasons.get(reason, 0) + 1
+            self._count(tag, event)
             take = _TAKERS.get(tag)
             if take is not None:
                 take(self, event, ticket)
             elif tag == "payment-requested.v1":
                 self._open(partition, offset, record, event, landed)
-            else:
-                place = _PLACES.get(tag)
-                if place is None:
-                    continue
-                trail = trails.get(event["rrn"])
-                if trail is None:
-                    self.faults.append(f"{tag} of {event['rrn']} before it was requested")
-                    continue
-                if getattr(trail, place) is not None and place in _ONCE:
-                    self.faults.append(f"{tag} of {event['rrn']} a second time")
-                setattr(trail, place, (ticket, event))
-                if event.get("line"):
-                    trail.lines.append(event["line"])
+            elif tag in _PLACES:
+                self._place(tag, event, ticket)
+
+    def _count(self, tag: str, event: dict) -> None:
+        self.tags[tag] = self.tags.get(tag, 0) + 1
+        if "answer" in event and (reason := event["answer"].get("reason")):
+            self.reasons[reason] = self.reasons.get(reason, 0) + 1
+        if "command_id" in event:
+            self._note_command(event)
+
+    def _place(self, tag: str, event: dict, ticket: int) -> None:
+        """Note what became of a payment."""
+        trail, place = self.trails.get(event["rrn"]), _PLACES[tag]
+        if trail is None:
+            self.faults.append(f"{tag} of {event['rrn']} before it was requested")
+            return
+        if getattr(trail, place) is not None and place in _ONCE:
+            self.faults.append(f"{tag} of {event['rrn']} a second time")
+        setattr(trail, place, (ticket, event))
+        if event.get("line"):
+            trail.lines.append(event["line"])
 
     def _open(self, partition: int, offset: int, record: dict, event: dict, landed) -> None:
         rrn, request = event["rrn"], event["request"]
@@ -178,6 +184,13 @@ class Journal:
 
     def _note_conflict(self, event: dict, ticket: int) -> None:
         self.conflicts.setdefault(event["idempotency_key"], []).append((ticket, event))
+
+    def _note_command(self, event: dict) -> None:
+        by = event.get("confirmed_by") or event["by"]
+        command = (by, event["command_id"])
+        if command in self._commands:
+            self.faults.append(f"command {command} was carried out twice")
+        self._commands.add(command)
 
     def _note_attempt(self, event: dict, ticket: int) -> None:
         del ticket
