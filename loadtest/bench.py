@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from loadtest.bare_pipe import RecordSizes
+from loadtest.bench_memory import PAYMENTS, bench_memory
 from loadtest.bench_pipe import PipeBench, bench_pipe
 from loadtest.bench_profile import bench_profile
 from loadtest.bench_restart import bench_restart
@@ -19,10 +20,11 @@ from loadtest.bench_switch import EmbeddedBench, bench_embedded, bench_idle, ben
 
 NAMES: Final = (
     *("codec", "embedded", "pipe", "latency", "rebuild", "restart", "idle"),
-    *("profile", "all"),  # a profile is no figure: `all` leaves it out
+    # `all` leaves these out: ten minutes, and a profile that is no figure
+    *("memory", "profile", "all"),
 )
 TERMINALS: Final = 2_000
-_BESIDE_ALL: Final = ("all", "profile")
+_BESIDE_ALL: Final = ("all", "memory", "profile")
 
 
 class BenchOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +37,7 @@ class BenchOptions(msgspec.Struct, frozen=True, kw_only=True):
     idle: int = 10_000
     delay_ms: int = 0
     terminals: int = TERMINALS
+    payments: int = PAYMENTS
 
 
 def describe_machine() -> dict[str, Any]:
@@ -70,7 +73,7 @@ def run_bench(name: str, options: BenchOptions, tell: Callable[[str], None]) -> 
     results: dict[str, Any] = {}
     for each in names:
         tell(f"bench {each} ...")
-        results[each] = _run_one(each, options, results)
+        results[each] = _run_one(each, options, results, tell)
     embedded, pipe = results.get("embedded"), results.get("pipe")
     if embedded and pipe:
         results["embedded_to_pipe"] = compare(embedded, pipe)
@@ -83,8 +86,12 @@ def compare(embedded: EmbeddedBench, pipe: PipeBench) -> float | None:
     return round(best.answered_per_s / bare.answered_per_s, 3) if best and bare else None
 
 
-def _run_one(name: str, options: BenchOptions, earlier: dict[str, Any]) -> Any:  # noqa: ANN401 - each its own
+def _run_one(
+    name: str, options: BenchOptions, earlier: dict[str, Any], tell: Callable[[str], None]
+) -> Any:  # noqa: ANN401 - each its own
     match name:
+        case "memory":
+            return bench_memory(options.payments, tell)
         case "codec" | "rebuild":
             module = {"codec": "loadtest.bench_codec", "rebuild": "loadtest.bench_projection"}
             return importlib.import_module(module[name]).run()

@@ -210,6 +210,7 @@ def audit(
 @click.option("--idle", type=int, help="Idle terminals.")
 @click.option("--delay-ms", type=int, help="The issuer's own delay.")
 @click.option("--terminals", type=int, help="Terminals of the rate searches.")
+@click.option("--payments", type=int, help="Payments through the partition whose memory is seen.")
 def bench(name: str, **options: Any) -> None:  # noqa: ANN401 - click's options
     """Run one benchmark (or all of them) and print its figures as JSON."""
     given = {key: value for key, value in options.items() if value is not None}
