@@ -245,7 +245,8 @@ def _reversal_asked(d: _Detail) -> Words:
 
 
 def _reversal_accepted(d: _Detail) -> Words:
-    rule = _rule_of(d.answer) or ("issuer must return it" if d.upstream else "nothing to return")
+    todo = "issuer must return it" if d.upstream else "nothing more to tell the issuer"
+    rule = _rule_of(d.answer) or todo
     return Words("reversal answered", rule=rule, told_terminal=_tell(d.answer))
 
 

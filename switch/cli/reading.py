@@ -44,9 +44,9 @@ async def _ask(
         connection = await connect(dsn, "public")
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise not_running_failure(
-            f"PostgreSQL of the instance over {data_dir} cannot be reached ({error}). See whether "
-            f"`switch up --data {data_dir}` still runs, and its log {data_dir}/pg.log; payments go "
-            "on without it"
+            f"PostgreSQL of the instance over {data_dir} cannot be reached ({error}). If "
+            f"`switch up --data {data_dir}` still runs, see {data_dir}/pg.log; payments go on "
+            "without it. If it was killed, start it again"
         ) from error
     try:
         return await ask(connection)
