@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from switch.domain.declines import IssuerOutcome, issuer_code
 from switch.domain.identifiers import make_idempotency_key
 from switch.domain.payment.cases import open_case
 from switch.domain.payment.events import (
@@ -282,17 +283,18 @@ def decide_late_answer(
     Never turn a failure into a success; a second answer that contradicts the first is a case.
 
     So is an approval of what a person called not booked or returned: no issuer has reversed that.
-    That a repeat is a duplicate, or to be tried again, is no word on the first.
+    That a repeat is a duplicate, or to be tried again, is no word on the first; and an inquiry has
+    moved nothing.
     """
-    is_empty = fact.response_code == DUPLICATE or fact.response_code in TRY_LATER_CODES
-    phase = payment.phase
+    if not _moves_money(payment):
+        return ()
+    code, phase = fact.response_code, payment.phase
     if is_approval:
         is_by_hand = phase is Phase.REVERSED and ACCEPTED not in payment.reversal_codes
         contradicts = is_by_hand or phase in {Phase.DECLINED, Phase.CASE}
     else:
-        contradicts = phase is Phase.APPROVED and not is_empty
+        is_no = issuer_code(code).outcome is IssuerOutcome.DECLINED and code != DUPLICATE
+        contradicts = phase is Phase.APPROVED and is_no and code not in TRY_LATER_CODES
     if not contradicts:
         return ()
-    return (
-        open_case(payment, CONTRADICTION, fact.at, f"the issuer now says {fact.response_code}"),
-    )
+    return (open_case(payment, CONTRADICTION, fact.at, f"the issuer now says {code}"),)

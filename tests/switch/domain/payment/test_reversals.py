@@ -178,6 +178,7 @@ def test_the_mirror_takes_exactly_back_and_never_into_a_day_that_is_over():
         (Phase.APPROVED, "00", False),
         (Phase.APPROVED, "94", False),
         (Phase.APPROVED, "09", False),
+        (Phase.APPROVED, "06", False),
         (Phase.DECLINED, "00", True),
         (Phase.DECLINED, "51", False),
         (Phase.CASE, "00", True),
@@ -189,6 +190,13 @@ def test_a_late_answer_is_a_case_only_where_it_contradicts(routed, phase, code, 
     payment = replace(routed, phase=phase, reversal_codes=("00",))
     fact = LateAnswerReceived(rrn=RRN, response_code=code, at=AT)
     assert bool(decide_late_answer(payment, fact, is_approval=code == "00")) is is_case
+
+
+def test_a_late_balance_is_no_case(routed):
+    inquiry = replace(routed.request, transaction=TransactionType.BALANCE_INQUIRY)
+    payment = replace(routed, request=inquiry, phase=Phase.DECLINED)
+    fact = LateAnswerReceived(rrn=RRN, response_code="00", at=AT)
+    assert decide_late_answer(payment, fact, is_approval=True) == ()
 
 
 def test_an_approval_of_what_a_person_called_returned_is_a_case(routed):
