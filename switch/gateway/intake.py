@@ -43,7 +43,7 @@ class Intake:
         inbound_id = self._next_id()
         card = self._protect(number, inbound_id)
         key_id, sealed = self._keys.minute_keys.seal(now.wall_ms, raw, inbound_id)
-        fields = clear_fields(message.fields)
+        fields = clear_fields(message.fields, number.pan if number else "")
         return RequestReceived(
             inbound_id=inbound_id,
             gateway=self._incarnation,

@@ -52,6 +52,16 @@ CLEAR_NAMES: Final = frozenset(
 )
 # the same, unless so many digits stand in a row that they may be a card number
 PRIVATE_NAMES: Final = frozenset({"private_60", "private_61", "private_63"})
+# elements of digits that have room for a card number; nobody knows a wrong one from their own
+_ROOMY_NAMES: Final = frozenset(
+    {
+        "original_transaction",
+        "original_data_elements",
+        "batch_data",
+        "replacement_amounts",
+        "security_control",
+    }
+)
 _REQUIRED_ELEMENTS: Final = {"stan": 11, "terminal_id": 41, "merchant_id": 42}
 _PAN_LIKE: Final = re.compile(rf"[0-9]{{{PAN_DIGITS_MIN}}}")
 _TAG_PAN: Final = "5A"
@@ -86,8 +96,12 @@ def find_missing(fields: Mapping[str, str | bytes]) -> str | None:
     return ", ".join(f"DE {_REQUIRED_ELEMENTS[name]} {name} missing" for name in missing)
 
 
-def clear_fields(fields: Mapping[str, str | bytes]) -> dict[str, str]:
-    """Copy the elements that the log may hold."""
+def clear_fields(fields: Mapping[str, str | bytes], pan: str = "") -> dict[str, str]:
+    """
+    Copy the elements that the log may hold.
+
+    An element in which a terminal put the card number `pan` of its message counts as not sent.
+    """
     clear = {
         name: value for name, value in fields.items() if name in CLEAR_NAMES and type(value) is str
     }
@@ -95,6 +109,10 @@ def clear_fields(fields: Mapping[str, str | bytes]) -> dict[str, str]:
         value = fields[name]
         if isinstance(value, str) and not _PAN_LIKE.search(value):
             clear[name] = value
+    if pan:
+        for name in _ROOMY_NAMES.intersection(clear):
+            if pan in clear[name]:
+                del clear[name]
     return clear
 
 

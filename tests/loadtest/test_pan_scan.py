@@ -49,6 +49,7 @@ def test_an_unknown_pan_is_found_by_its_check_digit():
         b"abc4111111111111111",  # inside base64 or a longer token
         b"41111111111111111111111",  # a longer number
         b"622000****0005",
+        b'"security_control":"2600000000000000"',
         b"",
     ],
 )

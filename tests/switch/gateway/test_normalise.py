@@ -49,6 +49,13 @@ def test_a_private_element_that_may_hold_a_card_number_is_left_out() -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["original_transaction", "original_data_elements", "batch_data"])
+def test_an_element_that_holds_the_card_number_of_its_message_is_left_out(name: str) -> None:
+    fields = {"stan": "000001", name: f"00{PAN}00"}
+    assert clear_fields(fields, PAN) == {"stan": "000001"}
+    assert clear_fields(fields, OTHER_PAN) == fields
+
+
 @pytest.mark.parametrize(
     ("fields", "want"),
     [
