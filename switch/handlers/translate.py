@@ -71,6 +71,7 @@ _ECHOED: Final = (
 )
 _ECHOED_OF_PAYMENT: Final = ("pan", "expiration_date", *_ECHOED)
 _CARD_ORGANISATION: Final = "CUP"
+AUTHORIZATION_CHARS: Final = 6  # DE 38, filled up with blanks
 _REMARK_CHARS_MAX: Final = 123  # DE 63: card organisation 3 + remark 120
 
 
@@ -229,7 +230,7 @@ def _read_original(dialect: Dialect, fields: dict[str, str]) -> OriginalReferenc
     quoted = _split(dialect, "original_transaction", fields)
     elements = _split(dialect, "original_data_elements", fields)
     stan = quoted.get("original_stan") or elements.get("original_stan", "")
-    rrn, authorization_id = fields.get("rrn", ""), fields.get("authorization_id", "")
+    rrn, authorization_id = fields.get("rrn", ""), fields.get("authorization_id", "").strip()
     if not (stan or rrn or authorization_id):
         return None
     return OriginalReference(
@@ -376,7 +377,7 @@ def build_answer(
     if answer.rrn:
         fields["rrn"] = answer.rrn
     if answer.authorization_id:
-        fields["authorization_id"] = answer.authorization_id
+        fields["authorization_id"] = answer.authorization_id.ljust(AUTHORIZATION_CHARS)
     if answer.amount is not None:
         fields["amount_transaction"] = f"{answer.amount.minor:012d}"
     if answer.balance:

@@ -263,3 +263,13 @@ def test_a_hold_of_a_batch_long_closed_can_be_opened_again_by_what_is_undone(
     world.jump(2 * 3_600_000)
     completion = till.get("completion", 900, of=hold)
     assert till.told(completion) == "00"
+
+
+def test_a_short_authorization_reaches_the_terminal_and_is_found_again(world, till):
+    hold = till.ask("pre-auth", 1_000)
+    world.answer_of_issuer(hold.rrn, "00", authorization_id="AB12  ")
+    code = str(world.replies[hold.inbound_id][-1].fields["authorization_id"])
+    assert code == "AB12  "
+    completion = till.ask("completion", 1_000, of=hold, authorization_id=code)
+    assert world.sent[-1].request.fields["authorization_id"] == code
+    assert till.payment(completion).original_rrn == hold.rrn
