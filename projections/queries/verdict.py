@@ -62,15 +62,16 @@ def _judge_approved(payment: PaymentRow, transaction: TransactionType, family: F
     tail = _tell_running(touches) + _tell_advice(payment)
     for void in _of_kinds(done, VOIDS):
         by = f"by {void.kind} {void.rrn} at {show_moment(void.moved_at_ms)}"
-        line = f"DEBITED AND RETURNED: {amount} was debited at {when} and given back {by}"
         if is_hold:
-            line = f"RELEASED: {amount} was held at {when} and released {by}; nothing was debited"
-        return Verdict(money_state=MoneyState.RETURNED.value, line=f"{line}.")
+            line = f"RELEASED: {amount} was held at {when} and released {by}; nothing was debited."
+            return Verdict(money_state=payment.money_state, line=line)
+        line = f"DEBITED AND RETURNED: {amount} was debited at {when} and given back {by}."
+        return Verdict(money_state=MoneyState.RETURNED.value, line=line)
     if is_hold:
         for completion in done:
             told = f"{_amount_of(completion)} of it was debited by {completion.rrn}"
             line = f"COMPLETED: {amount} was held at {when}; {told}{tail}."
-            return Verdict(money_state=payment.money_state, line=line)
+            return Verdict(money_state=MoneyState.DEBITED.value, line=line)
         line = f"HELD: {amount} is held since {when}, not debited{tail}."
         return Verdict(money_state=payment.money_state, line=line)
     refunds = list(_of_kinds(done, {TransactionType.REFUND}))
@@ -136,12 +137,27 @@ def _tell_routed(payment: PaymentRow) -> str:
 
 def _tell_reversing(payment: PaymentRow) -> str:
     asking = f"the switch asks {_who(payment)} to reverse it until it answers ({_tries(payment)})"
+    amount, is_hold = _amount_of(payment), _is_hold(payment)
     if payment.returned_by == BY_SWITCH:
+        what, then = ("held", "it is released") if is_hold else ("debited", "it goes back")
         return (
-            f"NOT KNOWN YET whether {_amount_of(payment)} was debited; if it was, it goes back: "
+            f"NOT KNOWN YET whether {amount} was {what}; if it was, {then}: "
             f"{asking}. Do not charge again."
         )
-    return f"BEING RETURNED: {_amount_of(payment)} was debited; {asking}."
+    if is_hold:
+        return f"BEING RELEASED: {amount} was held, not debited; {asking}."
+    if _is_told_afterwards(payment):
+        return f"BEING RETURNED: whatever was debited of {amount}; {asking}."
+    return f"BEING RETURNED: {amount} was debited; {asking}."
+
+
+def _is_hold(payment: PaymentRow) -> bool:
+    return payment.kind == TransactionType.PRE_AUTHORIZATION.value
+
+
+def _is_told_afterwards(payment: PaymentRow) -> bool:
+    """Whether it was approved before its issuer knew of it, which may never have booked it."""
+    return TRAITS[TransactionType(payment.kind)].when_unknown is WhenUnknown.REPEAT
 
 
 _RETURNED_WORDS: Final = {
@@ -158,9 +174,12 @@ def _tell_reversed(payment: PaymentRow) -> str:
         how = f"{_who(payment)} confirmed the reversal (attempt {payment.reversal_attempts})"
     else:
         how = "its issuer was never told of it"
-    if payment.returned_by in _RETURNED_WORDS:
-        taken_back = _RETURNED_WORDS[payment.returned_by]
-        return f"DEBITED AND RETURNED: {amount} was given back at {when}: {taken_back}; {how}."
+    taken_back = _RETURNED_WORDS.get(payment.returned_by, "")
+    how = f"{taken_back}; {how}" if taken_back else how
+    if _is_hold(payment):
+        return f"RELEASED: whatever was held of {amount} was released by {when}: {how}."
+    if taken_back and not _is_told_afterwards(payment):
+        return f"DEBITED AND RETURNED: {amount} was given back at {when}: {how}."
     return f"RETURNED: whatever was debited of {amount} was given back by {when}: {how}."
 
 

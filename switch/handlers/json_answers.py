@@ -207,7 +207,10 @@ def tell(
 def money_left(original: Payment) -> MoneyState:
     """Say where the money of a payment is after all that was done to it."""
     standing = standing_of(original)
-    if standing in {Standing.VOIDED, Standing.REFUNDED}:
+    is_hold = original.transaction is TransactionType.PRE_AUTHORIZATION
+    if is_hold and standing is Standing.COMPLETED:
+        return MoneyState.DEBITED
+    if not is_hold and standing in {Standing.VOIDED, Standing.REFUNDED}:
         return MoneyState.RETURNED
     if standing is Standing.REVERSED and original.phase is Phase.ROUTED:
         return MoneyState.RETURNING

@@ -166,11 +166,14 @@ def money_state_of(transaction: TransactionType, phase: Phase) -> MoneyState:
     """
     Say where the money of a transaction in this phase is.
 
-    Of a void or a refund it is the money that it gives back; a balance inquiry has none.
+    Of a void or a refund it is the money that it gives back; a balance inquiry has none. What is
+    held, and what is released, was not debited.
     """
     if TRAITS[transaction].when_unknown is WhenUnknown.END:
         return MoneyState.NOT_DEBITED
-    return (_GIVING_BACK if gives_back(transaction) else _MONEY_STATES)[phase]
+    state = (_GIVING_BACK if gives_back(transaction) else _MONEY_STATES)[phase]
+    is_known = state in {MoneyState.DEBITED, MoneyState.RETURNED}
+    return MoneyState.NOT_DEBITED if is_known and transaction in _HOLDS else state
 
 
 def gives_back(transaction: TransactionType) -> bool:
@@ -179,6 +182,7 @@ def gives_back(transaction: TransactionType) -> bool:
 
 
 _RELEASES = frozenset({TransactionType.PRE_AUTHORIZATION_VOID})
+_HOLDS = _RELEASES | {TransactionType.PRE_AUTHORIZATION}
 _MONEY_STATES = {
     Phase.REQUESTED: MoneyState.NOT_DEBITED,
     Phase.ROUTED: MoneyState.UNKNOWN,

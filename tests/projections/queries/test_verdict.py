@@ -136,8 +136,8 @@ PHASES = [
         Phase.REVERSED,
         {"returned_by": "taken-back"},
         (
-            f"DEBITED AND RETURNED: 10.00 CNY was given back at {WHEN}: taken back by the one who"
-            " asked for it; its issuer was never told of it."
+            f"RETURNED: whatever was debited of 10.00 CNY was given back by {WHEN}: taken back by"
+            " the one who asked for it; its issuer was never told of it."
         ),
     ),
     (T.SALE, Phase.CASE, {}, "NOT KNOWN: a person must find out about 10.00 CNY."),
@@ -285,6 +285,24 @@ def test_a_hold_is_completed_released_or_open_again():
     assert again.startswith("HELD: ")
     released = line(hold, touch(T.PRE_AUTHORIZATION_VOID))
     assert released.startswith("RELEASED: 10.00 CNY was held")
+
+
+def test_what_is_held_is_never_said_to_be_debited():
+    hold = row(T.PRE_AUTHORIZATION)
+    assert judge(hold).money_state == "not-debited"
+    assert judge(hold, {RRN: [touch(T.PRE_AUTHORIZATION_VOID)]}).money_state == "not-debited"
+    assert judge(hold, {RRN: [touch(T.COMPLETION)]}).money_state == "debited"
+    for by, word in (("taken-back", "BEING RELEASED"), ("outcome-unknown", "NOT KNOWN YET")):
+        told = line(row(T.PRE_AUTHORIZATION, Phase.REVERSING, returned_by=by))
+        assert told.startswith(f"{word}")
+        assert "held" in told
+        told = line(row(T.PRE_AUTHORIZATION, Phase.REVERSED, returned_by=by, reversal_attempts=1))
+        assert told.startswith("RELEASED: whatever was held of 10.00 CNY")
+
+
+def test_an_advice_that_its_issuer_may_never_have_booked_is_not_said_to_have_been_debited():
+    told = line(row(T.OFFLINE_ADVICE, Phase.REVERSING, returned_by="operator"))
+    assert told.startswith("BEING RETURNED: whatever was debited of 10.00 CNY")
 
 
 # -- cases -----------------------------------------------------------------------------------------

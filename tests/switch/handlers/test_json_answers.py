@@ -147,6 +147,20 @@ def test_the_money_left_is_what_voids_and_refunds_leave(kind, minor, is_done, mo
     assert money_left(replace(SALE, touches=(touch,))) is money
 
 
+@pytest.mark.parametrize(
+    ("kind", "money"),
+    [
+        (None, MoneyState.NOT_DEBITED),
+        (TransactionType.COMPLETION, MoneyState.DEBITED),
+        (TransactionType.PRE_AUTHORIZATION_VOID, MoneyState.NOT_DEBITED),
+    ],
+)
+def test_what_is_held_is_not_debited_until_it_is_completed(kind, money):
+    request = replace(SALE.request, transaction=TransactionType.PRE_AUTHORIZATION)
+    touches = (Touch(rrn=VOID_RRN, transaction=kind, minor=1000, is_done=True),) if kind else ()
+    assert money_left(replace(SALE, request=request, touches=touches)) is money
+
+
 @pytest.mark.parametrize("transaction", [TransactionType.SALE, TransactionType.SALE_VOID])
 def test_words_change_once_an_unknown_outcome_has_ended(transaction):
     unknown = Reason.UPSTREAM_UNKNOWN.value
