@@ -27,9 +27,8 @@ def sign_on(counter: Counter, *, scheme: str | None) -> None:
     """Get new working keys, and the number of the batch."""
     from switch.terminal.operations import Operation
 
-    def begin(pos: "Pos", state: "PosState", now: "Now") -> "list[PosAction]":
-        state.key_scheme = scheme or state.key_scheme
-        return pos.start_management(Operation.SIGN_ON, now)
+    def begin(pos: "Pos", _state: "PosState", now: "Now") -> "list[PosAction]":
+        return pos.start_management(Operation.SIGN_ON, now, scheme=scheme or "")
 
     counter.run(begin)
 

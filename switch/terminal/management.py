@@ -37,6 +37,7 @@ class Management:
         self._voice = voice
         self._writer = voice.writer
         self._dialect = PROFILES[state.profile].dialect
+        self._asked_scheme = state.key_scheme  # of a sign-on that is under way
 
     def check(self, operation: Operation) -> None:
         """
@@ -52,12 +53,13 @@ class Management:
             raise ValueError("the terminal has no master key, so it cannot sign on")
 
     def ask(
-        self, operation: Operation, now: Now, *, wants_upload: bool = False
+        self, operation: Operation, now: Now, *, wants_upload: bool = False, scheme: str = ""
     ) -> ManagementMessage:
         """Give the first message, or the one at which a closing was interrupted."""
         state = self._state
         if operation is Operation.SIGN_ON:
-            return self._writer.make_sign_on(state.take_stan())
+            self._asked_scheme = scheme or state.key_scheme
+            return self._writer.make_sign_on(state.take_stan(), self._asked_scheme)
         if operation is Operation.SIGN_OFF:
             return self._writer.make_sign_off(state.take_stan())
         if operation is Operation.ECHO:
@@ -92,11 +94,12 @@ class Management:
         state.is_signed_on = False
         wrapped = str(fields.get("private_62", "")).encode("latin-1")
         try:
-            keys = unwrap_working_keys(wrapped, KeyScheme(state.key_scheme), state.tmk)
+            keys = unwrap_working_keys(wrapped, KeyScheme(self._asked_scheme), state.tmk)
             self._voice.take_key(keys.mak)
         except (KeyCheckFailed, ValueError) as error:
             return Ended(OutcomeKind.KEYS_WRONG, str(error))
         state.pik, state.mak, state.tdk = keys.pik, keys.mak, keys.tdk
+        state.key_scheme = self._asked_scheme
         state.is_signed_on = True
         batch = self._read_batch(answer)
         if batch and batch != state.batch:

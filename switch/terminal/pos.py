@@ -85,6 +85,7 @@ class Pos:
         self._order: PaymentOrder | None = None  # begun once what is owed is done
         self._waits_to_manage = False  # so is the terminal's own business
         self._wants_upload = False
+        self._scheme = ""  # of the keys that a sign-on asks for; empty: the terminal's own
         self._asked: ManagementMessage | None = None
         self._attempt_count = 0
         self._trouble = ""
@@ -157,13 +158,14 @@ class Pos:
         return self._reverse(now)
 
     def start_management(
-        self, operation: Operation, now: Now, *, wants_upload: bool = False
+        self, operation: Operation, now: Now, *, wants_upload: bool = False, scheme: str = ""
     ) -> list[PosAction]:
         """
         Sign on or off, ask whether the switch is there, or close the batch.
 
         What is owed is sent before a sign-off and a closing. A closing that was interrupted goes
-        on where it stopped; `wants_upload` uploads also what the switch finds balanced.
+        on where it stopped; `wants_upload` uploads also what the switch finds balanced. `scheme`
+        asks for keys of another scheme than the terminal has, which it keeps if that is refused.
 
         Raises:
             ValueError: this terminal cannot do that.
@@ -171,6 +173,7 @@ class Pos:
         self._management.check(operation)
         self._begin(operation)
         self._wants_upload = wants_upload
+        self._scheme = scheme
         self._waits_to_manage = True
         return self._clear_or_go_on(now) if operation in CLEARS_FIRST else self._manage(now)
 
@@ -408,7 +411,9 @@ class Pos:
 
     def _manage(self, now: Now) -> list[PosAction]:
         self._waits_to_manage = False
-        asked = self._management.ask(self._operation, now, wants_upload=self._wants_upload)
+        asked = self._management.ask(
+            self._operation, now, wants_upload=self._wants_upload, scheme=self._scheme
+        )
         return self._send_management(asked, now)
 
     def _send_management(self, asked: ManagementMessage, now: Now) -> list[PosAction]:

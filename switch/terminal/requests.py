@@ -235,14 +235,14 @@ class RequestWriter:
 
     # -- the terminal itself; all but the echo only where batches are (`Management.check`)
 
-    def make_sign_on(self, stan: str) -> ManagementMessage:
-        """Ask for working keys of the terminal's scheme."""
+    def make_sign_on(self, stan: str, scheme: str) -> ManagementMessage:
+        """Ask for working keys of a scheme (DE 60.3)."""
         state = self._state
         more = {"private_63": self._operator()}
         if state.serial_number:
             device = {"sequence_label": "Sequence No", "serial_number": state.serial_number}
             more["private_62"] = self._dialect.join("device_sequence", device)
-        return self._manage(ManagementRow(SIGN_ON_MTI, state.key_scheme), stan, more)
+        return self._manage(ManagementRow(SIGN_ON_MTI, scheme), stan, more)
 
     def make_sign_off(self, stan: str) -> ManagementMessage:
         """Give the working keys up."""

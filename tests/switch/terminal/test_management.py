@@ -116,6 +116,19 @@ def test_a_refused_sign_on_changes_nothing(line: Any) -> None:
     assert (line.state.batch, line.state.mak) == ("000001", b"12345678")
 
 
+@pytest.mark.parametrize(("code", "scheme"), [("97", "003"), ("00", "004")])
+def test_another_scheme_is_the_terminals_own_once_its_keys_are_there(
+    line: Any, code: str, scheme: str
+) -> None:
+    prepare(line, "003")
+    asked = line.sent(line.pos.start_management(Operation.SIGN_ON, line.at(0), scheme="004"))
+    answer = line.answer(
+        asked, code, private_62=WRAPPED.decode("latin-1"), batch_data="00000001004"
+    )
+    line.pos.data_received(answer, line.at(1))
+    assert line.state.key_scheme == scheme
+
+
 def test_a_sign_on_does_not_wait_for_what_is_owed(line: Any) -> None:
     prepare(line, "004")
     line.sale()

@@ -220,7 +220,7 @@ def test_a_sign_on_is_the_published_message() -> None:
         serial_number="153135320-017-687",
         operator="01",
     )
-    asked = RequestWriter(state).make_sign_on("000027")
+    asked = RequestWriter(state).make_sign_on("000027", state.key_scheme)
     wire = load_dialect("unionpay-pos").encode(Message(asked.mti, {**asked.fields}))
     assert wire.hex().upper() == (
         "08000020000000C00016000027383838383838383831303030303030303030303030303100110000000100300"
@@ -231,7 +231,10 @@ def test_a_sign_on_is_the_published_message() -> None:
 @pytest.mark.parametrize("scheme", ["001", "003", "004", "006"])
 def test_a_sign_on_names_the_scheme_of_its_keys(scheme: str) -> None:
     state = make_state(tmk=bytes(16), key_scheme=scheme)
-    assert RequestWriter(state).make_sign_on("000001").fields["batch_data"] == f"00000001{scheme}"
+    assert (
+        RequestWriter(state).make_sign_on("000001", scheme).fields["batch_data"]
+        == f"00000001{scheme}"
+    )
 
 
 def test_sign_off_and_echo_are_told_apart_by_their_code() -> None:
