@@ -72,6 +72,7 @@ _ECHOED: Final = (
 _ECHOED_OF_PAYMENT: Final = ("pan", "expiration_date", *_ECHOED)
 _CARD_ORGANISATION: Final = "CUP"
 AUTHORIZATION_CHARS: Final = 6  # DE 38, filled up with blanks
+_BALANCES_CHARS_MAX: Final = 40  # DE 54: an issuer may name six, a terminal has room for two
 _REMARK_CHARS_MAX: Final = 123  # DE 63: card organisation 3 + remark 120
 
 
@@ -381,7 +382,7 @@ def build_answer(
     if answer.amount is not None:
         fields["amount_transaction"] = f"{answer.amount.minor:012d}"
     if answer.balance:
-        fields["additional_amounts"] = answer.balance
+        fields["additional_amounts"] = answer.balance[:_BALANCES_CHARS_MAX]
     if request.mti[1] != "4":
         fields["private_63"] = write_remark(answer)
     return Message(mti=response_mti(request.mti), fields=fields)

@@ -47,3 +47,11 @@ def test_a_key_with_other_content_is_422(answer_partner):
     reply = answer_partner(Answer(response_code="94", at=0, reason=reason, rrn="010000000001"))
     assert reply.status == 422
     assert msgspec.json.decode(reply.body)["rrn"] == "010000000001"
+
+
+def test_of_many_balances_a_terminal_hears_those_that_it_has_room_for(world, till):
+    balances = [f"{kind}01156C{kind}0000001000" for kind in ("00", "10", "20")]
+    inquiry = till.ask("inquiry")
+    world.answer_of_issuer(inquiry.rrn, "00", additional_amounts="".join(balances))
+    [answer] = world.replies[inquiry.inbound_id]
+    assert answer.fields["additional_amounts"] == "".join(balances[:2])
