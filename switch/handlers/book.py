@@ -228,7 +228,7 @@ class PartitionBook(Folded):
                     self._keep_reversal(cast("ReversalAccepted", event), request.fingerprint)
                 has_cases = has_cases or kind is CaseOpened
             elif isinstance(event, PaymentRequested):
-                self._open(event, at)
+                self._open(event)
             elif isinstance(event, ReversalRequested):
                 request = event.request
                 if request.key_version:
@@ -250,15 +250,12 @@ class PartitionBook(Folded):
         self._forget_at = at if self._shelf.has_due else at + FORGET_EVERY_MS
         self.tills.forget_due(at)
 
-    def _open(self, event: PaymentRequested, at: int) -> None:
+    def _open(self, event: PaymentRequested) -> None:
         """Take a new payment in; the batch of one that comes late is not open again for it."""
-        request = event.request
-        self._shelf.put(open_payment(event), event.recalled)
+        is_batch_over = self.tills.note_opened(event.request, event.rrn)
+        self._shelf.put(open_payment(event), event.recalled, is_batch_over=is_batch_over)
         if event.recalled is not None:
             self._forget_at = 0  # where nothing came of it, it goes with this record
-        if self.tills.note_opened(request, event.rrn):
-            till = (request.acquirer, request.merchant_id, request.terminal_id)
-            self._shelf.close_batch(till, request.batch, at)
 
     def _apply_to_terminal(
         self, event: TerminalEvent, asked: TerminalAsked | None, at: int
@@ -309,19 +306,12 @@ class PartitionBook(Folded):
                 self._shelf.note_debit(after)
         elif isinstance(event, _RELEASING_EVENTS) and before.upstream_stan:
             self._totals.add(before, -1)
-        elif isinstance(event, PaymentDeclined) and self._is_outside(after, event):
+        elif isinstance(event, PaymentDeclined) and event.answer.reason in _NOT_OF_THE_BATCH:
             self._shelf.set_aside(after)
         self._note_open(before, after, at)
         self.tills.note_change(before, after, at)
         if after.original_rrn:
             self._touch_original(after)
-
-    def _is_outside(self, payment: Payment, event: PaymentDeclined) -> bool:
-        """Say whether a refused payment belongs to no batch that its terminal will close."""
-        if event.answer.reason in _NOT_OF_THE_BATCH:
-            return True
-        till = self.tills.find_of(payment.request)
-        return till is not None and till.batch not in {"", payment.request.batch}
 
     def _note_open(self, before: Payment, after: Payment, at: int) -> None:
         """Keep what is open with an issuer; tell the cases who is told until it answers."""

@@ -164,7 +164,7 @@ class Shelf(Folded):
 
     # -- changing
 
-    def put(self, payment: Payment, recalled: Payment | None) -> None:
+    def put(self, payment: Payment, recalled: Payment | None, *, is_batch_over: bool) -> None:
         """Take a new payment in, with the original that was read back for it."""
         if recalled is not None and recalled.rrn not in self._payments:
             self._payments[recalled.rrn] = recalled
@@ -184,13 +184,13 @@ class Shelf(Folded):
         card = request.card
         if card is not None:
             self._rrn_by_card[request.merchant_id, card.token] = rrn
-        if len(request.batch) == _BATCH_DIGITS:
+        if len(request.batch) == _BATCH_DIGITS and not is_batch_over:
             batch = self._batches.get((*terminal, request.batch))
             if batch is None:
                 batch = self._batches[*terminal, request.batch] = []
             batch.append(rrn)
         else:
-            self._reminders.add(payment.opened_at + self._rules.payment_memory_ms, rrn)
+            self._remind(payment)
 
     def replace(self, payment: Payment) -> None:
         """Take the new state of a payment."""

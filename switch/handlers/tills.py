@@ -163,16 +163,17 @@ class Tills(Folded):
             self._states[till] = prove_keys(state, request.key_version)
 
     def note_opened(self, request: PaymentRequest, rrn: str) -> bool:
-        """Take note of a new payment; say whether its batch is one that was closed before."""
+        """Take note of a new payment; say whether its batch is over: its terminal has another."""
         if request.key_version:
             self.note_proof(request)
-        if not self._closed:
-            return False
         till = (request.acquirer, request.merchant_id, request.terminal_id)
+        state = self._states.get(till)
+        if state is None or request.batch == state.batch:
+            return False
         place = (till, request.batch)
         if place in self._rrns:
             self._rrns[place].append(rrn)
-        return place in self._closed
+        return bool(state.batch) or place in self._closed
 
     def note_change(self, before: Payment, after: Payment, at: int) -> None:
         """Count an approved payment in its batch, and take out one that no longer is."""
@@ -205,7 +206,12 @@ class Tills(Folded):
             totals = with_payment(totals, was, -1)
         if counts is not None:
             totals = with_payment(totals, counts, 1)
-        self._put_open(place, change_totals(known, totals, clearing_day(at, self._rules)))
+        changed = change_totals(known, totals, clearing_day(at, self._rules))
+        if changed.is_empty:
+            self._open.pop(place, None)  # what does not count any more leaves nothing behind
+            self._unsettled.pop(place, None)
+        else:
+            self._put_open(place, changed)
 
     def _put_open(self, place: Place, batch: OpenBatch) -> None:
         self._open[place] = batch

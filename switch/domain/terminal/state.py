@@ -60,6 +60,11 @@ class OpenBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
         """Whether the clock has closed all that is in it."""
         return not self.due_day and self.totals == self.cut_totals
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing counts in it, nor has for the clock."""
+        return self.is_settled and self.totals == BatchTotals()
+
 
 class ClosedBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """

@@ -21,6 +21,8 @@ from .pos_world import (
     upload_by_hand,
 )
 
+TILL = (ACQUIRER, MERCHANT, TERMINAL)
+
 
 @pytest.fixture
 def world():
@@ -251,6 +253,48 @@ def test_a_day_that_ends_while_nobody_owns_the_partition_is_closed_by_the_next_o
     world.pass_ms(2_000)
     assert [one.totals.debit_minor for one in world.events(BatchCutOff)] == [100, 150]
     decide_all_again(world)
+
+
+def test_what_no_longer_counts_leaves_nothing_for_the_clock(signed_on):
+    world = signed_on
+    world.pay(amount_minor=100)
+    tills = world.book.tills
+    assert len(tills._open) == len(tills._unsettled) == 1
+    owed = replace(world.pos.state.last, owed_reason="98")
+    world.exchange(world.pos._voice.frame_reversal(owed, world.now))
+    assert (tills._open, tills._unsettled) == ({}, {})
+    assert len(world.book.rrns_of_batch(TILL, "000001")) == 1, "its key is remembered all the same"
+    world.jump(DAY_MS)
+    world.pass_ms(2_000)
+    assert world.events(BatchCutOff) == []
+
+
+def test_what_was_cut_off_and_is_then_taken_back_is_closed_by_the_clock_once_more(signed_on):
+    world = signed_on
+    world.pay(amount_minor=100)
+    owed = replace(world.pos.state.last, owed_reason="98")
+    world.jump(next_cut_over(world))
+    world.pass_ms(2_000)
+    world.exchange(world.pos._voice.frame_reversal(owed, world.now))
+    world.jump(DAY_MS)
+    world.pass_ms(2_000)
+    assert [one.totals.debit_minor for one in world.events(BatchCutOff)] == [100, 0]
+    assert len(world.book.rrns_of_batch(TILL, "000001")) == 1, "the batch itself is still open"
+
+
+def test_a_payment_of_a_batch_that_is_over_waits_for_nobody_to_close_that(signed_on):
+    world = signed_on
+    world.manage(Operation.SETTLEMENT)
+    world.pos.state.batch = "000777"
+    assert world.pay(Operation.OFFLINE, authorization_id="778899").kind is OutcomeKind.APPROVED
+    world.pass_ms(1_000)
+    world.issuer_says("00")
+    assert world.book.rrns_of_batch(TILL, "000777") == []
+    assert len(world.book) == 1
+    world.jump(7 * DAY_MS + HOUR_MS)
+    world.pos.state.batch = "000002"
+    world.pay(amount_minor=700)
+    assert len(world.book) == 1
 
 
 def test_a_batch_that_was_closed_is_not_cut_off(signed_on):

@@ -22,4 +22,12 @@ def test_a_batch_is_settled_when_the_clock_has_closed_all_of_it():
     assert OpenBatch().is_settled
     assert not OpenBatch(totals=totals).is_settled
     assert OpenBatch(totals=totals, cut_totals=totals).is_settled
+    assert not OpenBatch(totals=totals, cut_totals=totals).is_empty
+
+
+def test_a_batch_is_empty_when_nothing_counts_nor_has_for_the_clock():
+    totals = BatchTotals(debit_minor=1, debit_count=1)
+    assert OpenBatch(day=3).is_empty
+    assert not OpenBatch(cut_totals=totals).is_empty, "the clock has a mirror to write"
+    assert not OpenBatch(due_day=2).is_empty
     assert not OpenBatch(totals=totals, cut_totals=totals, due_day=3).is_settled
