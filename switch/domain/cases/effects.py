@@ -96,9 +96,10 @@ def _let_stand(payment: Payment) -> Effect:
     What its terminal saw fail, or has taken back, never becomes a success: its case is closed only.
     """
     answer = payment.answer
-    if answer is None or not answer.is_approval or payment.reverse_requested:
+    is_taken_back = payment.reverse_requested or payment.is_taken_for_reversed
+    if answer is None or not answer.is_approval or is_taken_back or payment.terms is None:
         return ()
-    return () if payment.terms is None else (PaymentApproved(rrn=payment.rrn, answer=answer),)
+    return (PaymentApproved(rrn=payment.rrn, answer=answer),)
 
 
 _STILL_TOLD = Impossible(

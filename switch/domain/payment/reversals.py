@@ -68,11 +68,15 @@ def _payment_key(request: PaymentRequest, batch: str, stan: str) -> str:
 
 
 def fits_original(request: PaymentRequest, original: Payment) -> bool:
-    """Compare amount, card and type of an 0400 with the payment that it quotes."""
-    asked = original.request
+    """
+    Compare amount, card and type of an 0400 with the payment that it quotes.
+
+    Of one that was approved in part, either amount will do.
+    """
+    asked, answer = original.request, original.answer
     theirs, ours = request.card, asked.card
     same_card = theirs is None or ours is None or theirs.token == ours.token
-    same_amount = request.amount is None or request.amount == asked.amount
+    same_amount = request.amount in {None, asked.amount, answer.amount if answer else None}
     return same_card and same_amount and _type_of(request) == _type_of(asked, request)
 
 
@@ -115,7 +119,8 @@ def decide_reversal(
         original.request.idempotency_key not in original_keys(request)
     )
     buried = _bury(fact, rules) if is_elsewhere else ()
-    if (told := _find_obstacle(original, chain)) and not original.reverse_requested:
+    told = _find_obstacle(original, chain) or _find_refused_advice(original)
+    if told and not original.reverse_requested:
         case = open_case(original, "reversal-obstructed", fact.at, told)
         return (*buried, case, _accept(fact, original.rrn, rules, upstream=False))
     upstream = original.phase in {Phase.APPROVED, Phase.ROUTED} and not original.reverse_requested
@@ -171,6 +176,14 @@ def _find_obstacle(original: Payment, chain: Sequence[Payment]) -> str:
 
 
 _GIVEN_BACK: Final = frozenset({Phase.APPROVED, Phase.REPEATING, Phase.ROUTED})
+
+
+def _find_refused_advice(original: Payment) -> str:
+    """Say so where an approval that its issuer did not take is given up by its terminal as well."""
+    answer = original.answer
+    if original.phase is not Phase.CASE or answer is None or not answer.is_approval:
+        return ""
+    return "its issuer has not taken it; its terminal has taken it back: it must not stand"
 
 
 def object_to_partner(

@@ -2,7 +2,9 @@
 
 import pytest
 
+from switch.domain.payment.events import CaseOpened
 from switch.domain.registry.entities import StandIn
+from tests.switch.handlers.test_cases_side import Desk
 
 
 @pytest.fixture
@@ -47,6 +49,33 @@ def test_the_reversal_of_an_advice_that_got_nonsense_only_is_confirmed(world, ti
     world.pass_ms(6_200)
     world.answer_of_issuer(advice.rrn, "00", kind="reversal")
     assert till.payment(advice).phase.value == "reversed"
+
+
+def test_a_stood_in_sale_that_both_its_issuer_and_its_terminal_give_up_cannot_stand(
+    world, till, stood_in
+):
+    world.pass_ms(200)
+    world.answer_of_issuer(stood_in.rrn, "51")
+    assert till.told(till.take_back(stood_in)) == "00"
+    kinds = [
+        event.kind
+        for record in world.journal
+        for event in record.events
+        if isinstance(event, CaseOpened)
+    ]
+    assert kinds == ["advice-refused", "reversal-obstructed"]
+    Desk(world).resolve(f"advice-refused-{stood_in.rrn}", "stands")
+    assert till.payment(stood_in).phase.value == "case"
+
+
+@pytest.mark.parametrize("minor", [100, 60])
+def test_what_was_approved_in_part_is_reversed_under_either_amount(world, till, minor):
+    sale = till.ask(batch_data="22000001000501")
+    world.answer_of_issuer(sale.rrn, "10", amount_transaction="000000000060")
+    assert till.told(sale) == "10"
+    reversal = till.take_back(sale, amount_transaction=f"{minor:012d}")
+    assert till.told(reversal) == "00"
+    assert till.payment(sale).reverse_requested
 
 
 def test_an_advice_may_be_adjusted_before_it_was_taken(till):

@@ -53,9 +53,15 @@ def test_a_debit_found_returned_is_reversed_and_its_line_mirrored(
     [
         {"answer": Answer(response_code="98", at=AT), "line": None},
         {"reverse_requested": True},
+        {"is_taken_for_reversed": True},
         {"terms": None, "line": None},
     ],
-    ids=["its terminal saw it fail", "it was taken back", "no issuer knows of it"],
+    ids=[
+        "its terminal saw it fail",
+        "it was taken back",
+        "its 0400 was answered",
+        "no issuer knows of it",
+    ],
 )
 def test_a_debit_found_to_stand_closes_its_case_only(effect_of, make_payment, change):
     assert effect_of(R.STANDS, make_payment(Phase.CASE, **change)) == ()
