@@ -141,7 +141,7 @@ def _resolve(
     effect = find_effect(resolution, case, payment, original, command.by, command.at, rules)
     if isinstance(effect, Impossible):
         return Refused(Refusal.NOT_POSSIBLE, effect.why)
-    if not _needs_two(case, rules):
+    if not _needs_two(case, payment, rules):
         return (_write_resolved(command, case, resolution), *effect)
     if command.by == LOCAL_OPERATOR:
         return Refused(
@@ -168,8 +168,11 @@ def _resolve(
     return (_write_resolved(command, case, resolution), *effect)
 
 
-def _needs_two(case: Case, rules: DecisionRules) -> bool:
-    return case.amount is not None and case.amount.minor > rules.cases.second_person_over_minor
+def _needs_two(case: Case, payment: Payment | None, rules: DecisionRules) -> bool:
+    """Say whether one person is not enough, by what the case said or the payment now says."""
+    stated = case.amount.minor if case.amount else 0
+    approved = payment.approved_minor if payment else 0
+    return max(stated, approved) > rules.cases.second_person_over_minor
 
 
 def _write_resolved(command: CaseCommand, case: Case, resolution: Resolution) -> CaseResolved:

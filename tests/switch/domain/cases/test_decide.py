@@ -230,3 +230,12 @@ def test_a_record_of_each_command_gives_the_command_back(case, resolve, make_pay
         assert again is not None
         assert (again.key, again.content, again.at) == (command.key, command.content, command.at)
         assert decide(again, before, about) == events
+
+
+def test_a_claim_that_states_little_still_takes_two_for_the_payment_that_it_is_about(
+    case, resolve, make_payment
+):
+    small = replace(case, amount=Money(1, "156"))
+    payment = make_payment(minor=10_001)
+    decided = decide_command(resolve(R.RETURN_MONEY), small, payment, None, RULES)
+    assert isinstance(decided[0], CaseResolutionProposed)
