@@ -62,7 +62,8 @@ def payment(
         sought = reference or f"STAN {stan} of terminal {terminal}"
         raise CommandFailure(
             f"no payment under {sought}; see `switch projection status` whether the tables are "
-            "behind",
+            "behind. A sign-on, a settlement and a notice are none: `switch replay RRN` tells "
+            "what became of them",
             EXIT_NO,
         )
     if style == "json":

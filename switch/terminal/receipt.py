@@ -29,10 +29,12 @@ from switch.terminal.receipt_words import (
     NOTHING_MOVED,
     OPERATION_WORDS,
     OUTCOME_OPEN,
+    RETURN_UNKNOWN,
     SETTLE_AGAIN,
     STAYS_AS_IT_WAS,
     TAKEN_BACK,
     VOID_TAKEN_BACK,
+    VOID_UNKNOWN,
     Explanation,
 )
 
@@ -79,7 +81,11 @@ def _explain_silence(outcome: PosOutcome, about: Operation) -> Explanation:
         return msgspec.structs.replace(NOTHING_MOVED, next_step=SETTLE_AGAIN)
     if about in MANAGEMENT or about is Operation.BALANCE:
         return NOTHING_MOVED
-    if outcome.owes_reversal or outcome.owes_repeat:
+    if outcome.owes_repeat:
+        return msgspec.structs.replace(
+            BY_KIND[OutcomeKind.REPEAT_OWED], happened=OUTCOME_OPEN.happened
+        )
+    if outcome.owes_reversal:
         return OUTCOME_OPEN
     return msgspec.structs.replace(OUTCOME_OPEN, happened=FIRST_STANDS, next_step=FIRST_STANDS)
 
@@ -88,6 +94,8 @@ def _explain_decline(outcome: PosOutcome, about: Operation) -> Explanation:
     """Use the switch's own reason where it gave one, else what the code means everywhere."""
     money = STAYS_AS_IT_WAS if about in GIVING_BACK else None
     reason = _REASONS.get(outcome.reason)
+    if reason is Reason.UPSTREAM_UNKNOWN and about in GIVING_BACK:
+        return VOID_UNKNOWN
     if reason is None or reason is Reason.ISSUER_DECLINED:
         code = issuer_code(outcome.response_code)
         return Explanation(
@@ -155,7 +163,11 @@ def _show_asked_amount(outcome: PosOutcome) -> str:
 def _show_money(outcome: PosOutcome, explanation: Explanation) -> str:
     if outcome.operation in MANAGEMENT or outcome.operation is Operation.SCRIPT_NOTICE:
         return ""
-    return _show_words(explanation.money or money_words(explanation.money_state))
+    words = explanation.money or money_words(explanation.money_state)
+    is_return = (outcome.about or outcome.operation) in GIVING_BACK
+    if is_return and explanation.money_state is MoneyState.UNKNOWN:
+        words = RETURN_UNKNOWN
+    return _show_words(words)
 
 
 def _list_balances(outcome: PosOutcome) -> Iterator[tuple[str, str]]:

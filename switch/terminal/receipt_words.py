@@ -243,6 +243,20 @@ APPROVED_BY_OPERATION: Final = {
         "批次平账,已结", "The batch is balanced and closed", MoneyState.NOT_DEBITED
     ),
 }
+RETURN_UNKNOWN: Final = Words(
+    zh="是否已退回尚不确定,正在确认", en="Not known yet whether it was given back"
+)
+VOID_UNKNOWN: Final = Explanation(
+    happened=Words(zh="撤销结果确认中", en="Nobody knows yet whether the issuer carried this out"),
+    money_state=MoneyState.UNKNOWN,
+    actor=Actor.SWITCH,
+    next_step=Words(
+        zh="请凭参考号查询;本次撤销正在冲正,确认后原交易保持不变",
+        en="Look it up by its reference number; it is being taken back, and then the first payment"
+        " stands as before",
+    ),
+    money=RETURN_UNKNOWN,
+)
 VOID_TAKEN_BACK: Final = Explanation(
     happened=Words(zh="本次撤销已冲正", en="The void itself was taken back"),
     money_state=MoneyState.DEBITED,

@@ -143,6 +143,28 @@ def test_a_receipt_says_no_more_of_the_money_than_is_known() -> None:
     assert "资金 Money" not in render_receipt(noticed)
 
 
+def test_an_unknown_void_promises_no_money_back() -> None:
+    unknown = outcome(
+        OutcomeKind.DECLINED,
+        operation=Operation.VOID,
+        response_code="98",
+        reason="upstream-unknown",
+    )
+    text = render_receipt(unknown)
+    assert "the first payment stands as before" in text
+    assert "Not known yet whether it was given back" in text
+    assert "debit, if there was one" not in text
+
+
+def test_a_refund_without_an_answer_is_not_to_be_reversed() -> None:
+    text = render_receipt(
+        outcome(OutcomeKind.UNANSWERED, operation=Operation.REFUND, owes_repeat=True)
+    )
+    assert "the terminal sends it again before its next payment" in text
+    assert "Not known yet whether it was given back" in text
+    assert "reverse it" not in text
+
+
 def test_balances_are_printed_with_their_sign() -> None:
     balances = (Balance(account_type="01", amount_type="02", minor=-12_345, currency="156"),)
     text = render_receipt(
