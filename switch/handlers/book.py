@@ -33,6 +33,7 @@ from switch.domain.terminal.state import ClosedBatch, TerminalState
 from switch.eventlog.journal import JournalEvent, JournalRecord
 from switch.handlers.case_shelf import CaseShelf
 from switch.handlers.folded import Folded
+from switch.handlers.forgetting import pop_oldest
 from switch.handlers.limits import DailyTotals
 from switch.handlers.shelf import Shelf, Terminal
 from switch.handlers.tills import TERMINAL_EVENTS, Tills
@@ -234,7 +235,7 @@ class PartitionBook(Folded):
                 if request.key_version:
                     self.tills.note_proof(request)
             elif isinstance(event, TombstoneSet):
-                self._set_tombstone(event, at)
+                self._set_tombstone(event)
             elif kind in TERMINAL_EVENTS:
                 asked = event if isinstance(event, TerminalAsked) else asked
                 self._apply_to_terminal(cast("TerminalEvent", event), asked, at)
@@ -249,6 +250,9 @@ class PartitionBook(Folded):
         self._forgot_at = at
         self._forget_at = at if self._shelf.has_due else at + FORGET_EVERY_MS
         self.tills.forget_due(at)
+        over_at = at - self._rules.reversal_answer_ms
+        pop_oldest(self._tombstones, lambda until: until <= at)
+        pop_oldest(self._reversals, lambda reversal: reversal[1].at < over_at)
 
     def _open(self, event: PaymentRequested) -> None:
         """Take a new payment in; the batch of one that comes late is not open again for it."""
@@ -271,24 +275,15 @@ class PartitionBook(Folded):
             if not self.tills.is_open(till, event.batch):
                 self._shelf.close_batch(till, event.batch, at)  # its terminal has left it behind
 
-    def _set_tombstone(self, event: TombstoneSet, at: int) -> None:
-        """Remember it, and forget those that are over (the oldest come first)."""
-        tombstones = self._tombstones
-        tombstones.pop(event.idempotency_key, None)
-        tombstones[event.idempotency_key] = event.until
-        while tombstones[oldest := next(iter(tombstones))] <= at:
-            del tombstones[oldest]
-            if not tombstones:
-                return
+    def _set_tombstone(self, event: TombstoneSet) -> None:
+        """Remember it as the latest: the oldest come first."""
+        self._tombstones.pop(event.idempotency_key, None)
+        self._tombstones[event.idempotency_key] = event.until
 
     def _keep_reversal(self, event: ReversalAccepted, fingerprint: str) -> None:
         """Store the answer to an 0400 for its repeats; without it they are decided again."""
-        reversals = self._reversals
-        reversals.pop(event.reversal_key, None)
-        reversals[event.reversal_key] = (fingerprint, event.answer)
-        over_at = event.answer.at - self._rules.reversal_answer_ms
-        while reversals[oldest := next(iter(reversals))][1].at < over_at:
-            del reversals[oldest]
+        self._reversals.pop(event.reversal_key, None)
+        self._reversals[event.reversal_key] = (fingerprint, event.answer)
 
     def _apply_to_payment(self, event: JournalEvent, fold: Fold, at: int) -> None:
         """Fold an event that may concern one payment, and what follows from it."""

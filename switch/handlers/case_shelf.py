@@ -28,6 +28,7 @@ from switch.domain.payment.events import CaseOpened
 from switch.domain.payment.payment import Payment
 from switch.eventlog.journal import InboundParked, JournalEvent
 from switch.handlers.folded import Folded
+from switch.handlers.forgetting import pop_oldest
 
 FindPayment = Callable[[str], Payment | None]
 
@@ -166,12 +167,9 @@ class CaseShelf(Folded):
 
     def _forget(self, at: int) -> None:
         over = at - self._rules.memory_ms
-        while self._ended and self._ended[case_id := next(iter(self._ended))] <= over:
-            del self._ended[case_id]
+        for case_id in pop_oldest(self._ended, lambda ended_at: ended_at <= over):
             del self._cases[case_id]
-        commands = self._commands
-        while commands and commands[key := next(iter(commands))].at <= over:
-            del commands[key]
+        pop_oldest(self._commands, lambda command: command.at <= over)
 
 
 def _amount_of(payment: Payment) -> Money | None:

@@ -35,6 +35,7 @@ from switch.domain.terminal.evolve import evolve, prove_keys
 from switch.domain.terminal.requests import BatchTotals, TerminalRequest
 from switch.domain.terminal.state import ClosedBatch, OpenBatch, TerminalState
 from switch.handlers.folded import Folded
+from switch.handlers.forgetting import pop_oldest
 
 BATCH_DIGITS: Final = 6  # a batch number; a dialect without one has the local date there
 
@@ -311,13 +312,10 @@ class Tills(Folded):
     def forget_due(self, at: int) -> None:
         """Forget closed batches and stored answers that are as old as payments may be."""
         over_at = at - self._rules.payment_memory_ms
-        closed, stored = self._closed, self._stored
-        while closed and closed[place := next(iter(closed))].at < over_at:
-            del closed[place]
+        for place in pop_oldest(self._closed, lambda closed: closed.at < over_at):
             self._rrns.pop(place, None)
             self._awaited.pop(place, None)
-        while stored and stored[key := next(iter(stored))].answer.at < over_at:
-            del stored[key]
+        pop_oldest(self._stored, lambda stored: stored.answer.at < over_at)
 
 
 def _place_of(event: _OfBatch) -> Place:

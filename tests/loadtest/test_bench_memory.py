@@ -40,7 +40,7 @@ PAYMENTS = 20_000
 QUIET_DAYS = 25  # more than anything is remembered
 # one a terminal for ever, or as many as there are keys
 LEFT = {"Tills.states", "Keys.mac_keys", "Keys.sealers", "CardVault.sealers", "MemoryKeyStore.keys"}
-FORGOTTEN_BY_THE_NEXT = {"DailyTotals.days[]", "PartitionBook.reversals"}  # of their kind
+FORGOTTEN_BY_THE_NEXT = {"DailyTotals.days[]"}  # of its kind
 SMALL = 12  # what the few messages of the quiet days leave
 
 

@@ -1,7 +1,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switch.handlers.forgetting import LOOKED_AT_COUNT_MAX, Reminders, SpentOriginals
+from switch.handlers.forgetting import (
+    LOOKED_AT_COUNT_MAX,
+    Reminders,
+    SpentOriginals,
+    pop_oldest,
+)
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 AT = 1_700_000_000_000
@@ -69,3 +74,14 @@ def test_a_spent_original_is_known_for_as_long_as_it_could_be_asked_for():
     assert "010000000001" not in spent
     assert "010000000002" in spent
     assert len(spent) == 2
+
+
+@given(st.lists(st.integers(0, 9), max_size=12), st.integers(0, 9))
+def test_the_oldest_are_taken_until_one_is_not_over(values, bound):
+    held = dict(enumerate(values))
+    kept = list(held.items())
+    taken = []
+    while kept and kept[0][1] < bound:
+        taken.append(kept.pop(0)[0])
+    assert pop_oldest(held, lambda value: value < bound) == taken
+    assert list(held.items()) == kept
