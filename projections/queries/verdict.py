@@ -323,10 +323,10 @@ def _amount_of(payment: PaymentRow) -> str:
 
 def show_amount(minor: int, currency: str) -> str:
     """Write an amount for people; `no amount` where a request named none."""
-    if not currency:
+    if not currency and not minor:
         return "no amount"
     if currency not in CURRENCY_NAMES:
-        return f"{minor} (minor units of {currency})"
+        return f"{minor} (minor units{f' of {currency}' if currency else ''})"
     return f"{format_minor(minor, currency)} {CURRENCY_NAMES[currency]}"
 
 

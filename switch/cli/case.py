@@ -411,7 +411,8 @@ def _write_amount(one: Json) -> str:
 
     currency = one.get("currency", "")
     if not currency:
-        return ""
+        minor = one.get("amount_minor", 0)
+        return f"{minor} (minor units)" if minor else ""
     return f"{write_amount(one.get('amount_minor', 0), currency)} {write_amount(None, currency)}"
 
 

@@ -197,7 +197,9 @@ _RECORDED: Final = _approve(
     "已登记,将送发卡方",
     "Recorded; its issuer is told",
     MoneyState.DEBITED,
-    money=Words(zh="按已扣款登记,待发卡方入账", en="Counted as debited; its issuer books it later"),
+    money=Words(
+        zh="按已扣款登记,发卡方尚未入账", en="Recorded as debited; its issuer has not booked it yet"
+    ),
 )
 _REFUNDED: Final = _approve(
     "退货成功",

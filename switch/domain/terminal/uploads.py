@@ -6,9 +6,9 @@ from typing import Final, NamedTuple, Protocol
 
 from switch.domain.card import Card
 from switch.domain.identifiers import make_idempotency_key
-from switch.domain.money import Money
+from switch.domain.money import CURRENCY_NAMES, Money, format_minor
 from switch.domain.payment.events import CaseOpened
-from switch.domain.payment.payment import Payment
+from switch.domain.payment.payment import Payment, Phase
 from switch.domain.payment.requests import Answer
 from switch.domain.payment.rules import DecisionRules
 from switch.domain.terminal.batches import count_payment
@@ -31,6 +31,17 @@ UPLOAD_INCOMPLETE: Final = "batch-upload-incomplete"
 UPLOAD_LATE: Final = "batch-upload-late"
 LATE_APPROVAL: Final = "batch-late-approval"
 MORE_DIFFERENCES: Final = "batch-more-differences"
+_PHASE_WORDS: Final = {
+    Phase.REQUESTED: "not decided",
+    Phase.ROUTED: "not answered by its issuer yet",
+    Phase.APPROVED: "approved, and counts in no batch",
+    Phase.DECLINED: "declined",
+    Phase.REVERSING: "being returned",
+    Phase.REVERSED: "returned",
+    Phase.REPEATING: "not confirmed by its issuer yet",
+    Phase.CASE: "a case that a person must settle",
+}
+assert set(_PHASE_WORDS) == set(Phase), "a phase without words"
 DIFFERENCES_COUNT_MAX: Final = 500  # of one batch, each a case; beyond that it is one incident
 
 Till = tuple[str, str, str]
@@ -100,8 +111,11 @@ def decide_upload(
         answer=answer,
         items=new,
     )
-    told = "uploaded a second time with another amount or card"
-    cases = [_open(fact, UPLOAD_DIFFERS, item.stan, _tell(item, told)) for item in differing]
+    again = "uploaded a second time with another amount or card"
+    cases = []
+    for item in differing:
+        told = _tell(item, request.currency, again)
+        cases.append(_open(fact, UPLOAD_DIFFERS, item.stan, told))
     return (taken, *cases)
 
 
@@ -143,6 +157,7 @@ def _find_differences(
         if count_payment(payment) is not None:
             ours[payment.request.stan] = payment
     cases: list[CaseOpened] = []
+    currency = request.currency or next(map(_currency_of, ours.values()), "")
     for item in closed.items:
         known = ours.pop(item.stan, None)
         if known is not None:
@@ -150,11 +165,13 @@ def _find_differences(
             continue
         other = memory.find_by_key(_payment_key(request, item.stan))
         if other is None:
-            told = _tell(item, "the terminal has it, the switch does not know it")
-            cases.append(_open(fact, TERMINAL_ONLY, item.stan, told, item=item))
+            told = _tell(item, currency, "the terminal has it, the switch does not know it")
+            amount = Money(item.amount_minor, currency)
+            cases.append(_open(fact, TERMINAL_ONLY, item.stan, told, amount=amount))
         else:
-            told = _tell(item, f"the terminal counts it, here it is {other.phase.value}")
-            cases.append(_open(fact, TERMINAL_ONLY, item.stan, told, payment=other, item=item))
+            told = f"the terminal counts it, the switch does not: it is {_PHASE_WORDS[other.phase]}"
+            told = _tell(item, _currency_of(other), told)
+            cases.append(_open(fact, TERMINAL_ONLY, item.stan, told, payment=other))
     for payment in ours.values():
         told = f"STAN {payment.request.stan}: approved, and the terminal does not count it"
         cases.append(_open(fact, HOST_ONLY, payment.request.stan, told, payment=payment))
@@ -163,12 +180,14 @@ def _find_differences(
 
 def _compare(fact: TerminalAsked, item: UploadItem, payment: Payment) -> list[CaseOpened]:
     counted, card = count_payment(payment), payment.request.card
+    currency = _currency_of(payment)
     assert counted is not None
     if counted.minor != item.amount_minor:
-        told = _tell(item, f"the terminal has another amount than the switch ({counted.minor})")
+        ours = _show_amount(counted.minor, currency)
+        told = _tell(item, currency, f"the switch has another amount ({ours})")
         return [_open(fact, AMOUNT_DIFFERS, item.stan, told, payment=payment)]
     if card is not None and not _is_card(item, card):
-        told = _tell(item, "the terminal has another card than the switch")
+        told = _tell(item, currency, "the terminal has another card than the switch")
         return [_open(fact, CARD_DIFFERS, item.stan, told, payment=payment)]
     return []
 
@@ -188,8 +207,21 @@ def _bound(fact: TerminalAsked, cases: list[CaseOpened]) -> list[CaseOpened]:
     return [*cases[:DIFFERENCES_COUNT_MAX], _open(fact, MORE_DIFFERENCES, "", told)]
 
 
-def _tell(item: UploadItem, told: str) -> str:
-    return f"STAN {item.stan}, {item.amount_minor} on card {item.masked_pan or 'unknown'}: {told}"
+def _tell(item: UploadItem, currency: str, told: str) -> str:
+    amount = _show_amount(item.amount_minor, currency)
+    return f"STAN {item.stan}, {amount} on card {item.masked_pan or 'unknown'}: {told}"
+
+
+def _show_amount(minor: int, currency: str) -> str:
+    """Write an amount for people; an upload need not say in what currency it is."""
+    if currency not in CURRENCY_NAMES:
+        return f"{minor} (minor units)"
+    return f"{format_minor(minor, currency)} {CURRENCY_NAMES[currency]}"
+
+
+def _currency_of(payment: Payment) -> str:
+    amount = payment.request.amount
+    return amount.currency if amount else ""
 
 
 def _payment_key(request: TerminalRequest, stan: str) -> str:
@@ -210,13 +242,10 @@ def _open(
     detail: str,
     *,
     payment: Payment | None = None,
-    item: UploadItem | None = None,
+    amount: Money | None = None,
 ) -> CaseOpened:
     request = fact.request
     operation = payment.transaction.value if payment else ""
-    amount: Money | None = None
-    if payment is None and item is not None:
-        amount = Money(item.amount_minor, request.currency)
     return CaseOpened(
         case_id=make_case_id(kind, request.till, request.batch, stan, operation),
         kind=kind,

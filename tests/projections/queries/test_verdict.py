@@ -348,6 +348,7 @@ def test_without_a_payment_nothing_was_debited():
 def test_amounts_and_times_are_written_for_people():
     assert show_amount(1234, "156") == "12.34 CNY"
     assert show_amount(1234, "999") == "1234 (minor units of 999)"
+    assert show_amount(1234, "") == "1234 (minor units)"
     assert show_amount(0, "") == "no amount"
     assert show_moment(AT) == WHEN
     assert line(row(issuer_id="", link="", phase=Phase.ROUTED)).startswith("NOT KNOWN YET: 10.00")

@@ -138,7 +138,7 @@ def test_a_receipt_says_no_more_of_the_money_than_is_known() -> None:
     refunded = render_receipt(outcome(OutcomeKind.APPROVED, operation=Operation.REFUND))
     assert "The refunded amount was given back" in refunded
     reported = render_receipt(outcome(OutcomeKind.APPROVED, operation=Operation.OFFLINE))
-    assert "its issuer books it later" in reported
+    assert "its issuer has not booked it yet" in reported
     noticed = outcome(OutcomeKind.APPROVED, operation=Operation.SCRIPT_NOTICE)
     assert "资金 Money" not in render_receipt(noticed)
 

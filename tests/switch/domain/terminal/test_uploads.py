@@ -130,7 +130,19 @@ def test_what_only_the_terminal_has_is_a_case(compare):
     _, [case] = compare(make_item("000001", minor=300))
     assert (case.kind, case.rrn) == ("batch-terminal-only", "")
     assert case.amount == Money(300, "156")
-    assert "STAN 000001" in case.detail
+    assert "STAN 000001, 3.00 CNY on card" in case.detail
+
+
+def test_an_upload_that_names_no_currency_is_in_that_of_its_batch(
+    memory, registry, ask, pay, closed
+):
+    memory.payments = [pay("000001")]
+    items = (make_item("000001"), make_item("000002", minor=300))
+    memory.closed = replace(closed, items=items)
+    fact = ask(Operation.UPLOAD_END, mti="0320", item_count=2, currency="")
+    _, case = decide_terminal(fact, memory, registry, RULES)
+    assert case.amount == Money(300, "156")
+    assert "3.00 CNY" in case.detail
 
 
 def test_what_the_terminal_counts_and_the_switch_reversed_is_a_case_of_that_payment(
@@ -139,7 +151,7 @@ def test_what_the_terminal_counts_and_the_switch_reversed_is_a_case_of_that_paym
     memory.payments = [pay("000001", phase=Phase.REVERSED)]
     _, [case] = compare(make_item("000001"))
     assert (case.kind, case.rrn) == ("batch-terminal-only", memory.payments[0].rrn)
-    assert "reversed" in case.detail
+    assert case.detail.endswith("the terminal counts it, the switch does not: it is returned")
 
 
 def test_what_only_the_switch_has_is_a_case_of_that_payment(memory, pay, compare):
@@ -160,8 +172,8 @@ def test_two_amounts_are_a_case(memory, pay, compare):
     memory.payments = [pay("000001", minor=100)]
     _, [case] = compare(make_item("000001", minor=101))
     assert case.kind == "batch-amount-differs"
-    assert "101" in case.detail
-    assert "100" in case.detail
+    assert "1.01 CNY on card" in case.detail
+    assert "the switch has another amount (1.00 CNY)" in case.detail
 
 
 def test_two_cards_are_a_case(memory, pay, compare):
