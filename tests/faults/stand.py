@@ -185,15 +185,17 @@ class Stand(TourInstance):
         with JournalFile(self.data_dir) as file:
             return Journal().feed_all(file.read_new())
 
-    def check(self, told=(), pans=None, settle_s=DEADLINE_S):
+    def check(self, told=(), pans=None, settle_s=DEADLINE_S, *, replays=True):
         """
         Wait until nothing is open any more, then let every witness speak.
 
         With `pans` (and the demo's) all that is left behind is searched for card numbers: a second.
+        A journal whose times were moved cannot be decided again: without `replays`.
         """
         report = asyncio.run(audit_directory(self.data_dir, told, settle_timeout_s=settle_s))
         assert report.is_clean, report.violations
-        self.check_replay()
+        if replays:
+            self.check_replay()
         if pans is None:
             return report
         found = scan_directory(self.data_dir, [*pans, DEMO_PAN])
