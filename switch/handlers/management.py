@@ -12,7 +12,7 @@ from switch.domain.payment.routing import RoutingView
 from switch.domain.payment.rules import DecisionRules
 from switch.domain.reasons import Reason
 from switch.domain.registry.entities import SealedWorkingKeys
-from switch.domain.terminal.batches import clearing_day
+from switch.domain.terminal.batches import as_written, clearing_day
 from switch.domain.terminal.decide import DONE, Decision, check_sign_on, decide_terminal
 from switch.domain.terminal.events import (
     BatchChangedLate,
@@ -22,7 +22,7 @@ from switch.domain.terminal.events import (
     TerminalSignedOn,
     UploadOverdue,
 )
-from switch.domain.terminal.requests import Operation, TerminalRequest
+from switch.domain.terminal.requests import BatchTotals, Operation, TerminalRequest
 from switch.domain.terminal.uploads import decide_late_change, decide_overdue, says_nothing_new
 from switch.eventlog.journal import JournalEvent
 from switch.handlers.book import PartitionBook
@@ -107,7 +107,12 @@ class ManagementSide:
     def _answer_again(
         self, offset: int, waiter: Waiter, request: TerminalRequest, now: Now
     ) -> bool:
-        """Answer a repeat as the first was; say whether it was one."""
+        """
+        Answer a repeat as the first was; say whether it was one.
+
+        Of a batch that is closed the totals stay; whether they agree is said of what is claimed
+        now, or a terminal that counts more than before would never upload it.
+        """
         stored = self._book.tills.find_stored(request.idempotency_key)
         if stored is not None and stored.fingerprint != request.fingerprint:
             self._conflict(offset, waiter, request, stored.answer, now)
@@ -120,7 +125,8 @@ class ManagementSide:
                 return False
             assert waiter.dialect is not None
             answer = closed.answer
-            additions = write_totals(closed, waiter.dialect)
+            is_balanced = as_written(closed.totals) == (request.claimed or BatchTotals())
+            additions = write_totals(closed, waiter.dialect, is_balanced=is_balanced)
         if answer is None:
             return False
         self._recorder.say(self._waiting.tell(waiter, answer, None, now, additions=additions))
@@ -178,7 +184,7 @@ class ManagementSide:
         if isinstance(decision, BatchClosed):
             closed = self._book.find_closed_batch(request.till, request.batch)
             assert closed is not None
-            return write_totals(closed, waiter.dialect)
+            return write_totals(closed, waiter.dialect, is_balanced=closed.is_balanced)
         return _NO_ADDITIONS
 
     # -- the clock

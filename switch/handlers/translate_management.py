@@ -321,10 +321,10 @@ def write_sign_on(
     return additions
 
 
-def write_totals(closed: ClosedBatch, dialect: Dialect) -> dict[str, str]:
+def write_totals(closed: ClosedBatch, dialect: Dialect, *, is_balanced: bool) -> dict[str, str]:
     """Write what only the answer to a 0500 has: the switch's totals, and whether they agree."""
     totals = as_written(closed.totals)
-    flag = BALANCED_FLAG if closed.is_balanced else UNBALANCED_FLAG
+    flag = BALANCED_FLAG if is_balanced else UNBALANCED_FLAG
     text = dialect.join(
         _TOTALS,
         {

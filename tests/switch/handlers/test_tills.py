@@ -85,6 +85,12 @@ def test_every_kind_counts_on_both_sides_alike(signed_on):
     decide_all_again(world)
 
 
+def split_totals(answer):
+    """Take DE 48 apart: the switch's totals, and the flag."""
+    text = answer.fields["additional_data_private"]
+    return text[:30], text[30]
+
+
 def test_a_repeated_0500_hears_the_same_totals_and_the_same_flag(signed_on):
     world = signed_on
     world.pay()
@@ -97,12 +103,15 @@ def test_a_repeated_0500_hears_the_same_totals_and_the_same_flag(signed_on):
     assert world.till.batch == "000002"
 
 
-def test_a_0500_repeated_with_other_totals_changes_nothing(signed_on):
+def test_a_0500_repeated_with_other_totals_hears_the_same_totals_and_that_they_differ(signed_on):
     world = signed_on
     world.pay()
     first = settle_by_hand(world, "000700", minor=100, count=1)
     other_stan = settle_by_hand(world, "000701", minor=9, count=1)
-    assert first.fields["additional_data_private"] == other_stan.fields["additional_data_private"]
+    ours, flag = split_totals(first)
+    assert split_totals(other_stan) == (ours, "2")
+    assert flag == "1"
+    assert split_totals(settle_by_hand(world, "000702", minor=100, count=1)) == (ours, "1")
     same_stan = settle_by_hand(world, "000700", minor=9, count=1)
     assert same_stan.fields["response_code"] == "94"
     assert len(world.events(BatchClosed)) == 1
