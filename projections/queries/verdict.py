@@ -266,6 +266,17 @@ assert {*_GIVING_BACK, Phase.CASE} == set(Phase), "a phase without words"
 # -- a case ----------------------------------------------------------------------------------------
 
 
+_NOT_DEBITED_CASES: Final = {
+    "advice-refused": (
+        "its terminal acted upon it, its issuer refuses to book it, and a person must settle who"
+        " bears it"
+    ),
+    "advice-unroutable": (
+        "its terminal acted upon it, nobody could be told of it, and a person must see to it"
+    ),
+}
+
+
 def _judge_case(payment: PaymentRow, cases: Iterable[CaseRow]) -> Verdict:
     """Say who must look, or what people have found out."""
     amount = _amount_of(payment)
@@ -274,6 +285,10 @@ def _judge_case(payment: PaymentRow, cases: Iterable[CaseRow]) -> Verdict:
         which = ", ".join(case.case_id for case in waiting)
         owners = ", ".join(sorted({case.owner for case in waiting if case.owner}))
         told = f" (case {which}{f', with {owners}' if owners else ''})" if which else ""
+        for case in waiting:
+            if known := _NOT_DEBITED_CASES.get(case.kind):
+                line = f"NOT DEBITED: {amount}: {known}{told}."
+                return Verdict(money_state=MoneyState.NOT_DEBITED.value, line=line)
         line = f"NOT KNOWN: a person must find out about {amount}{told}."
         return Verdict(money_state=payment.money_state, line=line)
     stands = payment.resolution == Resolution.STANDS.value

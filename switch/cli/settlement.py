@@ -91,7 +91,7 @@ def _print_table(day: date, totals: "list[Total]") -> None:
         is_sum = not total.merchant_id
         table.add_row(
             "all" if is_sum else total.merchant_id,
-            total.terminal_id,
+            total.terminal_id or ("" if is_sum else "(API)"),
             total.batch,
             str(total.approval_count),
             str(total.void_count),

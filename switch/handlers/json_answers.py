@@ -16,7 +16,7 @@ from switch.domain.payment.originals import Standing, standing_of
 from switch.domain.payment.payment import Payment, Phase, gives_back
 from switch.domain.payment.requests import APPROVED_CODES, Answer
 from switch.domain.reasons import Reason
-from switch.domain.transactions import MoneyState, Retry, TransactionType
+from switch.domain.transactions import Actor, MoneyState, Retry, TransactionType
 
 CREATED: Final = 201
 ACCEPTED: Final = 202
@@ -143,6 +143,13 @@ _PARTNER_WORDS: Final[dict[Reason, _Sayings]] = {
     ),
 }
 # of a void: the payment that it would have given back stays as it was
+_IN_CASE: Final[_Sayings] = (
+    Words(zh="结果待人工核实", en="A person must find out what became of this"),
+    Words(
+        zh="请勿重复办理;请凭参考号查询",
+        en="Do not ask for it again; look it up by its reference number",
+    ),
+)
 _VOID_UNKNOWN: Final[_Sayings] = (
     Words(zh="撤销结果确认中", en="Nobody knows yet whether the issuer carried this out"),
     Words(
@@ -180,6 +187,13 @@ def tell(
     phase: Phase | None = None,
 ) -> Told:
     """Put an answer into a partner's words, as the transaction now stands."""
+    if phase is Phase.CASE:
+        return Told(
+            actor=Actor.ACQUIRER.value,
+            retry=Retry.NEVER.value,
+            message=_IN_CASE[0],
+            next_action=_IN_CASE[1],
+        )
     said: Decline | IssuerCode
     if not reason or reason == Reason.ISSUER_DECLINED.value:
         said = issuer_code(response_code)

@@ -330,6 +330,15 @@ def test_a_case_says_which_it_is_and_who_sees_to_it():
     )
 
 
+@pytest.mark.parametrize("kind", ["advice-refused", "advice-unroutable"])
+def test_an_advice_that_no_issuer_books_was_not_debited(kind):
+    waiting = case(case_id=f"{kind}-{RRN}", kind=kind)
+    verdict = judge(row(T.OFFLINE_ADVICE, Phase.CASE), {}, [case(), waiting])
+    assert verdict.money_state == "not-debited"
+    assert verdict.line.startswith("NOT DEBITED: 10.00 CNY: its terminal acted upon it")
+    assert verdict.line.endswith(f"{kind}-{RRN}).")
+
+
 def test_what_a_person_found_is_the_answer():
     ended = case(state="resolved", ended_at_ms=AT)
     stands = judge(row(phase=Phase.CASE, resolution="stands"), {}, [ended])

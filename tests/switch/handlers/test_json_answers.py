@@ -161,6 +161,12 @@ def test_what_is_held_is_not_debited_until_it_is_completed(kind, money):
     assert money_left(replace(SALE, request=request, touches=touches)) is money
 
 
+def test_what_a_person_must_find_out_is_not_said_to_be_approved_with_nothing_to_do():
+    told = tell("00", "", TransactionType.OFFLINE_ADVICE, Phase.CASE)
+    assert (told.actor, told.retry) == ("acquirer", "never")
+    assert told.message.en == "A person must find out what became of this"
+
+
 @pytest.mark.parametrize("transaction", [TransactionType.SALE, TransactionType.SALE_VOID])
 def test_words_change_once_an_unknown_outcome_has_ended(transaction):
     unknown = Reason.UPSTREAM_UNKNOWN.value
