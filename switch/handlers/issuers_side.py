@@ -28,6 +28,7 @@ from switch.domain.payment.reversals import (
     is_final_reversal_code,
 )
 from switch.domain.payment.rules import format_transmission_time
+from switch.domain.payment.state import TRY_LATER_CODES
 from switch.domain.upstream import UpstreamAnswer
 from switch.eventlog.journal import JournalEvent
 from switch.handlers.actions import SendUpstream
@@ -64,6 +65,7 @@ class IssuersSide:
         self._lanes: dict[str, ForwardingLane] = {}
         self._timers: list[tuple[int, str, str]] = []
         self._attempting: set[str] = set()  # an attempt's record is on its way, nothing sent yet
+        self._put_off: set[str] = set()  # their last sending was answered by "try again"
         self._inherited: set[str] = set()  # routed by a predecessor that may still send them
         self.links_up: tuple[str, ...] = ()
 
@@ -215,7 +217,7 @@ class IssuersSide:
         if payment is not None and payment.is_forwarding:
             self._lane_of(payment).put(rrn, now.boot_ms)
         elif payment is not None and payment.terms is not None:
-            self._lane_of(payment).remove(rrn)
+            self._leave_lane(payment)
 
     def do_due(self, now: Now) -> None:
         """Do what has fallen due: time-outs, then attempts whose link is in service."""
@@ -279,16 +281,31 @@ class IssuersSide:
         else:
             original = self._find_original(payment)
             request = upstream_request(payment, original, rules, institution_id, {})
+        self._put_off.discard(rrn)
         self._lane_of(payment).sent(rrn, count, now.boot_ms)
         self._recorder.actions.append(SendUpstream(request, 0))
 
     def _take_repeat_answer(self, payment: Payment, fact: IssuerAnswered, now: Now) -> None:
         """Take the word on an advice or a repeated refund; what settles nothing waits its turn."""
+        code = "" if fact.fault else fact.response_code
+        if self._is_put_off_again(payment.rrn, code):
+            return
         original = self._find_original(payment)
         decisions = decide_repeat_answer(payment, fact, self._settings.rules, original)
         self._recorder.append((fact, *decisions), now)
         if decisions:
-            self._lane_of(payment).remove(payment.rrn)
+            self._leave_lane(payment)
+
+    def _is_put_off_again(self, rrn: str, code: str) -> bool:
+        """Say whether an issuer only repeats itself: it may for ever, so that leaves no record."""
+        is_again = code in TRY_LATER_CODES and rrn in self._put_off
+        if code in TRY_LATER_CODES:
+            self._put_off.add(rrn)
+        return is_again
+
+    def _leave_lane(self, payment: Payment) -> None:
+        self._lane_of(payment).remove(payment.rrn)
+        self._put_off.discard(payment.rrn)
 
     def _take_reversal_answer(self, payment: Payment, answer: UpstreamAnswer, now: Now) -> None:
         if payment.phase is not Phase.REVERSING or not payment.reversal_attempt_count:
@@ -296,14 +313,16 @@ class IssuersSide:
         if payment.confirm_after_attempt and not self._confirms(payment, answer):
             return
         code = "" if answer.fault else answer.fields.get("response_code", "")
+        if self._is_put_off_again(payment.rrn, code):
+            return
         fact = ReversalAnswered(rrn=payment.rrn, response_code=code, at=now.wall_ms)
         decisions = decide_reversal_answer(payment, fact, self._settings.rules)
         self._recorder.append((fact, *decisions), now)
-        lane = self._lane_of(payment)
         if decisions:
-            lane.remove(payment.rrn)
+            self._leave_lane(payment)
         elif is_final_reversal_code(code):
-            lane.postpone(payment.rrn, now.boot_ms + self._settings.lanes.issuer_delay_max_ms)
+            due = now.boot_ms + self._settings.lanes.issuer_delay_max_ms
+            self._lane_of(payment).postpone(payment.rrn, due)
 
     def _confirms(self, payment: Payment, answer: UpstreamAnswer) -> bool:
         """Tell whether this answers the confirming attempt, as far as can be told: not earlier."""

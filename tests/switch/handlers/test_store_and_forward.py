@@ -145,6 +145,19 @@ def test_nonsense_parks_it_as_a_case_and_the_others_go_on(world, till, other_til
 
 
 @EACH
+def test_an_issuer_that_says_try_again_for_ever_leaves_one_record_a_sending(world, till, kind):
+    asked = kind.begin(till)
+    for milliseconds in (200, 5_200):
+        world.pass_ms(milliseconds)
+        before = len(world.journal)
+        for _ in range(50):
+            answer(world, asked, "09")
+        assert len(world.journal) - before == 1
+    answer(world, asked, "00")
+    assert len(world.journal) - before > 1
+
+
+@EACH
 def test_an_answer_ends_it(world, till, kind):
     asked = kind.begin(till)
     world.pass_ms(200)
