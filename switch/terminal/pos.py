@@ -313,7 +313,10 @@ class Pos:
             if code != PARTIAL_CODE and answer.amount_minor not in {None, asked_minor}:
                 return self._take_back(OTHER_REASON, "another amount was approved", now)
             return self._settle(payment, OutcomeKind.APPROVED, answer, now)
-        if (code == _NOT_SENT_CODE or is_refusal_without_key) and payment.sent_count > 1:
+        is_of_this_copy = is_refusal_without_key or (
+            code == _NOT_SENT_CODE and not _is_decided(answer, payment)
+        )
+        if is_of_this_copy and payment.sent_count > 1:
             # it is true of this copy only; the one before it may have been debited
             return self._take_back(NO_ANSWER, "only the repeat was refused", now)
         return self._settle(payment, OutcomeKind.DECLINED, answer, now)
@@ -482,3 +485,13 @@ class Pos:
             cleared=self._cleared,
         )
         return [Finish(describe_end(end, self.state, now))]
+
+
+def _is_decided(answer: AnswerRead, payment: SentPayment) -> bool:
+    """
+    Tell whether a refund or an advice was refused for good, under a number of its own.
+
+    That is what every copy of it hears for ever after; without a number nobody has decided
+    anything. What can be reversed is reversed instead.
+    """
+    return payment.owes_repeat and answer.rrn not in {"", payment.fields.get("rrn", "")}

@@ -109,7 +109,10 @@ class Counter:
         batch = batch or self.state.batch
         session = PosSession(self.pos, self.file, self.stand.address("unionpay-pos"))
         outcome = session.run(actions)
-        self.lines.append(f"{outcome.operation.value} {outcome.stan} {outcome.kind.value}")
+        self.lines.append(
+            f"{outcome.operation.value} {outcome.stan} {outcome.kind.value}"
+            f" {outcome.response_code} {outcome.reason} {outcome.trouble} {outcome.cleared}"
+        )
         self._tell(outcome, kind, batch)
         return outcome
 

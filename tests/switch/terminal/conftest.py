@@ -83,6 +83,7 @@ class Line:
         }
         fields |= {"response_code": code, "rrn": "010000000007", **changes}
         mti = changes.pop("mti", None) or response_mti(asked.mti)
+        fields = {name: value for name, value in fields.items() if value is not None}
         fields.pop("mti", None)
         if self.key is not None and sign and asked.mti[1] not in "58":
             fields["mac"] = bytes(8)

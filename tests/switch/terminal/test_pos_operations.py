@@ -120,11 +120,21 @@ def test_nothing_new_is_begun_while_a_refund_has_no_answer(line: Any) -> None:
     assert (outcome.kind, outcome.stan) == (OutcomeKind.BLOCKED, "")
 
 
-def test_a_repeat_that_is_refused_as_not_sent_is_no_end_of_a_refund(line: Any) -> None:
+@pytest.mark.parametrize("number", ["", "the original's"])
+def test_a_repeat_that_nobody_decided_is_no_end_of_a_refund(line: Any, number: str) -> None:
+    refund = line.read(begin(line, Operation.REFUND))
+    rrn = refund.fields["rrn"] if number else ""
+    again = line.sent(line.pos.timer(line.at(1_000)))
+    actions = line.pos.data_received(line.answer(again, "96", rrn=rrn or None), line.at(1_001))
+    assert line.read(line.sent(actions)).mti == "0221"
+
+
+def test_a_refund_that_was_refused_for_good_is_not_sent_for_ever(line: Any) -> None:
     begin(line, Operation.REFUND)
     again = line.sent(line.pos.timer(line.at(1_000)))
-    actions = line.pos.data_received(line.answer(again, "96"), line.at(1_001))
-    assert line.read(line.sent(actions)).mti == "0221"
+    answer = line.answer(again, "96", rrn="010000000099")
+    outcome = line.ended(line.pos.data_received(answer, line.at(1_001)))
+    assert (outcome.kind, outcome.owes_repeat) == (OutcomeKind.DECLINED, False)
 
 
 @pytest.mark.parametrize("operation", sorted(ADVICES, key=lambda each: each.value))
