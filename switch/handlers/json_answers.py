@@ -345,7 +345,7 @@ def _describe(
         reason_code=answer.reason,
         detail=answer.detail,
         authorization_id=answer.authorization_id,
-        settlement_date=answer.settlement_date,
+        settlement_date=payment.line.settlement_date if payment and payment.line else "",
         amount_minor=amount.minor if amount else 0,
         currency=amount.currency if amount else "",
         card=card.masked_pan if card else "",

@@ -3,7 +3,7 @@ import pytest
 from msgspec.structs import replace
 
 from switch.domain.money import Money
-from switch.domain.payment.payment import Payment, Phase, Touch
+from switch.domain.payment.payment import Payment, Phase, SettlementLine, Touch
 from switch.domain.payment.requests import Answer, OriginalReference, PaymentRequest
 from switch.domain.reasons import Reason
 from switch.domain.transactions import MoneyState, TransactionType
@@ -69,6 +69,20 @@ def test_a_decline_is_a_resource_and_an_unknown_outcome_is_202(answer, status, w
     assert (resource["status"], resource["money_state"]) == (word, money)
     assert resource["message_zh"]
     assert resource["next_action_en"]
+
+
+def test_the_settlement_date_is_a_whole_date_as_a_look_up_gives_it_and_none_where_nothing_settles():
+    line = SettlementLine(
+        acquirer="a",
+        merchant_id="m",
+        settlement_date="2026-11-23",
+        currency="156",
+        gross_minor=1000,
+        fee_minor=6,
+    )
+    answer = replace(APPROVED, settlement_date="1123")
+    assert make_resource(answer, replace(SALE, line=line)).settlement_date == "2026-11-23"
+    assert make_resource(answer, SALE).settlement_date == ""
 
 
 def test_an_unknown_outcome_says_where_to_ask():
