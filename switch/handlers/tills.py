@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
+from switch.domain.payment.batch_order import precedes
 from switch.domain.payment.payment import Payment, Phase
 from switch.domain.payment.requests import Answer, PaymentRequest
 from switch.domain.payment.rules import DecisionRules
@@ -188,7 +189,7 @@ class Tills(Folded):
         if not (request.terminal_id and request.batch):
             return
         place = ((request.acquirer, request.merchant_id, request.terminal_id), request.batch)
-        if place in self._closed:
+        if place in self._closed or (place not in self._open and self._is_over(place)):
             if counts is None:
                 self._late.pop(after.rrn, None)
             elif before.phase is not Phase.CASE:  # else a person has just seen to it
@@ -196,11 +197,17 @@ class Tills(Folded):
         else:
             self._recount(place, was, counts, at)
 
+    def _is_over(self, place: Place) -> bool:
+        """Say whether a batch was closed so long ago that this is forgotten."""
+        till, batch = place
+        state = self._states.get(till)
+        return state is not None and precedes(batch, state.batch)
+
     def _recount(self, place: Place, was: Counted | None, counts: Counted | None, at: int) -> None:
         known = self._open.get(place)
         if known is None:
             if counts is None:
-                return  # it was counted in a batch that is long forgotten
+                return  # it was counted in a batch that nobody remembers
             known = OpenBatch()
         totals = known.totals
         if was is not None:

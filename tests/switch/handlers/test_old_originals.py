@@ -3,6 +3,7 @@
 import pytest
 
 from tests.switch.handlers.conftest import ACQUIRER, MERCHANT, TERMINAL
+from tests.switch.handlers.test_cases_side import Desk
 from tests.switch.handlers.test_partner_requests import Partner
 
 DAY_MS = 86_400_000
@@ -105,3 +106,22 @@ def test_an_advice_of_the_batch_that_comes_next_is_told(world, till):
     advice = till.ask("offline")
     world.pass_ms(200)
     assert world.sent[-1].request.match.rrn == advice.rrn
+
+
+def test_what_changes_in_a_batch_closed_long_ago_opens_no_batch_for_it(world, till, make_message):
+    sale, other = till.get(amount=1_000), till.get(amount=500)
+    refund = till.ask("refund", 400, of=other)
+    close_batch(world, make_message)
+    world.pass_ms(4_000)
+    world.jump(25 * DAY_MS)
+    till.batch = "000002"
+    till.ask("inquiry")
+    world.answer_of_issuer(refund.rrn, "00")
+    Desk(world).ask("open", rrn=sale.rrn, text="not served")
+    Desk(world).send(
+        "resolve", key="r", case_id=f"not-served-{sale.rrn}", resolution="return-money"
+    )
+    world.pass_ms(2_000)
+    place = (ACQUIRER, MERCHANT, TERMINAL)
+    assert not world.book.tills.is_open(place, "000001")
+    assert "batch-late-approval" in cases(world)
