@@ -4,6 +4,7 @@ import asyncio
 import os
 import secrets
 import signal
+from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -143,6 +144,19 @@ async def test_appends_without_a_broker_are_certainly_not_written():
     await log.close()
 
 
+async def _freeze(pid):
+    """Stop a process, and wait until its last thread stands still: a signal takes its time."""
+    os.kill(pid, signal.SIGSTOP)
+    threads = Path(f"/proc/{pid}/task")
+    async with asyncio.timeout(10):
+        while any(_state_of(thread) != "T" for thread in threads.iterdir()):  # noqa: ASYNC110, ASYNC240
+            await asyncio.sleep(0.001)
+
+
+def _state_of(thread):
+    return (thread / "stat").read_text().rpartition(") ")[2][0]
+
+
 @pytest.mark.kafka
 @pytest.mark.process
 async def test_a_frozen_broker_leaves_what_was_sent_unknown_and_refuses_the_rest(own_broker):
@@ -150,7 +164,7 @@ async def test_a_frozen_broker_leaves_what_was_sent_unknown_and_refuses_the_rest
     partition = await log.open_partition("journal", 0)
     assert await append_all(partition, b"before") == [0]
     pid = own_broker.pid
-    os.kill(pid, signal.SIGSTOP)
+    await _freeze(pid)
     acks = Acks()
     partition.append(b"sent", acks)
     while partition._queue:  # noqa: ASYNC110 - nothing tells that a batch has left
