@@ -46,7 +46,7 @@ PROVOCATIONS: Final = (
     Provocation(
         Reason.MERCHANT_NOT_FOUND,
         "no merchant of this number is registered",
-        "sale --amount 1.00 --merchant 898110154119999",
+        "sale --amount 1.00 --terminal 00000012 --merchant 898110154119999",
     ),
     Provocation(
         Reason.TERMINAL_NOT_BOUND,
