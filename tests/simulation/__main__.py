@@ -4,8 +4,9 @@ import argparse
 import sys
 from collections.abc import Iterator
 
-from tests.simulation.options import SCENARIOS, Options, draw_options
+from tests.simulation.options import Options, draw_options
 from tests.simulation.report import write_report
+from tests.simulation.scenarios import SCENARIOS
 from tests.simulation.sweep import Sweep
 
 FAILED_MAX = 5
@@ -22,7 +23,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def list_options(arguments: argparse.Namespace) -> Iterator[Options]:
-    fixed = dict(SCENARIOS[arguments.scenario])
+    fixed = {"scenario": arguments.scenario, **SCENARIOS[arguments.scenario]}
     if arguments.blow:
         blow_to, blow, step = arguments.blow.split(":")
         fixed |= {"blow_to": blow_to, "blow": blow, "blow_step": int(step)}

@@ -25,6 +25,7 @@ MISCHIEF = {
     "wrong-reversal": 1.0,  # an 0400 with another amount
     "old-repeat": 1.0,  # the payment before the last one again
     "wrong-mac": 0.5,
+    "too-late": 1.0,  # an 0400 of a payment that was voided, refunded or completed since
 }
 _MISCHIEF, _MISCHIEF_WEIGHTS = list(MISCHIEF), list(MISCHIEF.values())
 # what makes no sense for a message that is never reversed
@@ -43,6 +44,7 @@ class Course(NamedTuple):
     mischief: str = ""
     repeat_count: int = 0  # copies sent after silence, before anything else is done
     marks_repeats: bool = False  # as 0201
+    pan: str = ""  # empty: any card will do
 
 
 def draw_course(

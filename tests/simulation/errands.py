@@ -19,6 +19,9 @@ ITEMS_PER_LIST = 8
 BALANCED = "1"
 BATCH_MAX = 999_999
 REFUSED_COUNT_MAX = 3
+WRONG_RATE = 0.05
+FLOOD_RATE = 0.02
+FLOOD_COUNT = 6
 
 
 class Errand(NamedTuple):
@@ -81,6 +84,8 @@ class Till:
         self._attempt_count = 0
         self._serial = 0
         self._uploaded_count = 0
+        self._claimed = Totals()
+        self._sign_ons_left = 0  # of a terminal that signs on again and again
 
     def has_business(self) -> bool:
         """Say whether something other than a payment is to be done now."""
@@ -109,6 +114,8 @@ class Till:
             self._settle()
         elif self.wants_sign_on or chance < 0.25:
             self.wants_sign_on = False
+            if self._sign_ons_left == 0 and chance < FLOOD_RATE:
+                self._sign_ons_left = FLOOD_COUNT
             self._sign_on()
         elif chance < 0.35:
             self._do("sign-off", "0820", {"network": "002"}, self._take_sign_off)
@@ -189,7 +196,11 @@ class Till:
             keys = unwrap_working_keys(wrapped, scheme, terminal.spec.tmk)
             terminal.voice.take_key(keys.mak)
             terminal.voice.batch = heard.fields["batch_data"][2:8]
-        self._finish(heard)
+        if self._sign_ons_left:
+            self._sign_ons_left -= 1
+            self._sign_on()
+        else:
+            self._finish(heard)
 
     def _take_sign_off(self, heard: Heard) -> None:
         if heard.code == "00":
@@ -199,8 +210,12 @@ class Till:
     # -- the end of a batch
 
     def _settle(self) -> None:
+        """Close the batch; now and then with totals that are not its own."""
         terminal = self.terminal
         totals = add_up(terminal.payments, terminal.voice.batch)
+        if terminal.simulation.random.random() < WRONG_RATE:
+            totals = totals._replace(debit_minor=totals.debit_minor + 1)
+        self._claimed = totals
         text = (
             f"{totals.debit_minor:012d}{totals.debit_count:03d}"
             f"{totals.credit_minor:012d}{totals.credit_count:03d}0{'0' * 31}"
@@ -219,10 +234,9 @@ class Till:
             self._stop()
             return
         answer = heard.fields["additional_data_private"]
-        claimed = add_up(terminal.payments, terminal.voice.batch)
         ticket = terminal.scheduler.take_ticket()
         self.settlements.append(
-            Settlement(terminal.name, terminal.voice.batch, claimed, answer, ticket)
+            Settlement(terminal.name, terminal.voice.batch, self._claimed, answer, ticket)
         )
         flag = answer[30]
         terminal.simulation.note_fault(f"settlement-{flag}", terminal.name)
@@ -238,10 +252,13 @@ class Till:
         counted = list_counted(terminal.payments, terminal.voice.batch)
         page = counted[self._uploaded_count : self._uploaded_count + ITEMS_PER_LIST]
         if page:
+            # now and then a list comes twice, the first time with wrong amounts
+            is_wrong = terminal.simulation.random.random() < WRONG_RATE
             items = "".join(
-                f"00{payment.stan}{payment.pan:0>20}{payment.amount_minor:012d}" for payment in page
+                f"00{payment.stan}{payment.pan:0>20}{payment.amount_minor + is_wrong:012d}"
+                for payment in page
             )
-            self._uploaded_count += len(page)
+            self._uploaded_count += 0 if is_wrong else len(page)
             more = {"network": "201", "additional_data_private": f"{len(page):02d}{items}"}
             self._do("upload", "0320", more, self._take_list, has_mac=True)
             return

@@ -3,6 +3,8 @@
 from collections import deque
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from switch.eventlog.inbound import decode_reply
 from switch.eventlog.port import AppendUnknown
 from switch.gateway.actions import AnswerJson, Append, Close, Send
@@ -41,7 +43,7 @@ class SimGateway(Process):
         self.incarnation = incarnation
         self.follower = simulation.registry.follow(self)
         self.gateway = Gateway(
-            LIMITS,
+            replace(LIMITS, in_flight_count_max=simulation.options.in_flight_max),
             incarnation=incarnation,
             registry=self.follower.view,
             keys=simulation.world.keys,
@@ -147,9 +149,9 @@ class SimGateway(Process):
     # -- time
 
     def _plan_timer(self) -> None:
-        """Look again when the first wait ends; what comes later ends later, so one is enough."""
+        """Look again when the first wait ends; what comes now ends later than all that waits."""
         now = self.scheduler.now
-        if self._timer_due > now:
+        if now < self._timer_due <= now + LIMITS.terminal_deadline_ms:
             return
         wake_at = self.gateway.wake_at()
         if wake_at is not None:
@@ -176,10 +178,12 @@ class InboundEnd:
         self._waiting: deque[tuple[str, int]] = deque()
         self._writer = gateway.simulation.log.open_writer("inbound", partition, gateway, self._hear)
         self.is_closed = False
+        self._is_checked = False  # the deadline of what waits
 
     def append(self, inbound_id: str, value: bytes) -> None:
         gateway = self._gateway
-        if not self._waiting:
+        if not self._is_checked:
+            self._is_checked = True
             gateway.scheduler.after(APPEND_DEADLINE_MS + 1, gateway, self._check_deadline)
         self._waiting.append((inbound_id, gateway.boot_ms))
         self._writer.append(value)
@@ -195,12 +199,14 @@ class InboundEnd:
                 return
 
     def _check_deadline(self) -> None:
+        self._is_checked = False
         if self.is_closed or not self._waiting:
             return
         waited_ms = self._gateway.boot_ms - self._waiting[0][1]
         if waited_ms > APPEND_DEADLINE_MS:
             self._fail(AppendUnknown(f"no acknowledgement within {APPEND_DEADLINE_MS} ms"))
         else:
+            self._is_checked = True
             left_ms = APPEND_DEADLINE_MS - waited_ms + 1
             self._gateway.scheduler.after(left_ms, self._gateway, self._check_deadline)
 

@@ -15,6 +15,7 @@ class Belief(Enum):
     REVERSED = "reversed"  # an 0400 was answered 00
     REFUSED = "refused"  # an 0400 was answered 25
     AWAITED = "awaited"  # a refund that was answered 98: its switch goes on asking
+    DOUBTED = "doubted"  # an 0400 was sent of what had been settled, and not answered so far
     UNSENT = "unsent"  # no copy ever left
     ENDED = "ended"  # an inquiry that nobody answered
 

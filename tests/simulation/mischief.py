@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tests.simulation.memory import PaymentMemory
+from tests.simulation.memory import Belief, PaymentMemory
 
 if TYPE_CHECKING:
     from tests.simulation.network import Line
@@ -50,6 +50,8 @@ def after_approval(terminal: "Terminal", payment: PaymentMemory) -> None:
         _send_wrong_reversal(terminal, payment)
     elif course == "old-repeat":
         _send_old(terminal)
+    elif course == "too-late":
+        _reverse_original(terminal, payment.original)
 
 
 def storm(terminal: "Terminal") -> None:
@@ -96,6 +98,19 @@ def _send_wrong_reversal(terminal: "Terminal", payment: PaymentMemory) -> None:
     fields = terminal.make_reversal()
     fields["amount_transaction"] = f"{payment.amount_minor + 1:012d}"
     terminal.send("0400", fields, payment)
+
+
+def _reverse_original(terminal: "Terminal", original: PaymentMemory | None) -> None:
+    """Reverse what was changed a moment ago: its terminal takes it for reversed, nobody does so."""
+    if original is None or original not in terminal.payments or original.reversal_key:
+        return
+    stan = original.stan if terminal.voice.has_batch else terminal.take_stan()
+    fields = terminal.voice.make_reversal_fields(
+        original, NO_ANSWER, stan, terminal.simulation.wall_ms
+    )
+    original.reversal_key = terminal.voice.key_of(fields, "reversal")
+    original.belief = Belief.DOUBTED
+    terminal.send("0400", fields, original)
 
 
 def _send_old(terminal: "Terminal") -> None:

@@ -41,7 +41,14 @@ ODDITIES = {
     "few-a-day": Oddity(shop={"daily_count_max": 3}),
     "little-a-day": Oddity(shop={"daily_amount_max_minor": 300_000}),
     "foreign-card": Oddity(fields={"pan": FOREIGN_CARD}),
-    "wrong-pin": Oddity(fields={"pos_entry_mode": "011", "pin_block": WRONG_PIN_BLOCK}),
+    "wrong-pin": Oddity(
+        fields={
+            "pos_entry_mode": "011",
+            "pin_capture_code": "12",
+            "pin_block": WRONG_PIN_BLOCK,
+            "security_control": "2600000000000000",
+        }
+    ),
     "strange-code": Oddity(fields={"processing_code": "990000"}),
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from tests.simulation.checkers.accounts import add_up
 from tests.simulation.checkers.batches import check_batches
+from tests.simulation.checkers.decision_table import list_rows
 from tests.simulation.checkers.money import check_money
 from tests.simulation.checkers.order import (
     check_age,
@@ -79,14 +80,15 @@ def _check(simulation: Simulation, outcome: Outcome) -> None:
     orders = [order for partner in simulation.partners for order in partner.orders]
     found += check_partners(journal, accounts, orders)
     found += check_registry(journal, simulation.registry.entries, witness.sent)
-    found += check_batches(simulation)
-    found += check_originals(simulation)
+    found += check_batches(journal, simulation)
+    found += check_originals(journal)
     found += check_secrets(simulation)
     for projector in simulation.projectors:
         found += check_projection(projector, simulation, journal)
     if options.replays:
         found += check_replay(simulation)
     _note_reached(simulation, outcome)
+    outcome.reached.update(f"row {row}" for row in list_rows(journal, asked))
 
 
 def _note_reached(simulation: Simulation, outcome: Outcome) -> None:
@@ -104,6 +106,9 @@ def _note_reached(simulation: Simulation, outcome: Outcome) -> None:
     reached["projection slow"] += simulation.options.projector_slow_factor > 1
     for strike in simulation.witness.strikes:
         reached[f"fault {strike.kind}"] += 1
+    for reasons in simulation.gateway_refusals():
+        for reason, count in reasons.items():
+            reached[f"reason {reason}"] += count
     reached.update(_list_told(simulation))
 
 

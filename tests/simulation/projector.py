@@ -63,7 +63,9 @@ class SimProjector(Process):
         self.database = SimDatabase(simulation.options.partition_count)
         self._generation = 0
         self._batch_max = 1 + int(simulation.random.random() * BATCH_MAX)
-        self._plan(0)
+        self._is_planned = False
+        for index in range(simulation.options.partition_count):
+            self._journal(index).readers[self] = self._hear_news
 
     @classmethod
     def start_all(cls, simulation: "Simulation") -> list["SimProjector"]:
@@ -80,16 +82,23 @@ class SimProjector(Process):
     def _journal(self, index: int):
         return self.simulation.log.partition("journal", index)
 
-    def _plan(self, generation: int) -> None:
+    def _hear_news(self) -> None:
+        """There is something to read: read it a little later, all that has come by then."""
+        if not self._is_planned:
+            self._plan()
+
+    def _plan(self) -> None:
+        self._is_planned = True
         simulation = self.simulation
         factor = simulation.options.projector_slow_factor if simulation.is_stormy else 0.1
-        delay = int(factor * (20 + simulation.random.random() * 500))
-        self.scheduler.after(1 + delay, self, self._step, generation)
+        delay = int(factor * (20 + simulation.random.random() * 300))
+        self.scheduler.after(1 + delay, self, self._step, self._generation)
 
     def _step(self, generation: int) -> None:
-        """Read, apply and write one batch of one partition."""
+        """Read, apply and write one batch of each partition."""
         if generation != self._generation:
             return
+        self._is_planned = False
         for index in range(self.simulation.options.partition_count):
             before = self.database.positions[index]
             journal = self._journal(index)
@@ -100,7 +109,8 @@ class SimProjector(Process):
                 self.commit(batch, before, after)
                 if generation != self._generation:
                     return
-        self._plan(generation)
+        if not self.is_done and not self._is_planned:
+            self._plan()
 
     def commit(self, batch, before: Position, after: Position) -> None:
         """Write rows and position in one transaction; its answer may be lost."""
@@ -125,4 +135,4 @@ class SimProjector(Process):
     def crash(self) -> None:
         """Lose whatever is in memory; start again a little later."""
         self._generation += 1
-        self._plan(self._generation)
+        self._plan()

@@ -28,7 +28,7 @@ CALM_LOOK_MS = 500
 STEP_MAX = 2_000_000
 ISSUER_DELAY_MAX_MS = 5_500  # below LaneSettings.issuer_delay_max_ms: what the switch relies on
 KEYS_DESTROYED_EVERY_MS = 20_000
-SETTLING_MS = 10_000  # for lines and views to come back after days
+SETTLING_MS = 4_000  # for lines and views to come back after days
 DAY_MS = 86_400_000
 
 
@@ -68,6 +68,7 @@ class Simulation:
         self.served: list[tuple[int, int, int, str, str]] = []
         self.issuers = [SimIssuer(self, number) for number in range(options.issuer_count)]
         self.handlers = [self.start_handler(place) for place in range(options.handler_count)]
+        self._all_gateways: list[SimGateway] = []
         self.gateways = [self.start_gateway(place) for place in range(options.gateway_count)]
         self.projectors = SimProjector.start_all(self)
         self.faults = Faults(self)
@@ -199,6 +200,7 @@ class Simulation:
 
     def start_gateway(self, place: int) -> SimGateway:
         gateway = SimGateway(self, place, self.name_incarnation(f"g{place}"))
+        self._all_gateways.append(gateway)
         gateway.clock_error_ms = self.draw_clock_error_ms()
         return gateway
 
@@ -260,6 +262,10 @@ class Simulation:
         """Destroy the keys of minutes that are over, by the clock of the fastest host."""
         self.world.keys.minute_keys.destroy_expired(self.wall_ms - MINUTE_KEY_LIFETIME_MS // 10)
         self.scheduler.after(KEYS_DESTROYED_EVERY_MS, None, self._destroy_keys)
+
+    def gateway_refusals(self) -> list[dict[str, int]]:
+        """What gateways refused by themselves, by reason, one entry an incarnation."""
+        return [gateway.gateway.counts.refused for gateway in self._all_gateways]
 
     def processes(self) -> list[Process]:
         return [*self.handlers, *self.gateways, *self.projectors]

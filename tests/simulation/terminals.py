@@ -93,7 +93,7 @@ class Terminal(Process):
             kind, original = SALE, None
             course = course._replace(kind=kind, original=None)
         cards, chance = simulation.world.cards, simulation.random.random
-        pan = cards[int(chance() * len(cards))]
+        pan = course.pan or cards[int(chance() * len(cards))]
         if original is not None and chance() < 0.95:
             pan = original.pan
         fields = self.voice.make_fields(
@@ -231,6 +231,8 @@ class Terminal(Process):
             self._take_reversal_answer(payment, heard)
         elif is_heeded and payment.belief is Belief.OPEN:
             self._take_answer(payment, heard)
+        elif is_reversal and payment.belief is Belief.DOUBTED:
+            payment.belief = REVERSAL_DONE.get(heard.code, Belief.DOUBTED)
 
     def _find_payment(self, heard: Heard) -> PaymentMemory | None:
         """Find what an answer is about; a terminal keeps its last few payments in mind."""
@@ -311,7 +313,7 @@ class Terminal(Process):
     def _key_again(self) -> None:
         """Let an impatient cashier key the same payment in once more."""
         if self.course.mischief == "re-key":
-            self.re_key = self.course._replace(mischief="")
+            self.re_key = self.course._replace(mischief="", pan=self.current.pan)
 
     # -- silence
 

@@ -10,7 +10,7 @@ SEEDS = (1, 2, 3)
 
 
 def count_steps(seed, process):
-    options = draw_options(seed, **PEACEFUL, blow_to=process)
+    options = draw_options(seed, scenario="peaceful", **PEACEFUL, blow_to=process)
     outcome = simulate(options)
     assert not outcome.violations, write_report(outcome)
     return outcome.simulation.step_count
@@ -31,6 +31,7 @@ def test_a_process_may_stop_before_any_of_its_effects(process, blow, seed):
     step_count = count_steps(seed, process)
     assert step_count > 4
     for step in range(1, step_count + 1):
-        options = draw_options(seed, **PEACEFUL, blow_to=process, blow=blow, blow_step=step)
+        struck = {"blow_to": process, "blow": blow, "blow_step": step}
+        options = draw_options(seed, scenario="peaceful", **PEACEFUL, **struck)
         outcome = simulate(options)
         assert not outcome.violations, write_report(outcome)

@@ -17,7 +17,13 @@ TRANSPORT_BYTES = len(TPDU) + len(HEADER)
 LENGTH_BYTES = 2
 NO_INSTITUTION = "0" * 11
 NO_MARK = "000000"
-_NOT_IN_REVERSAL = ("expiration_date", "rrn", "pin_block")
+_NOT_IN_REVERSAL = (
+    "expiration_date",
+    "rrn",
+    "pin_block",
+    "pin_capture_code",
+    "security_control",
+)
 
 
 class Heard(NamedTuple):

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-import msgspec
-
+from tests.simulation.checkers.trails import Journal
 from tests.simulation.checkers.violation import Violation
 
 SIDES = {
@@ -36,7 +35,6 @@ STOPPING = frozenset(
     }
 )
 EMPTY = {"debit_minor": 0, "debit_count": 0, "credit_minor": 0, "credit_count": 0}
-decode = msgspec.json.decode
 
 
 class Counted:
@@ -60,17 +58,10 @@ class BatchAuditor:
         self.totals: dict[tuple, dict[str, int]] = {}
         self.violations: list[Violation] = []
 
-    def read(self, landed_records) -> None:
-        claim_id = None
-        for landed in landed_records:
-            if landed is None:
-                continue
-            record = decode(landed.value)
-            if record["events"][0]["type"] == "partition-claimed.v1":
-                claim_id = record["claim_id"]
-            if record["claim_id"] == claim_id:
-                for event in record["events"]:
-                    self._take(event)
+    def read(self, valid_records: list[dict]) -> None:
+        for record in valid_records:
+            for event in record["events"]:
+                self._take(event)
 
     def _take(self, event: dict) -> None:
         tag = event["type"]
@@ -114,10 +105,10 @@ class BatchAuditor:
             self.violations.append(Violation(7, "batch-flag-wrong", f"{shown}, claimed {claimed}"))
 
 
-def check_batches(simulation) -> Iterator[Violation]:
+def check_batches(journal: Journal, simulation) -> Iterator[Violation]:
     auditor = BatchAuditor()
-    for index in range(simulation.options.partition_count):
-        auditor.read(simulation.log.partition("journal", index).records)
+    for records in journal.valid.values():
+        auditor.read(records)
     yield from auditor.violations
     yield from _check_told(simulation)
 

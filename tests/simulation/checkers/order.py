@@ -86,10 +86,12 @@ class Asked:
         "offset",
         "partition",
         "received_at",
+        "ticket",
         "till",
     )
 
-    def __init__(self, partition: int, offset: int, record: dict) -> None:
+    def __init__(self, partition: int, offset: int, record: dict, ticket: int) -> None:
+        self.ticket = ticket
         fields = record["fields"]
         self.partition, self.offset = partition, offset
         self.mti = record["mti"]
@@ -122,7 +124,7 @@ def read_inbound(log, partition_count: int) -> dict[str, Asked]:
     for partition in range(partition_count):
         for offset, landed in enumerate(log.partition("inbound", partition).records):
             record = decode(landed.value)
-            asked[record["inbound_id"]] = Asked(partition, offset, record)
+            asked[record["inbound_id"]] = Asked(partition, offset, record, landed.ticket)
     return asked
 
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-import msgspec
-
+from tests.simulation.checkers.trails import Journal
 from tests.simulation.checkers.violation import Violation
 
 VOIDS = frozenset({"sale-void", "completion-void", "pre-authorization-void"})
@@ -11,7 +10,6 @@ COMPLETIONS = frozenset({"completion", "completion-advice"})
 ADJUSTMENT, REFUND = "adjustment-advice", "refund"
 COMPLETION_MAX_PERCENT = 115
 STOPPING = frozenset({"reversal-not-found", "reversal-poisoned", "repeat-poisoned"})
-decode = msgspec.json.decode
 
 
 class Known:
@@ -54,17 +52,10 @@ class OriginalsAuditor:
         self._known: dict[str, Known] = {}
         self.violations: list[Violation] = []
 
-    def read(self, landed_records) -> None:
-        claim_id = None
-        for landed in landed_records:
-            if landed is None:
-                continue
-            record = decode(landed.value)
-            if record["events"][0]["type"] == "partition-claimed.v1":
-                claim_id = record["claim_id"]
-            if record["claim_id"] == claim_id:
-                for event in record["events"]:
-                    self._take(event)
+    def read(self, valid_records: list[dict]) -> None:
+        for record in valid_records:
+            for event in record["events"]:
+                self._take(event)
 
     def _take(self, event: dict) -> None:
         tag, rrn = event["type"], event.get("rrn", "")
@@ -128,8 +119,8 @@ class OriginalsAuditor:
         return "" if known.minor == original.minor else f"{known.minor} of {original.minor}"
 
 
-def check_originals(simulation) -> Iterator[Violation]:
-    for index in range(simulation.options.partition_count):
+def check_originals(journal: Journal) -> Iterator[Violation]:
+    for records in journal.valid.values():
         auditor = OriginalsAuditor()
-        auditor.read(simulation.log.partition("journal", index).records)
+        auditor.read(records)
         yield from auditor.violations

@@ -87,13 +87,14 @@ class Journal:
         self.case_kinds: dict[str, int] = {}
         self.faults: list[str] = []
         self._commands: set[tuple[str, str]] = set()
+        self.valid: dict[int, list[dict]] = {}  # partition -> its valid records, in order
         self.record_count = self.void_count = self.claim_count = 0
-        self.registry_positions: dict[int, int] = {}
 
     def read(self, partition: int, landed_records) -> None:
         """Read one partition from its first record to its last."""
         claim_id = None
-        watermark = position = 0
+        watermark = 0
+        valid = self.valid[partition] = []
         for offset, landed in enumerate(landed_records):
             if landed is None:
                 continue
@@ -110,7 +111,7 @@ class Journal:
             if record["watermark"] < watermark:
                 self.faults.append(f"watermark of {partition}/{offset} fell back")
             watermark = record["watermark"]
-            position = max(position, record["registry_position"])
+            valid.append(record)
             self._take(partition, offset, record, landed)
 
     def _take(self, partition: int, offset: int, record: dict, landed) -> None:
