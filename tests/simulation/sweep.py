@@ -14,12 +14,14 @@ class Sweep:
     def __init__(self) -> None:
         self.run_count = 0
         self.payment_count = 0
+        self.used_s = 0.0  # processor time
         self.failed: list[Outcome] = []
         self.reached: Counter[str] = Counter()
-        self._began_s = time.process_time()
 
     def run(self, options: Options) -> Outcome:
+        began_s = time.process_time()
         outcome = simulate(options)
+        self.used_s += time.process_time() - began_s
         self.run_count += 1
         self.payment_count += outcome.payment_count
         self.reached.update(outcome.reached)
@@ -35,10 +37,15 @@ class Sweep:
             if until is not None and time.monotonic() > until:
                 return
 
+    def add(self, other: "Sweep") -> None:
+        """Add what another process has counted."""
+        self.run_count += other.run_count
+        self.payment_count += other.payment_count
+        self.used_s += other.used_s
+        self.reached.update(other.reached)
+
     def describe(self) -> str:
-        used_s = time.process_time() - self._began_s
-        rate = self.payment_count / used_s if used_s else 0.0
+        rate = self.payment_count / self.used_s if self.used_s else 0.0
         return (
-            f"{self.run_count} seeds, {self.payment_count} payments, {rate:.0f} payments/s,"
-            f" {len(self.failed)} failed"
+            f"{self.run_count} seeds, {self.payment_count} payments, {rate:.0f} a second and core"
         )

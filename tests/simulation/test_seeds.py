@@ -32,5 +32,7 @@ def test_new_seeds_hold(record_property, share):
     first = share * NEW_SEEDS_BELOW + secrets.randbelow(NEW_SEEDS_BELOW)
     sweep = Sweep()
     sweep.run_all((draw_options(seed) for seed in count(first)), within_s=NEW_SEEDS_S)
-    record_property("simulated", f"{sweep.describe()}, from seed {first}")
+    record_property(
+        "simulated", f"{sweep.describe()}, from seed {first}, {len(sweep.failed)} failed"
+    )
     fail_if_any(sweep)
