@@ -22,6 +22,7 @@ from switch.domain.cases.state import (
     outcome_case_id,
     parked_case_id,
     start_case,
+    waiting_case_ids,
 )
 from switch.domain.money import Money
 from switch.domain.payment.events import CaseOpened
@@ -100,18 +101,21 @@ class CaseShelf(Folded):
         is_told = after.is_forwarding
         if is_told == before.is_forwarding:
             return
-        rrn, case_id = after.rrn, outcome_case_id(after.rrn)
-        case = self._cases.get(case_id)
-        is_open = case is not None and not case.is_ended
-        if is_told and is_open:
-            self._settled.pop(case_id, None)
-        elif is_told:
+        rrn = after.rrn
+        if not is_told:
+            self._stop_waiting(rrn)
+        elif not self._is_open(outcome_case_id(rrn)):
             self._waiting[rrn] = at
             heapq.heappush(self._oldest, (at, rrn))
-        else:
-            self._stop_waiting(rrn)
-            if is_open:
+        for case_id in waiting_case_ids(rrn):
+            if is_told:
+                self._settled.pop(case_id, None)
+            elif self._is_open(case_id):
                 self._settled[case_id] = None
+
+    def _is_open(self, case_id: str) -> bool:
+        case = self._cases.get(case_id)
+        return case is not None and not case.is_ended
 
     def _take(self, event: JournalEvent, find_payment: FindPayment) -> None:
         match event:

@@ -17,6 +17,7 @@ from switch.domain.cases.events import (
 )
 from switch.domain.money import Money
 from switch.domain.payment.events import CaseOpened
+from switch.domain.payment.state import LATE_APPROVAL
 
 OUTCOME_OPEN: Final = "outcome-open"
 NOT_SERVED: Final = "not-served"
@@ -66,6 +67,11 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     def is_ended(self) -> bool:
         """Whether nobody need look at it any more."""
         return self.state in {CaseState.RESOLVED, CaseState.CLOSED}
+
+
+def waiting_case_ids(rrn: str) -> tuple[str, ...]:
+    """Name the cases of a payment that close by themselves once its issuer has answered."""
+    return outcome_case_id(rrn), f"{LATE_APPROVAL}-{rrn}"
 
 
 def outcome_case_id(rrn: str) -> str:

@@ -20,7 +20,12 @@ from switch.domain.payment.outcomes import DUPLICATE, make_decline
 from switch.domain.payment.payment import Payment, Phase, SettlementLine
 from switch.domain.payment.requests import Answer, PaymentRequest
 from switch.domain.payment.rules import DecisionRules, settlement_day
-from switch.domain.payment.state import CONTRADICTION, FINAL_REVERSAL_CODES, TRY_LATER_CODES
+from switch.domain.payment.state import (
+    CONTRADICTION,
+    FINAL_REVERSAL_CODES,
+    LATE_APPROVAL,
+    TRY_LATER_CODES,
+)
 from switch.domain.reasons import Reason
 from switch.domain.transactions import TransactionType, WhenUnknown
 
@@ -297,7 +302,7 @@ def decide_late_answer(
 
     So is an approval of what a person called not booked or returned: no issuer has reversed that.
     That a repeat is a duplicate, or to be tried again, is no word on the first; and an inquiry has
-    moved nothing.
+    moved nothing. The first approval of what is going back is a case until it is back.
     """
     if not _moves_money(payment):
         return ()
@@ -308,6 +313,10 @@ def decide_late_answer(
     else:
         is_no = issuer_code(code).outcome is IssuerOutcome.DECLINED and code != DUPLICATE
         contradicts = phase is Phase.APPROVED and is_no and code not in TRY_LATER_CODES
-    if not contradicts:
-        return ()
-    return (open_case(payment, CONTRADICTION, fact.at, f"the issuer now says {code}"),)
+    if contradicts:
+        return (open_case(payment, CONTRADICTION, fact.at, f"the issuer now says {code}"),)
+    is_going_back = phase in {Phase.REVERSING, Phase.REVERSED}
+    if is_approval and is_going_back and not payment.debit_answered:
+        told = f"the issuer approved after it had been given up ({code}): the reversal matters"
+        return (open_case(payment, LATE_APPROVAL, fact.at, told),)
+    return ()

@@ -44,6 +44,7 @@ CASES_THAT_STOP: Final = frozenset(
     }
 )
 CONTRADICTION: Final = "late-answer-contradicts"
+LATE_APPROVAL: Final = "late-approval"
 REVERSAL_TIMES_COUNT_MAX: Final = 8  # attempts whose late answers are told from the last one's
 FINAL_REVERSAL_CODES: Final = frozenset({"00", "25"})  # what an issuer must say to end a reversal
 # "try again": in progress, too late, cut-over, inoperative, no route, malfunction, no answer

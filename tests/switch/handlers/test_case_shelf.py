@@ -190,6 +190,21 @@ def test_a_case_is_opened_once_and_settled_when_the_answer_comes(shelf):
     assert shelf.list_settled(9) == []
 
 
+def test_a_late_approval_is_settled_when_the_debit_is_back(shelf):
+    begin(shelf)
+    take(shelf, opened("late-approval"))
+    assert shelf.list_settled(9) == []
+    end(shelf)
+    assert [case.case_id for case in shelf.list_settled(9)] == [f"late-approval-{RRN}"]
+
+
+def test_a_late_approval_of_what_is_back_waits_for_a_person(shelf):
+    begin(shelf)
+    end(shelf)
+    take(shelf, opened("late-approval"))
+    assert shelf.list_settled(9) == []
+
+
 def test_a_case_that_a_person_settled_first_is_not_closed_again(shelf):
     begin(shelf)
     take(shelf, opened("outcome-open"))

@@ -377,7 +377,7 @@ TABLE = (
     Row(a_refund_over_the_rest, refunded, "61", f"{ASKED} PaymentDeclined", ""),
     Row(a_repeat, refund_approved, "00", "", ""),
     Row(a_repeat, refund_unanswered, "98", "", ""),
-    Row(a_late_approval, silent, "98", "LateAnswerReceived", "", it_never_becomes_an_approval),
+    Row(a_late_approval, silent, "98", "LateAnswerReceived CaseOpened", "", it_never_becomes_an_approval),
     Row(a_late_decline, silent, "98", "LateAnswerReceived", "", no_debit_is_left),
 )
 # fmt: on

@@ -182,14 +182,23 @@ def test_the_mirror_takes_exactly_back_and_never_into_a_day_that_is_over():
         (Phase.DECLINED, "00", True),
         (Phase.DECLINED, "51", False),
         (Phase.CASE, "00", True),
-        (Phase.REVERSING, "00", False),
-        (Phase.REVERSED, "00", False),
+        (Phase.REVERSING, "00", True),
+        (Phase.REVERSING, "51", False),
+        (Phase.REVERSED, "00", True),
     ],
 )
-def test_a_late_answer_is_a_case_only_where_it_contradicts(routed, phase, code, is_case):
+def test_a_late_answer_is_a_case_where_it_contradicts_or_approves_what_goes_back(
+    routed, phase, code, is_case
+):
     payment = replace(routed, phase=phase, reversal_codes=("00",))
     fact = LateAnswerReceived(rrn=RRN, response_code=code, at=AT)
     assert bool(decide_late_answer(payment, fact, is_approval=code == "00")) is is_case
+
+
+def test_only_the_first_late_approval_of_what_goes_back_is_a_case(routed):
+    payment = replace(routed, phase=Phase.REVERSING, debit_answered=True)
+    fact = LateAnswerReceived(rrn=RRN, response_code="00", at=AT)
+    assert decide_late_answer(payment, fact, is_approval=True) == ()
 
 
 def test_a_late_balance_is_no_case(routed):
