@@ -6,6 +6,7 @@ settings. Everything that it holds is counted once a simulated day, and weighed 
 """
 
 import gc
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ _MARGIN_DAYS: Final = 3  # days and hours are rounded up when something is forgo
 _GROWTH_SHARE: Final = 0.03  # that means of the same thing may differ by, from chance
 _GROWTH_COUNT: Final = 5
 _MEGABYTE: Final = 1_000_000
+_WEIGHT_COLUMNS: Final = 3
 _SHOWN_DAYS: Final = (1, 8, 31, 90, 190)
 
 # what bounds each container; one that is not named here fails the test
@@ -54,6 +56,7 @@ BOUNDS: Final[Mapping[str, str]] = {
     "IssuersSide.attempting": "records not yet acknowledged",
     "IssuersSide.inherited": "open payments at a take-over",
     "IssuersSide.lanes": "lines",
+    "IssuersSide.put_off": "open payments",
     "IssuersSide.timers": "payments of the last issuer time-out",
     "Keys.mac_keys": "20,000 opened keys a process",
     "Keys.pin_keys": "20,000 opened keys a process",
@@ -101,11 +104,17 @@ _NOT_COMPARED: Final = frozenset({"Keys.mac_keys", "Keys.pin_keys", "Reminders.d
 
 
 class Day(msgspec.Struct, frozen=True, kw_only=True):
-    """What there was at the end of a day; `payments` since the beginning."""
+    """
+    What there was at the end of a day; `payments` since the beginning.
+
+    Resident memory and allocated blocks are the process's: with the shops' own memory of what they
+    will come back to, and with what the allocator keeps for the next one.
+    """
 
     day: int
     payments: int
     resident_mb: float
+    blocks: int
     counts: dict[str, int]
 
 
@@ -146,6 +155,7 @@ class MemoryRun:
             day=len(self.days) + 1,
             payments=self.partition.payment_count,
             resident_mb=round(read_resident_bytes() / _MEGABYTE, 1),
+            blocks=sys.getallocatedblocks(),
             counts=self.count(),
         )
         self.days.append(day)
@@ -218,7 +228,8 @@ def render(bench: MemoryBench) -> str:
     rows = [
         ["at the end of day", *(str(day.day) for day in shown), ""],
         ["payments so far", *(f"{day.payments:,}" for day in shown), ""],
-        ["resident MB", *(f"{day.resident_mb:,.0f}" for day in shown), "whole process"],
+        ["resident MB", *(f"{day.resident_mb:,.0f}" for day in shown), "(whole process)"],
+        ["allocated blocks", *(f"{day.blocks:,}" for day in shown), "(whole process)"],
         *(
             [name, *(f"{day.counts.get(name, 0):,}" for day in shown), BOUNDS[name]]
             for name in names
@@ -244,6 +255,6 @@ def _write_row(row: Sequence[str], widths: Sequence[int]) -> str:
     cells = [
         first.ljust(widths[0]),
         *(cell.rjust(width) for cell, width in zip(numbers, widths[1:-1], strict=True)),
-        last.rjust(widths[-1]) if last[:1].isdigit() else last,
+        last.rjust(widths[-1]) if len(widths) == _WEIGHT_COLUMNS else last,
     ]
     return "  ".join(cells).rstrip()

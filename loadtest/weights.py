@@ -137,12 +137,8 @@ def weigh(name: str, count: int = COUNT) -> Weight:
         spent_bytes = _weigh_spent(count)
         return Weight(name=name, decided_bytes=spent_bytes, folded_bytes=spent_bytes)
     put = KINDS[name]
-    put(Scale(min(count, 10)))  # what is made once for all is made now
-    return Weight(
-        name=name,
-        decided_bytes=_weigh_decided(put, count),
-        folded_bytes=_weigh_folded(put, count),
-    )
+    folded_bytes = _weigh_folded(put, count)  # first: it makes what is made once for all
+    return Weight(name=name, decided_bytes=_weigh_decided(put, count), folded_bytes=folded_bytes)
 
 
 def _weigh_decided(put: Callable[[Scale], None], count: int) -> int:

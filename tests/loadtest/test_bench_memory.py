@@ -112,7 +112,13 @@ def test_what_is_bounded_by_a_number_may_fill_up_to_it():
 
 def test_a_table_shows_days_bounds_and_weights():
     days = tuple(
-        Day(day=number, payments=9_000 * number, resident_mb=99.6, counts={"Shelf.payments": 1234})
+        Day(
+            day=number,
+            payments=9_000 * number,
+            resident_mb=99.6,
+            blocks=7,
+            counts={"Shelf.payments": 1234},
+        )
         for number in range(1, 10)
     )
     bench = MemoryBench(
@@ -127,8 +133,8 @@ def test_a_table_shows_days_bounds_and_weights():
     )
     lines = render(bench).splitlines()
     assert lines[0].split() == ["at", "the", "end", "of", "day", "1", "8", "9"]
-    assert "1,234" in lines[3]
-    assert lines[3].endswith(BOUNDS["Shelf.payments"])
+    assert "1,234" in lines[4]
+    assert lines[4].endswith(BOUNDS["Shelf.payments"])
     assert lines[-3].split() == ["a", "sale", "2,100", "2,000"]
     assert lines[-1] == "growing after 190 days: Shelf.payments"
 
