@@ -3,6 +3,7 @@
 from typing import Final, cast
 
 from switch.domain.card import Card
+from switch.domain.payment.batch_order import is_of_these_days, precedes
 from switch.domain.payment.checks import BatchSize, DayTotals
 from switch.domain.payment.events import (
     AdviceAccepted,
@@ -36,7 +37,7 @@ from switch.handlers.folded import Folded
 from switch.handlers.forgetting import pop_oldest
 from switch.handlers.limits import DailyTotals
 from switch.handlers.shelf import Shelf, Terminal
-from switch.handlers.tills import TERMINAL_EVENTS, Tills
+from switch.handlers.tills import BATCH_DIGITS, TERMINAL_EVENTS, Tills
 from switch.handlers.upstream_stans import UpstreamStans
 
 _ROUTING_EVENTS: Final = (PaymentRouted, AdviceAccepted)
@@ -176,6 +177,18 @@ class PartitionBook(Folded):
         """Count the payments of a batch whose outcome is not known."""
         payments = map(self._shelf.find, self._shelf.rrns_of_batch(till, batch))
         return sum(one is not None and one.phase in _WITHOUT_OUTCOME for one in payments)
+
+    def is_batch_forgotten(self, request: PaymentRequest, at: int) -> bool:
+        """Say whether an 0400 quotes a batch, or a day, of which nothing is remembered any more."""
+        if not request.terminal_id:
+            return False
+        if len(request.batch) != BATCH_DIGITS:
+            day = (request.original.date if request.original else "") or request.batch
+            return not is_of_these_days(day, at, self._rules)
+        till = (request.acquirer, request.merchant_id, request.terminal_id)
+        is_known = self._shelf.measure_batch(request) or self.tills.find_closed(till, request.batch)
+        state = self.tills.find_of(request)
+        return not is_known and state is not None and precedes(request.batch, state.batch)
 
     def find_closed_batch(self, till: Terminal, batch: str) -> ClosedBatch | None:
         """Return a batch that its terminal has closed, while it is remembered."""

@@ -312,7 +312,9 @@ class RequestsSide:
             request=request, at=now.wall_ms, rrn=original.rrn if original else ""
         )
         chain = self._book.list_changed(original)
-        decisions = decide_reversal(fact, original, self._settings.rules, chain)
+        forgotten = original is None and self._book.is_batch_forgotten(request, now.wall_ms)
+        rules = self._settings.rules
+        decisions = decide_reversal(fact, original, rules, chain, is_forgotten=forgotten)
         accepted = decisions[-1]
         assert isinstance(accepted, ReversalAccepted)
         ended = self._end_wait(accepted) if request.terminal_id else ""

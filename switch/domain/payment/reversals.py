@@ -1,5 +1,6 @@
 """Deciders of reversals: a terminal's 0400, the issuer's word on ours (docs/rules.md 5)."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Final
 
@@ -7,6 +8,7 @@ from switch.domain.declines import IssuerOutcome, issuer_code
 from switch.domain.identifiers import make_idempotency_key
 from switch.domain.payment.cases import open_case
 from switch.domain.payment.events import (
+    CaseOpened,
     LateAnswerReceived,
     PaymentEvent,
     PaymentReversed,
@@ -100,13 +102,16 @@ def decide_reversal(
     original: Payment | None,
     rules: DecisionRules,
     chain: Sequence[Payment] = (),
+    *,
+    is_forgotten: bool = False,
 ) -> tuple[PaymentEvent, ...]:
     """
     Answer an 0400: 25 and a case where it does not fit its original, 00 in every other case.
 
     Registry, batch and limits are not asked: giving money back is always accepted. A partner, who
     repeats nothing by itself, is told what cannot be done instead. `chain` is what the original has
-    changed: the payment that it concerns, then that one's original.
+    changed: the payment that it concerns, then that one's original. `is_forgotten`: the batch, or
+    day, that it quotes is over for so long that nothing of it is remembered.
     """
     request = fact.request
     if not request.terminal_id and (objection := object_to_partner(request, original, chain)):
@@ -114,7 +119,8 @@ def decide_reversal(
         answer = make_decline(objection.reason, at=fact.at, rrn=rrn, detail=objection.detail)
         return (ReversalAccepted(reversal_key=request.idempotency_key, answer=answer),)
     if original is None:
-        return (*_bury(fact, rules), _accept(fact, "", rules, upstream=False))
+        cases = (_open_forgotten(fact),) if is_forgotten else ()
+        return (*_bury(fact, rules), *cases, _accept(fact, "", rules, upstream=False))
     if not fits_original(request, original):
         answer = make_decline(Reason.REVERSAL_MISMATCH, at=fact.at, rrn=original.rrn)
         refusal = ReversalAccepted(reversal_key=request.idempotency_key, answer=answer)
@@ -134,6 +140,22 @@ def decide_reversal(
         line = mirror_line(original.line, fact.at, rules)  # its issuer was never told of it
         return (*buried, PaymentReversed(rrn=original.rrn, at=fact.at, line=line), accepted)
     return (*buried, accepted)
+
+
+def _open_forgotten(fact: ReversalRequested) -> CaseOpened:
+    """Let a person look for the debit that a terminal takes for reversed after so long."""
+    request = fact.request
+    key = hashlib.sha256(request.idempotency_key.encode()).hexdigest()
+    return CaseOpened(
+        case_id=f"reversal-forgotten-{key[:16]}",
+        kind="reversal-forgotten",
+        at=fact.at,
+        acquirer=request.acquirer,
+        merchant_id=request.merchant_id,
+        terminal_id=request.terminal_id,
+        amount=request.amount,
+        detail=f"an 0400 of STAN {request.stan}, batch {request.batch}: it is not remembered",
+    )
 
 
 def _bury(fact: ReversalRequested, rules: DecisionRules) -> tuple[TombstoneSet, ...]:

@@ -196,3 +196,17 @@ def test_how_many_originals_are_read_at_a_time_is_bounded(world, till):
     refunds = [till.ask("refund", 1, of=sale) for sale in sales]
     assert len(world.wanted_originals) == RECALLS_COUNT_MAX
     assert till.why(refunds[-1]) == "original-unreadable"
+
+
+def test_an_0400_of_a_payment_long_forgotten_is_answered_00_and_a_person_looks(
+    world, till, old_sale
+):
+    back = till.take_back(old_sale)
+    assert till.told(back) == "00"
+    kinds = [
+        event.kind
+        for record in world.journal
+        for event in record.events
+        if type(event).__name__ == "CaseOpened"
+    ]
+    assert kinds == ["reversal-forgotten"]

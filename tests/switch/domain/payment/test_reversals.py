@@ -303,3 +303,21 @@ def test_a_payment_that_a_partner_reversed_is_not_reversed_twice(partners):
     fact, payment = partners
     [again] = decide_reversal(fact, replace(payment, reverse_requested=True), RULES)
     assert (again.answer.response_code, again.upstream) == ("00", False)
+
+
+def test_an_0400_of_a_batch_that_is_forgotten_is_answered_00_and_a_case(routed):
+    request = replace(routed.request, mti="0400", batch="000007")
+    fact = ReversalRequested(request=request, at=AT)
+    *buried, case, accepted = decide_reversal(fact, None, RULES, is_forgotten=True)
+    assert accepted.answer.response_code == "00"
+    assert (case.kind, case.amount, case.terminal_id) == (
+        "reversal-forgotten",
+        request.amount,
+        request.terminal_id,
+    )
+    assert [type(one) for one in buried] == [TombstoneSet]
+    assert case.case_id in {
+        one.case_id
+        for one in decide_reversal(replace(fact, at=AT + 9), None, RULES, is_forgotten=True)
+        if isinstance(one, CaseOpened)
+    }, "the same 0400 is the same case"
