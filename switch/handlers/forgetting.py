@@ -8,7 +8,12 @@ from switch.handlers.folded import Folded
 
 _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 86_400_000
-LOOKED_AT_COUNT_MAX: Final = 200  # at a time, about a millisecond: shops close their day together
+# Shops close their day together, and a week later all of it falls due together. Looking at one
+# takes microseconds: where records come fast, a few are looked at with each, else as many as the
+# time since the last look has room for.
+LOOKED_AT_COUNT_MIN: Final = 4
+LOOKED_AT_COUNT_MAX: Final = 200
+_MS_FOR_ONE: Final = 5
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -44,6 +49,7 @@ class Reminders(Folded):
         self._hours: dict[int, list[str]] = {}
         self._next_hour = 0  # nothing falls due before
         self._due: deque[str] = deque()  # their hour has passed
+        self._looked_at = 0  # epoch ms
 
     def __len__(self) -> int:
         """Count the RRNs that wait."""
@@ -69,7 +75,9 @@ class Reminders(Folded):
             for passed in sorted(one for one in self._hours if one <= hour):
                 self._due.extend(self._hours.pop(passed))
             self._next_hour = min(self._hours, default=hour + 1)
-        for _ in range(min(len(self._due), LOOKED_AT_COUNT_MAX)):
+        since_ms, self._looked_at = max(at - self._looked_at, 0), at
+        count = min(LOOKED_AT_COUNT_MIN + since_ms // _MS_FOR_ONE, LOOKED_AT_COUNT_MAX)
+        for _ in range(min(len(self._due), count)):
             yield self._due.popleft()
 
     def _list_of(self, due_at: int) -> list[str]:

@@ -3,6 +3,7 @@ from hypothesis import strategies as st
 
 from switch.handlers.forgetting import (
     LOOKED_AT_COUNT_MAX,
+    LOOKED_AT_COUNT_MIN,
     Reminders,
     SpentOriginals,
     pop_oldest,
@@ -48,12 +49,14 @@ def test_a_whole_batch_is_reminded_of_at_once():
 
 def test_so_many_are_looked_at_in_one_go_and_the_rest_next_time():
     reminders = Reminders()
-    many = [str(number) for number in range(LOOKED_AT_COUNT_MAX + 1)]
+    most, least = LOOKED_AT_COUNT_MAX, LOOKED_AT_COUNT_MIN
+    many = [str(number) for number in range(most + 2 * least)]
     reminders.add_all(AT, many)
-    assert list(reminders.take_due(AT + HOUR_MS)) == many[:-1]
+    assert list(reminders.take_due(AT + HOUR_MS)) == many[:most]
     assert reminders.has_due
-    assert len(reminders) == 1
-    assert list(reminders.take_due(AT + HOUR_MS)) == many[-1:]
+    assert len(reminders) == 2 * least
+    assert list(reminders.take_due(AT + HOUR_MS)) == many[most : most + least], "at once again"
+    assert list(reminders.take_due(AT + HOUR_MS + 1_000)) == many[most + least :]
     assert not reminders.has_due
 
 
