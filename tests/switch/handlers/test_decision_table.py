@@ -334,6 +334,7 @@ class Row(NamedTuple):
 ASKED, SENT = "PaymentRequested", "PaymentRouted"
 SAID_YES = "IssuerAnswered PaymentApproved"
 TOOK_BACK = "ReversalRequested ReversalAccepted"
+TOO_LATE = "LateAnswerReceived CaseOpened"
 
 # fmt: off
 TABLE = (
@@ -377,7 +378,7 @@ TABLE = (
     Row(a_refund_over_the_rest, refunded, "61", f"{ASKED} PaymentDeclined", ""),
     Row(a_repeat, refund_approved, "00", "", ""),
     Row(a_repeat, refund_unanswered, "98", "", ""),
-    Row(a_late_approval, silent, "98", "LateAnswerReceived CaseOpened", "", it_never_becomes_an_approval),
+    Row(a_late_approval, silent, "98", TOO_LATE, "", it_never_becomes_an_approval),
     Row(a_late_decline, silent, "98", "LateAnswerReceived", "", no_debit_is_left),
 )
 # fmt: on
