@@ -177,6 +177,7 @@ class Partition:
 
         `fault` says why it could not be read, empty if it was.
         """
+        self._recorder.registry_position = self._registry.position
         self._requests.recalled(rrn, payment, fault, now)
 
     def on_not_sent(self, rrn: str, now: Now) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from switch.domain.registry.entities import MerchantStatus
 from switch.handlers.recalls import ASKED_COUNT_MAX, RECALLS_COUNT_MAX
 
 DAY_MS = 86_400_000
@@ -32,6 +33,14 @@ def test_a_refund_of_a_payment_long_past_reads_it_and_is_then_decided(world, til
     assert till.told(refund) == "00"
     line = world.book.find_payment(rrn).line
     assert (line.gross_minor, line.fee_minor) == (-4_000, -24)
+
+
+def test_a_decision_names_the_registry_that_it_saw_after_the_reading(world, till, old_sale):
+    refund = till.ask("refund", 4_000, of=old_sale)
+    world.change_merchant(status=MerchantStatus.FROZEN)
+    world.read_originals()
+    assert till.why(refund) == "merchant-frozen"
+    assert world.journal[-1].registry_position == world.registry.position
 
 
 def test_from_then_on_it_is_remembered_with_what_was_refunded(world, till, old_sale):
