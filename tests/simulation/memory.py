@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from tests.simulation.kinds import Kind
 
+REMEMBERED_MS = 6 * 86_400_000  # how long a switch knows a key at the least (docs/rules.md 2)
+
 
 class Belief(Enum):
     """How a payment ended, as its terminal and its cardholder see it."""

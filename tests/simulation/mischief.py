@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tests.simulation.memory import Belief, PaymentMemory
+from tests.simulation.memory import REMEMBERED_MS, Belief, PaymentMemory
 
 if TYPE_CHECKING:
     from tests.simulation.network import Line
@@ -13,7 +13,6 @@ COPIES_MAX = 10
 STORM_COPIES = 10
 COPY_EVERY_MS = 200
 ALTERED_BY_MINOR = 1_000
-OLD_MAX_MS = 6 * 86_400_000  # keys live for seven days (docs/rules.md 2)
 
 
 def begin(terminal: "Terminal", course: str) -> None:
@@ -116,7 +115,11 @@ def _reverse_original(terminal: "Terminal", original: PaymentMemory | None) -> N
 def _send_old(terminal: "Terminal") -> None:
     """Repeat the payment before the last one, as a terminal whose counter fell back."""
     old = terminal.payments[-2] if len(terminal.payments) > 1 else None
-    if old is None or terminal.scheduler.now - old.began_ms > OLD_MAX_MS:
-        return
-    if any(told.rrn for told in old.told):
+    if old is not None and old.belief is not Belief.APPROVED and _is_forgotten(terminal, old):
+        return  # a refusal may be forgotten while its batch is open: then it is asked anew
+    if old is not None and any(told.rrn for told in old.told):
         terminal.send(old.kind.mti, old.fields, old)
+
+
+def _is_forgotten(terminal: "Terminal", payment: PaymentMemory) -> bool:
+    return terminal.scheduler.now - payment.began_ms > REMEMBERED_MS

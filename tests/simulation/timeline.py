@@ -1,5 +1,7 @@
 """A readable story of one payment, told by all witnesses in the order in which it happened."""
 
+from itertools import groupby
+
 import msgspec
 
 from tests.simulation.checkers.trails import CLAIMED
@@ -49,7 +51,12 @@ class Story:
         self._tell_issuers()
         self._tell_around()
         self._lines.sort()
-        return [f"{at_ms:>9} ms  {text}" for _, at_ms, text in self._lines[:LINES_MAX]]
+        told = [(at_ms, text) for _, at_ms, text in self._lines]
+        lines = []
+        for (at_ms, text), alike in groupby(told):
+            count = len(list(alike))
+            lines.append(f"{at_ms:>9} ms  {text}{f', {count} times' if count > 1 else ''}")
+        return lines[:LINES_MAX]
 
     def _add(self, ticket: int, at_ms: int, text: str) -> None:
         self._lines.append((ticket, at_ms, text))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from tests.simulation.checkers.accounts import Account
 from tests.simulation.checkers.trails import Journal, Trail
 from tests.simulation.checkers.violation import Violation
+from tests.simulation.memory import REMEMBERED_MS
 
 NOTHING = Account(-1)
 INQUIRY = "balance-inquiry"  # it moves nothing, so it may be asked again under its key
@@ -13,8 +14,7 @@ NO_EXCUSE = frozenset({"reversal-not-found"})  # the issuer's delay is below wha
 
 def check_money(journal: Journal, accounts: dict[str, Account]) -> Iterator[Violation]:
     for key, rrns in journal.rrns_of.items():
-        if len(rrns) > 1 and journal.trails[rrns[0]].kind != INQUIRY:
-            yield Violation(5, "key-decided-twice", f"opened as {rrns}", rrns[0], key)
+        yield from _check_decided_once(key, [journal.trails[rrn] for rrn in rrns])
         booked = [seen for rrn in rrns for seen in accounts.get(rrn, NOTHING).booked]
         if len(booked) > 1:
             yield Violation(1, "debited-twice", f"{[s.line.rrn for s in booked]}", rrns[0], key)
@@ -23,6 +23,18 @@ def check_money(journal: Journal, accounts: dict[str, Account]) -> Iterator[Viol
             yield Violation(3, "debit-without-payment", "no valid record opened it", rrn)
     for trail in journal.trails.values():
         yield from _check_trail(trail, accounts.get(trail.rrn, NOTHING))
+
+
+def _check_decided_once(key: str, trails: list[Trail]) -> Iterator[Violation]:
+    """One key is one payment; what was forgotten may be refused anew, or accepted as a case."""
+    first = trails[0]
+    if first.kind == INQUIRY:
+        return
+    for later in trails[1:]:
+        if later.requested_ms - first.requested_ms < REMEMBERED_MS:
+            yield Violation(5, "key-decided-twice", f"again as {later.rrn}", first.rrn, key)
+        elif later.routed or (later.accepted and not later.cases):
+            yield Violation(1, "old-key-debited-anew", f"again as {later.rrn}", first.rrn, key)
 
 
 def _check_trail(trail: Trail, account: Account) -> Iterator[Violation]:

@@ -7,7 +7,7 @@ from tests.simulation.checkers.money import NO_EXCUSE, NOTHING
 from tests.simulation.checkers.trails import Journal, Trail
 from tests.simulation.checkers.violation import Violation
 from tests.simulation.kinds import Silence
-from tests.simulation.memory import Belief, PaymentMemory, Told
+from tests.simulation.memory import REMEMBERED_MS, Belief, PaymentMemory, Told
 
 APPROVED_CODES = frozenset({"00", "10", "11", "A2", "A4", "A5", "A6"})
 CONFLICT, UNKNOWN = "94", "98"
@@ -65,13 +65,14 @@ def _check_same(payment: PaymentMemory) -> Iterator[Violation]:
     """Same key, same content: the same answer each time, as far as it was decided at all."""
     if payment.kind.silence is Silence.END:
         return  # each answer to an inquiry is of its moment
-    contents: dict[int, bytes] = {}
+    contents: dict[tuple[int, bool], bytes] = {}
     for told in payment.told:
         if told.message_class != "payment" or not told.rrn or told.code == CONFLICT:
             continue
         if payment.kind.name == "refund" and told.code == UNKNOWN:
             continue  # it is asked on, and a later repeat hears how it ended
-        first = contents.setdefault(told.amount_minor, told.content)
+        is_old = told.at_ms - payment.began_ms > REMEMBERED_MS  # what is forgotten is refused anew
+        first = contents.setdefault((told.amount_minor, is_old), told.content)
         if first != told.content:
             yield Violation(5, "repeat-told-otherwise", _show(told), told.rrn, payment.key)
     approved = {t.amount_minor for t in payment.told if t.code in APPROVED_CODES and t.rrn}
