@@ -2,6 +2,7 @@
 
 import msgspec
 
+FORGOTTEN = "reversal-forgotten"
 CLAIMED = "partition-claimed.v1"
 decode = msgspec.json.decode
 
@@ -119,6 +120,7 @@ class Journal:
         inbound_offset = record.get("inbound_offset", -1)
         if inbound_offset >= 0:
             self.decided.setdefault((partition, inbound_offset), []).append((ticket, record))
+        self._link_forgotten(record["events"])
         for event in record["events"]:
             tag = event["type"]
             self._count(tag, event)
@@ -129,6 +131,14 @@ class Journal:
                 self._open(partition, offset, record, event, landed)
             elif tag in _PLACES:
                 self._place(tag, event, ticket)
+
+    def _link_forgotten(self, events: list[dict]) -> None:
+        """A case about an 0400 that found nothing names no RRN; its tombstones name the payment."""
+        cases = [one for one in events if one.get("kind") == FORGOTTEN]
+        keys = [one["idempotency_key"] for one in events if one["type"] == "tombstone-set.v1"]
+        for case in cases:
+            for rrn in (rrn for key in keys for rrn in self.rrns_of.get(key, ())):
+                self.trails[rrn].cases[FORGOTTEN] = case
 
     def _count(self, tag: str, event: dict) -> None:
         self.tags[tag] = self.tags.get(tag, 0) + 1
