@@ -20,6 +20,7 @@ BALANCED = "1"
 BATCH_MAX = 999_999
 REFUSED_COUNT_MAX = 3
 WRONG_RATE = 0.05
+OTHER_PAN = "620000000000000096"
 FLOOD_RATE = 0.02
 FLOOD_COUNT = 6
 
@@ -240,7 +241,8 @@ class Till:
         )
         flag = answer[30]
         terminal.simulation.note_fault(f"settlement-{flag}", terminal.name)
-        if flag == BALANCED and terminal.simulation.random.random() < 0.7:
+        chance = terminal.simulation.random.random()
+        if chance < (0.7 if flag == BALANCED else WRONG_RATE):  # else it owes the upload for ever
             self._close_batch()
         else:
             self._uploaded_count = 0
@@ -252,10 +254,12 @@ class Till:
         counted = list_counted(terminal.payments, terminal.voice.batch)
         page = counted[self._uploaded_count : self._uploaded_count + ITEMS_PER_LIST]
         if page:
-            # now and then a list comes twice, the first time with wrong amounts
-            is_wrong = terminal.simulation.random.random() < WRONG_RATE
+            # now and then a list comes twice, the first time with wrong amounts or cards
+            drawn = terminal.simulation.random.random()
+            is_wrong, is_other = drawn < WRONG_RATE, drawn < WRONG_RATE / 2
             items = "".join(
-                f"00{payment.stan}{payment.pan:0>20}{payment.amount_minor + is_wrong:012d}"
+                f"00{payment.stan}{OTHER_PAN if is_other else payment.pan:0>20}"
+                f"{payment.amount_minor + (is_wrong and not is_other):012d}"
                 for payment in page
             )
             self._uploaded_count += 0 if is_wrong else len(page)
@@ -263,9 +267,10 @@ class Till:
             self._do("upload", "0320", more, self._take_list, has_mac=True)
             return
         is_balanced = self.settlements[-1].answer[30] == BALANCED
+        is_wrong = terminal.simulation.random.random() < WRONG_RATE
         more = {
             "network": "207" if is_balanced else "202",
-            "additional_data_private": f"{self._uploaded_count:04d}",
+            "additional_data_private": f"{self._uploaded_count + is_wrong:04d}",
         }
         self._do("upload-end", "0320", more, self._take_end, has_mac=True)
 

@@ -38,7 +38,7 @@ ODDITIES = {
     "other-currency": Oddity(fields={"currency": "840"}),
     "no-amount": Oddity(fields={"amount_transaction": "000000000000"}),
     "small-shop": Oddity(shop={"amount_max_minor": 100_000}),
-    "few-a-day": Oddity(shop={"daily_count_max": 3}),
+    "few-a-day": Oddity(shop={"daily_count_max": 1}),
     "little-a-day": Oddity(shop={"daily_amount_max_minor": 300_000}),
     "foreign-card": Oddity(fields={"pan": FOREIGN_CARD}),
     "wrong-pin": Oddity(

@@ -26,6 +26,8 @@ COMPLETED = 201
 UNKNOWN = 202
 IN_PROGRESS = 409
 TRY_AGAIN = frozenset({IN_PROGRESS, 503, 504})
+CONFLICT_RATE = 0.03
+TWICE_RATE = 0.05
 decode = msgspec.json.decode
 
 
@@ -145,6 +147,8 @@ class Partner(Process):
             if simulation.is_stormy and simulation.random.random() < CONFLICT_RATE:
                 simulation.note_fault("json-conflict", self.name)
                 self._send(gateway, self._alter(order.payment))
+            elif simulation.is_stormy and simulation.random.random() < TWICE_RATE:
+                self._send(gateway, order.payment)
         self.scheduler.after(ANSWER_WAIT_MS, self, self._miss, self._serial)
 
     def _alter(self, payment: JsonPayment) -> JsonPayment:
@@ -194,6 +198,3 @@ class Partner(Process):
         self.current = None
         self._serial += 1
         self._plan_next()
-
-
-CONFLICT_RATE = 0.03

@@ -82,9 +82,11 @@ DIRECTED = {
     "oddities": {"odd_share": 0.9, "kinds_rate": 0.9, "ascii_share": 0.0},
     "originals": {"kinds_rate": 0.95, "merchant_count": 2, "mischief_rate": 0.5},
     "days": {"days_between": (9, 32), "kinds_rate": 0.9, "errand_rate": 0.2},
+    "next-day": {"days_between": (1, 1), "errand_rate": 0.3, "ascii_share": 0.0},
     "cashiers": {"merchant_count": 6, "mischief_rate": 0.6, "bad_ending_rate": 0.4},
     "busy": {"in_flight_max": 3, "burst_rate": 0.6, "think_ms": 500},
     "batches": {"errand_rate": 0.3, "ascii_share": 0.0, "kinds_rate": 0.9},
+    "partners": {"partner_count": 8, "mischief_rate": 0.6, "strikes": (("issuer-slow", 1.0),)},
     "stand-in": {"stand_in_rate": 1.0, "strikes": (("issuer-down", 1.0),)},
 }
 SCENARIOS |= {name: one.fixed for name, one in NAMED.items()} | DIRECTED
