@@ -30,6 +30,10 @@ install: $(INSTALLED) ## make .venv and install
 test: $(INSTALLED_DEV) ## run every test
 	@$(BIN)/python -m pytest -n auto --dist worksteal
 
+.PHONY: simulate
+simulate: $(INSTALLED) ## try SEEDS=1000 seeds FROM=0 of the simulation on both cores
+	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),1000) --from $(or $(FROM),0) --jobs $(or $(JOBS),2)
+
 .PHONY: lint
 lint: $(INSTALLED_DEV) ## check style, types and the direction of imports
 	$(BIN)/ruff check .
