@@ -28,6 +28,11 @@ _decoder = msgspec.json.Decoder(RegistryRecord)
 encode_registry_record = _encoder.encode
 
 
+def measure_event(event: RegistryEvent) -> int:
+    """Return how many bytes an event takes in a record, its comma included."""
+    return len(_encoder.encode(event)) + 1
+
+
 def decode_registry_record(value: bytes) -> RegistryRecord:
     """
     Read one record of the registry log.

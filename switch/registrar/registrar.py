@@ -24,6 +24,8 @@ from switch.domain.registry.entities import (
 from switch.domain.registry.events import RegistryEvent, RegistryLoaded
 from switch.domain.registry.references import find_problems
 from switch.domain.registry.view import Registry
+from switch.eventlog.port import RECORD_BYTES_MAX
+from switch.eventlog.registry_record import measure_event
 from switch.registrar.clear_keys import ClearKeys, SealKey, StatedKey
 from switch.registrar.document import (
     AcquirerEntry,
@@ -47,7 +49,7 @@ from switch.security.mac import cipher_of
 from switch.security.working_keys import KeyScheme
 
 ACTOR_LENGTH_MAX: Final = 64
-RECORD_EVENT_COUNT_MAX: Final = 500  # about 250 KB: well inside a broker's limit for one record
+RECORD_EVENTS_BYTES_MAX: Final = RECORD_BYTES_MAX - 1_024  # the envelope takes the rest
 
 
 class RegistryRefused(Exception):
@@ -118,6 +120,7 @@ class Registrar:
             loaded.append((place, entity))
             event = decide_change(self._registry, entity)
             if event is not None:
+                problems.extend(_find_size_problem(place, event))
                 events.append(event)
                 candidate.apply(candidate.position, event)
         for place, entity in loaded:
@@ -181,12 +184,26 @@ class Registrar:
         return replace(issuer, zpk=keys.take(stated, issuer.zpk, place))
 
 
+def _find_size_problem(place: Place, event: RegistryEvent) -> Iterator[LoadProblem]:
+    """One entry is one event, and an event is never cut: it must fit a record of the log."""
+    size = measure_event(event)
+    if size > RECORD_EVENTS_BYTES_MAX:
+        wrong = f"it takes {size} bytes in the log, at most {RECORD_EVENTS_BYTES_MAX} may be"
+        yield LoadProblem(place.path_of("size"), wrong, "shorten its lists, or make several of it")
+
+
 def split_load(events: Sequence[RegistryEvent]) -> list[tuple[RegistryEvent, ...]]:
     """Cut the events of one load into log records; each part is usable before the next is there."""
-    return [
-        tuple(events[start : start + RECORD_EVENT_COUNT_MAX])
-        for start in range(0, len(events), RECORD_EVENT_COUNT_MAX)
-    ]
+    parts: list[list[RegistryEvent]] = []
+    room = 0
+    for event in events:
+        size = measure_event(event)
+        if size > room:
+            parts.append([])
+            room = RECORD_EVENTS_BYTES_MAX
+        parts[-1].append(event)
+        room -= size
+    return [tuple(part) for part in parts]
 
 
 def _make_terminal(

@@ -9,9 +9,10 @@ from switch.domain.registry.events import (
     TerminalChanged,
 )
 from switch.domain.registry.view import Registry
+from switch.eventlog.port import RECORD_BYTES_MAX
+from switch.eventlog.registry_record import RegistryRecord, encode_registry_record
 from switch.registrar.document import parse_document
 from switch.registrar.registrar import (
-    RECORD_EVENT_COUNT_MAX,
     Registrar,
     RegistryRefused,
     split_load,
@@ -420,13 +421,30 @@ def test_somebody_answers_for_every_change(registrar, actor):
         registrar.load(parse_document(b""), actor, 7)
 
 
-def test_a_large_load_is_cut_into_records_without_losing_anything(registrar, registry):
-    text = "".join(f'[[groups]]\ngroup_id = "g{n}"\nname = "G"\n' for n in range(1_200))
+def test_a_large_load_is_cut_into_records_that_the_log_takes(registrar, registry):
+    many = range(4_000)
+    text = "".join(f'[[groups]]\ngroup_id = "g{n}"\nname = "{n:040}"\n' for n in many)
     events = load(registrar, registry, text)
     parts = split_load(events)
+    sizes = [
+        len(
+            encode_registry_record(
+                RegistryRecord(claim_id="f" * 16, at=2**43, actor="a" * 64, events=part)
+            )
+        )
+        for part in parts
+    ]
     assert [event for part in parts for event in part] == events
-    assert max(map(len, parts)) <= RECORD_EVENT_COUNT_MAX
+    assert max(sizes) <= RECORD_BYTES_MAX
+    assert min(sizes[:-1]) > RECORD_BYTES_MAX - 2_048, "and no more of them than it takes"
     assert split_load([]) == []
+
+
+def test_an_entry_too_large_for_a_record_is_refused_by_name(registrar):
+    bins = ", ".join(f'"{n:06d}"' for n in range(100_000, 120_000))
+    text = f'[[issuers]]\nissuer_id = "big"\nname = "B"\nbins = [{bins}]\n'
+    problems = refusals(registrar, text)
+    assert any("issuers[0] big: size: it takes" in problem for problem in problems)
 
 
 def test_an_interrupted_load_is_completed_by_loading_again(registrar, registry):
