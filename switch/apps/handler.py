@@ -13,7 +13,7 @@ import msgspec
 from switch.adapters.clock import read_boot_ms, read_clock
 from switch.adapters.owned_journal import OwnedJournal, claim_journal
 from switch.adapters.telemetry import Logger, Metrics, Telemetry
-from switch.apps.recall import Claims, OriginalReader
+from switch.apps.recall import OriginalReader
 from switch.apps.registry_follower import RegistryFollower
 from switch.apps.reply_writer import ReplyWriter
 from switch.codec import load_dialect
@@ -23,6 +23,7 @@ from switch.domain.payment.events import CaseOpened
 from switch.domain.upstream import UpstreamAnswer, UpstreamRequest
 from switch.eventlog.inbound import Reply, decode_request
 from switch.eventlog.journal import InboundParked, JournalRecord, UnknownEvent
+from switch.eventlog.journal_place import Claims
 from switch.eventlog.journal_reader import is_claim
 from switch.eventlog.port import (
     AppendRefused,

@@ -1,13 +1,13 @@
 """Reading a payment back from the journal, for a refund long after it (docs/rules.md 2)."""
 
 import asyncio
-import bisect
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
 from switch.domain.identifiers import RRN_OFFSET_MODULUS, parse_rrn
 from switch.domain.payment.payment import Payment
 from switch.eventlog.journal import UnknownEvent, decode_record
+from switch.eventlog.journal_place import Claims
 from switch.eventlog.port import LogUnavailable, PartitionLog, PositionOutOfRange
 from switch.handlers.recollection import OPENED_WITHIN_COUNT, Recollection
 
@@ -21,24 +21,6 @@ class Recalled(NamedTuple):
 
     payment: Payment | None
     fault: str = ""
-
-
-class Claims:
-    """The claims of one partition, by offset: what the void rule needs to read from the middle."""
-
-    def __init__(self) -> None:
-        self._offsets: list[int] = []
-        self._claim_ids: list[str] = []
-
-    def note(self, offset: int, claim_id: str) -> None:
-        """Take the next claim, in the order of the journal."""
-        self._offsets.append(offset)
-        self._claim_ids.append(claim_id)
-
-    def in_force_at(self, offset: int) -> str:
-        """Return the claim id that a valid record at this offset carries."""
-        place = bisect.bisect_right(self._offsets, offset)
-        return self._claim_ids[place - 1] if place else ""
 
 
 async def recall_payment(log: PartitionLog, claims: Claims, rrn: str, end: int) -> Recalled:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from switch.apps.decision_settings import CaseSettings, MemorySettings, TerminalSettings
+from switch.apps.log_settings import LogSettings, OwnershipSettings, SnapshotSettings
 from switch.apps.settings_section import Section, meta, secret
 
 _HOUR_MS: Final = 3_600_000
@@ -82,6 +83,15 @@ class TimeSettings(Section, frozen=True, kw_only=True):
 class GatewaySettings(Section, frozen=True, kw_only=True):
     """Listeners for terminals, and what one of them may cost."""
 
+    ordinal: Annotated[
+        int,
+        meta(
+            "This gateway's number: it says which partition of the replies log is read for answers."
+            " Two with one number work, at the cost of reading each other's answers.",
+            ge=0,
+            le=99,
+        ),
+    ] = 0
     unionpay_pos_address: Annotated[
         str,
         meta(
@@ -312,30 +322,16 @@ class RegistrySettings(Section, frozen=True, kw_only=True):
     ] = 200
 
 
-class LogSettings(Section, frozen=True, kw_only=True):
-    """The event log."""
-
-    url: Annotated[
-        str,
-        meta(
-            "`kafka://broker:port[,broker:port][?prefix=NAME]` in earnest; empty: the embedded log"
-            " (SQLite) in the data folder.",
-        ),
-    ] = ""
-    partition_count: Annotated[
-        int,
-        meta(
-            "Partitions of inbound and journal, fixed when the log is made. One merchant lives in"
-            " one; two digits of every RRN name it.",
-            ge=1,
-            le=100,
-        ),
-    ] = 4
-
-
 class SecuritySettings(Section, frozen=True, kw_only=True):
     """Keys."""
 
+    keys_directory: Annotated[
+        str,
+        meta(
+            "Folder of the sealed keys, shared by every process of one switch (docs/operations.md);"
+            " empty: keys/ in the data folder."
+        ),
+    ] = ""
     minute_key_lifetime_ms: Annotated[
         int,
         meta(
@@ -378,8 +374,12 @@ class IssuerSimulatorSettings(Section, frozen=True, kw_only=True):
 
 
 class TelemetrySettings(Section, frozen=True, kw_only=True):
-    """Logs and metrics."""
+    """Logs, metrics, and what this process tells the others of itself."""
 
+    status_interval_ms: Annotated[
+        int,
+        meta("How often a process over Kafka tells of itself for `switch status`.", ge=100),
+    ] = 1_000
     log_format: Annotated[
         str,
         Meta(
@@ -422,6 +422,8 @@ class Settings(Section, frozen=True, kw_only=True):
     memory: MemorySettings = MemorySettings()
     registry: RegistrySettings = RegistrySettings()
     log: LogSettings = LogSettings()
+    ownership: OwnershipSettings = OwnershipSettings()
+    snapshots: SnapshotSettings = SnapshotSettings()
     security: SecuritySettings = SecuritySettings()
     projector: ProjectorSettings = ProjectorSettings()
     issuer_simulator: IssuerSimulatorSettings = IssuerSimulatorSettings()

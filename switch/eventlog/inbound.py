@@ -1,8 +1,11 @@
 """What travels between a gateway and the handlers: requests in, replies out."""
 
+import hashlib
+
 import msgspec
 
 from switch.domain.card import Card
+from switch.eventlog.port import REPLIES_PARTITION_COUNT
 
 
 class RequestReceived(
@@ -18,7 +21,7 @@ class RequestReceived(
     """
 
     inbound_id: str  # "<gateway incarnation>-<number>", unique for ever
-    gateway: str  # the incarnation that holds the connection
+    gateway: str  # the incarnation that holds the connection (`make_incarnation`)
     channel: str  # dialect name, or "json"
     acquirer: str
     partition_key: str
@@ -56,6 +59,32 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, tag="reply.v1", tag_field
     body: bytes = b""
     processing_requirement: int = 0
     ends_wait_of: str = ""
+
+
+def make_incarnation(ordinal: int, token: str) -> str:
+    """Name one run of a gateway: its ordinal, which says where its answers go, and what is new."""
+    return f"{ordinal:02d}.{token}"
+
+
+def reply_partition_of(gateway: str) -> int:
+    """
+    Return the partition of the replies log that a gateway incarnation reads.
+
+    Two gateways may read the same: each takes what names its own incarnation.
+    """
+    ordinal, _, token = gateway.partition(".")
+    is_named = bool(token) and ordinal.isascii() and ordinal.isdecimal()
+    return int(ordinal) % REPLIES_PARTITION_COUNT if is_named else 0
+
+
+def traceparent_of(inbound_id: str) -> str:
+    """
+    Return the W3C trace context of a request: the same for whoever knows its inbound id.
+
+    So the trace goes through every log without being carried in any record.
+    """
+    digest = hashlib.blake2s(inbound_id.encode(), digest_size=24).hexdigest()
+    return f"00-{digest[:32]}-{digest[32:]}-01"
 
 
 encode_request = msgspec.json.Encoder().encode

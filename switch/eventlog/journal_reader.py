@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from switch.eventlog.journal import JournalRecord, PartitionClaimed, decode_record
+from switch.eventlog.journal_place import JOURNAL_START, JournalPlace
 
 
 class ClaimedRecord(Protocol):
@@ -30,18 +31,20 @@ def is_claim(record: ClaimedRecord) -> bool:
 
 class RecordReader(Generic[RecordT]):
     """
-    Reads one partition from its first record and drops what is void.
+    Reads one partition, from its first record or from a place read to before; drops what is void.
 
     A record is valid only if its claim id is that of the latest claim before it. Raises whatever
     `decode` raises: a record that cannot be read stops the reader.
     """
 
-    def __init__(self, decode: Callable[[bytes], RecordT]) -> None:
+    def __init__(
+        self, decode: Callable[[bytes], RecordT], place: JournalPlace = JOURNAL_START
+    ) -> None:
         self._decode = decode
-        self.claim_id = ""
-        self.epoch = -1  # offset of the claim in force, -1 before the first
-        self.next_offset = 0
-        self.void_count = 0
+        self.claim_id = place.claim_id
+        self.epoch = place.epoch  # offset of the claim in force, -1 before the first
+        self.next_offset = place.next_offset
+        self.void_count = place.void_count
         self.last_was_void = False
 
     def feed(self, offset: int, value: bytes) -> RecordT | None:
@@ -63,5 +66,5 @@ class RecordReader(Generic[RecordT]):
 class JournalReader(RecordReader[JournalRecord]):
     """The void rule over a partition of the journal."""
 
-    def __init__(self) -> None:
-        super().__init__(decode_record)
+    def __init__(self, place: JournalPlace = JOURNAL_START) -> None:
+        super().__init__(decode_record, place)

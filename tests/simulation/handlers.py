@@ -9,7 +9,6 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
-from switch.apps.recall import Claims
 from switch.codec import load_dialect
 from switch.domain.identifiers import parse_rrn
 from switch.domain.upstream import UpstreamAnswer
@@ -17,6 +16,7 @@ from switch.eventlog.claimed_writer import ClaimedWriter
 from switch.eventlog.claims import JOURNAL_FORMAT, ClaimFold
 from switch.eventlog.inbound import decode_request, encode_reply
 from switch.eventlog.journal import encode_record
+from switch.eventlog.journal_place import Claims
 from switch.eventlog.journal_reader import is_claim
 from switch.eventlog.port import AppendUnknown
 from switch.handlers.actions import AppendRecord, ReadOriginal, SendReply, SendUpstream

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from switch.apps.recall import Claims, OriginalReader, recall_payment
+from switch.apps.recall import OriginalReader, recall_payment
 from switch.domain.fees import FeePlan
 from switch.domain.identifiers import make_rrn
 from switch.domain.money import Money
@@ -13,6 +13,7 @@ from switch.domain.payment.payment import RouteTerms
 from switch.domain.payment.requests import Answer, PaymentRequest
 from switch.domain.transactions import TransactionType
 from switch.eventlog.journal import JournalRecord, PositionNoted, encode_record
+from switch.eventlog.journal_place import Claims
 from switch.eventlog.memory_log import MemoryLog
 
 AT = 1_700_000_000_000
