@@ -102,7 +102,7 @@ class SnapshotSettings(Section, frozen=True, kw_only=True):
     directory: Annotated[
         str, meta("Where snapshots are kept; empty: snapshots/ in the data folder.")
     ] = ""
-    interval_records: Annotated[
+    interval_record_count: Annotated[
         int,
         meta(
             "A snapshot after so many journal records. Reading 200,000 takes a second or two;"

@@ -18,7 +18,7 @@ def test_partitions_are_ranges_and_numbers(text):
         (LogSettings, {"security_protocol": "none"}),
         (LogSettings, {"sasl_mechanism": "PLAIN"}),
         (LogSettings, {"replication_factor": 1}),
-        (SnapshotSettings, {"interval_records": 1}),
+        (SnapshotSettings, {"interval_record_count": 1}),
     ],
 )
 def test_what_cannot_be_is_refused(section, wrong):
