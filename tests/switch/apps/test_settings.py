@@ -4,7 +4,7 @@ import pytest
 from switch.apps.settings import DEMO_OVERRIDES, Settings
 from switch.apps.settings_sources import check_order, list_fields, load_settings
 
-UNITS = {"ordinal", "factor", "days", "ms", "minutes", "bytes", "count", "max", "min", "minor"}
+UNITS = {"days", "ms", "minutes", "bytes", "count", "max", "min", "minor", "ordinal", "factor"}
 
 
 def test_the_defaults_are_those_of_the_rules() -> None:
