@@ -14,6 +14,7 @@ class LogTail:
     Holds the records from `first_offset` up to `next_offset`, without gaps; wakes who waits.
 
     Belongs to one event loop. Old records fall out at the bounds, at most one half at a time.
+    What is held is bytes only: nothing that the garbage collector would look at, again and again.
     """
 
     def __init__(
@@ -25,7 +26,7 @@ class LogTail:
     ) -> None:
         self.first_offset = next_offset
         self.next_offset = next_offset
-        self._records: list[StoredRecord] = []
+        self._values: list[bytes] = []
         self._bytes = 0
         self._count_max = count_max
         self._bytes_max = bytes_max
@@ -33,17 +34,17 @@ class LogTail:
 
     def add(self, value: bytes) -> None:
         """Take one more durable record; it gets `next_offset`."""
-        self._records.append(StoredRecord(self.next_offset, value))
+        self._values.append(value)
         self.next_offset += 1
         self._bytes += len(value)
-        if len(self._records) > self._count_max or self._bytes > self._bytes_max:
+        if len(self._values) > self._count_max or self._bytes > self._bytes_max:
             self._shrink()
 
     def _shrink(self) -> None:
         """Drop the older half, so that dropping costs little for each record."""
-        drop_count = (len(self._records) + 1) // 2
-        self._bytes -= sum(len(record.value) for record in self._records[:drop_count])
-        del self._records[:drop_count]
+        drop_count = (len(self._values) + 1) // 2
+        self._bytes -= sum(map(len, self._values[:drop_count]))
+        del self._values[:drop_count]
         self.first_offset += drop_count
 
     def find(self, offset: int, count_max: int) -> list[StoredRecord] | None:
@@ -56,7 +57,10 @@ class LogTail:
         if offset > self.next_offset:
             raise PositionOutOfRange(f"offset {offset} is above the end, {self.next_offset}")
         index = offset - self.first_offset
-        return None if index < 0 else self._records[index : index + count_max]
+        if index < 0:
+            return None
+        values = self._values[index : index + count_max]
+        return [StoredRecord(at, value) for at, value in enumerate(values, offset)]
 
     def wake_readers(self) -> None:
         """Let every waiting reader look again."""
