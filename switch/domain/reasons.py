@@ -76,5 +76,4 @@ class Reason(enum.Enum):
     REFUND_UNKNOWN = "refund-unknown"
     INQUIRY_UNANSWERED = "inquiry-unanswered"
     PARTIAL_APPROVAL_REFUSED = "partial-approval-refused"
-    REVERSED_BY_TERMINAL = "reversed-by-terminal"
     INTERNAL_FAULT = "internal-fault"

@@ -14,7 +14,6 @@ SEEDS_OF_SCENARIO = 12
 ROUNDS_MAX = 60  # each one seed of the mixed load and one of every directed one
 # what no run comes to, and why
 UNREACHED = {
-    Reason.REVERSED_BY_TERMINAL: "nothing gives it today",
     Reason.INTERNAL_FAULT: "a key store that fails: tests/switch/handlers/test_intake.py",
 }
 ANSWERS = {

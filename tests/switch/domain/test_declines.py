@@ -82,7 +82,6 @@ EXPECTED_CODES = {
     "refund-unknown": "98",
     "inquiry-unanswered": "91",
     "partial-approval-refused": "51",
-    "reversed-by-terminal": "94",
     "internal-fault": "96",
 }
 
@@ -114,7 +113,6 @@ MONEY_MAY_HAVE_MOVED = {
     Reason.UPSTREAM_UNKNOWN,
     Reason.REFUND_UNKNOWN,
     Reason.PARTIAL_APPROVAL_REFUSED,
-    Reason.REVERSED_BY_TERMINAL,
     Reason.INTERNAL_FAULT,
 }
 
