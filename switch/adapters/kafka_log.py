@@ -54,7 +54,9 @@ _CERTAINLY_NOT_WRITTEN: Final = (
     UnknownTopicOrPartitionError,
 )
 
-_Queued = tuple[bytes | None, bytes, AppendSink]  # no value: refused before it was queued
+_Header = tuple[str, bytes]
+# Value, key, headers, sink; no value: refused before it was queued.
+_Queued = tuple[bytes | None, bytes, list[_Header], AppendSink]
 
 
 class KafkaLog:
@@ -105,7 +107,7 @@ class KafkaLog:
     async def open_partition(self, log: str, partition: int) -> "KafkaPartition":
         """Open one partition; its producer and consumer connect when they are first needed."""
         check_address(log, partition, self.partition_count)
-        opened = KafkaPartition(self, topic_name(self.prefix, log), partition)
+        opened = KafkaPartition(self, log, partition)
         self._opened.add(opened)
         return opened
 
@@ -132,8 +134,9 @@ class KafkaLog:
 class KafkaPartition:
     """One partition of one topic, with a producer and a consumer of its own (a `PartitionLog`)."""
 
-    def __init__(self, log: KafkaLog, topic: str, partition: int) -> None:
+    def __init__(self, log: KafkaLog, name: str, partition: int) -> None:
         self._log = log
+        topic = topic_name(log.prefix, name)
         self._topic = TopicPartition(topic, partition)
         self._queue: deque[_Queued] = deque()
         self._queue_bytes = 0
@@ -147,11 +150,19 @@ class KafkaPartition:
         self._fixed_headers = [
             ("ce_specversion", b"1.0"),
             ("ce_source", f"/{topic}/{partition}".encode()),
-            ("ce_type", f"{topic}.record.v1".encode()),
+            ("ce_type", f"com.paymentswitch.{name}.v1".encode()),
             ("content-type", b"application/json"),
         ]
 
-    def append(self, value: bytes, sink: AppendSink, *, key: bytes = b"") -> None:
+    def append(
+        self,
+        value: bytes,
+        sink: AppendSink,
+        *,
+        key: bytes = b"",
+        event_id: str = "",
+        traceparent: str = "",
+    ) -> None:
         """Queue one record for the next batch."""
         size = len(value)
         if self._failure is None:
@@ -160,10 +171,11 @@ class KafkaPartition:
             elif len(self._queue) >= QUEUE_COUNT_MAX or self._queue_bytes + size > QUEUE_BYTES_MAX:
                 self._refuse(f"{len(self._queue)} records wait for Kafka at {self._log.bootstrap}")
         if self._failure is None:
-            self._queue.append((value, key, sink))
+            headers = self._headers(event_id, traceparent)
+            self._queue.append((value, key, headers, sink))
             self._queue_bytes += size
         else:
-            self._queue.append((None, b"", sink))
+            self._queue.append((None, b"", [], sink))
         self._queued.set()
         if self._failure is None and self._writing is None:
             self._writing = asyncio.get_running_loop().create_task(self._write())
@@ -211,7 +223,7 @@ class KafkaPartition:
             failure = AppendRefused(f"not sent after an earlier failure: {failure}")
         assert failure is not None
         while self._queue:
-            call_sink(self._queue.popleft()[2], failure)
+            call_sink(self._queue.popleft()[3], failure)
         self._queue_bytes = 0
 
     async def _connect(self, producer: AIOKafkaProducer) -> AppendRefused | None:
@@ -231,9 +243,9 @@ class KafkaPartition:
         batch = producer.create_batch()
         sinks: list[AppendSink] = []
         while self._queue:
-            value, key, sink = self._queue[0]
+            value, key, headers, sink = self._queue[0]
             if value is None or not batch.append(
-                key=key or None, value=value, timestamp=None, headers=self._headers()
+                key=key or None, value=value, timestamp=None, headers=headers
             ):
                 break
             self._queue.popleft()
@@ -276,9 +288,13 @@ class KafkaPartition:
         offset: int = metadata.offset
         return offset
 
-    def _headers(self) -> list[tuple[str, bytes]]:
+    def _headers(self, event_id: str, traceparent: str) -> list[_Header]:
         """Make the record a CloudEvent in binary mode."""
-        return [*self._fixed_headers, ("ce_id", f"{self._id_prefix}-{next(self._ids)}".encode())]
+        ce_id = event_id or f"{self._id_prefix}-{next(self._ids)}"
+        headers = [*self._fixed_headers, ("ce_id", ce_id.encode())]
+        if traceparent:
+            headers.append(("traceparent", traceparent.encode()))
+        return headers
 
     async def read(self, offset: int, *, count_max: int, wait_ms: int) -> list[StoredRecord]:
         """Return durable records."""

@@ -1,6 +1,7 @@
 """A partition owned by this process: claim it, fold it, then append under the append check."""
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from typing import Final, Generic
 
@@ -48,6 +49,7 @@ class OwnedJournal(Generic[RecordT]):
         self.claim_id = claim_id
         self.epoch = epoch  # offset of the claim
         self.claim_acked_boot_ms = clock().boot_ms
+        self._sequence = itertools.count(1)  # the claim itself is 0
         self._folded_void_count = 0
 
     @property
@@ -74,8 +76,12 @@ class OwnedJournal(Generic[RecordT]):
         """Note how many void records lay before the claim."""
         self._folded_void_count = count
 
-    def append(self, record: RecordT, sink: OwnedSink) -> None:
-        """Append one record; `sink` gets its offset once it may be acted on, or the failure."""
+    def append(self, record: RecordT, sink: OwnedSink, *, traceparent: str = "") -> None:
+        """
+        Append one record; `sink` gets its offset once it may be acted on, or the failure.
+
+        `traceparent` is the W3C trace of the request that caused it, if one did.
+        """
         assert record.claim_id == self.claim_id, "a record must carry its writer's claim"
         if self._writer.failure is not None:
             self._loop.call_soon(call_sink, sink, self._writer.failure)
@@ -83,7 +89,12 @@ class OwnedJournal(Generic[RecordT]):
         self._writer.note_append(sink, self._clock().boot_ms)
         if self._timer is None:
             self._set_timer()
-        self._log.append(self._format.encode(record), self._take_ack)
+        self._log.append(
+            self._format.encode(record),
+            self._take_ack,
+            event_id=f"{self.claim_id}-{next(self._sequence)}",
+            traceparent=traceparent,
+        )
 
     async def close(self) -> None:
         """Stop: outstanding records are unknown to whoever waits for them."""
@@ -171,7 +182,7 @@ async def claim_log(
         PositionOutOfRange: the log does not begin at its beginning any more.
     """
     claim = record_format.make_claim(owner, claim_id, clock().wall_ms)
-    epoch = await _append_claim(log, record_format.encode(claim), append_deadline_ms)
+    epoch = await _append_claim(log, record_format.encode(claim), claim_id, append_deadline_ms)
     owned = OwnedJournal(
         log,
         record_format,
@@ -207,7 +218,9 @@ async def claim_journal(
     )
 
 
-async def _append_claim(log: PartitionLog, value: bytes, append_deadline_ms: int) -> int:
+async def _append_claim(
+    log: PartitionLog, value: bytes, claim_id: str, append_deadline_ms: int
+) -> int:
     acked: asyncio.Future[int | AppendRefused | AppendUnknown] = (
         asyncio.get_running_loop().create_future()
     )
@@ -216,7 +229,7 @@ async def _append_claim(log: PartitionLog, value: bytes, append_deadline_ms: int
         if not acked.done():
             acked.set_result(outcome)
 
-    log.append(value, take_ack)
+    log.append(value, take_ack, event_id=f"{claim_id}-0")
     try:
         async with asyncio.timeout(append_deadline_ms / 1000):
             outcome = await acked

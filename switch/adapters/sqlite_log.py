@@ -216,7 +216,15 @@ class SqlitePartition:
         self.tail = tail
         self.refusal: AppendRefused | AppendUnknown | None = None  # of every record from here on
 
-    def append(self, value: bytes, sink: AppendSink, *, key: bytes = b"") -> None:  # noqa: ARG002
+    def append(
+        self,
+        value: bytes,
+        sink: AppendSink,
+        *,
+        key: bytes = b"",  # noqa: ARG002
+        event_id: str = "",  # noqa: ARG002
+        traceparent: str = "",  # noqa: ARG002
+    ) -> None:
         """Send one record to the next group commit."""
         log = self._log
         size = len(value)
@@ -280,7 +288,15 @@ class VolatilePartition:
         self._queued: list[tuple[bytes, AppendSink]] = []
         self._is_closed = False
 
-    def append(self, value: bytes, sink: AppendSink, *, key: bytes = b"") -> None:  # noqa: ARG002
+    def append(
+        self,
+        value: bytes,
+        sink: AppendSink,
+        *,
+        key: bytes = b"",  # noqa: ARG002
+        event_id: str = "",  # noqa: ARG002
+        traceparent: str = "",  # noqa: ARG002
+    ) -> None:
         """Queue one record until the event loop's next turn."""
         if not self._queued:
             self._loop.call_soon(self._publish)
@@ -326,7 +342,15 @@ class FollowedPartition:
         self._path = path
         self._key = key
 
-    def append(self, value: bytes, sink: AppendSink, *, key: bytes = b"") -> None:  # noqa: ARG002
+    def append(
+        self,
+        value: bytes,  # noqa: ARG002
+        sink: AppendSink,
+        *,
+        key: bytes = b"",  # noqa: ARG002
+        event_id: str = "",  # noqa: ARG002
+        traceparent: str = "",  # noqa: ARG002
+    ) -> None:
         """Refuse: only the switch that owns the file writes to it."""
         refusal = AppendRefused(f"{self._path} is open for reading only")
         asyncio.get_running_loop().call_soon(call_sink, sink, refusal)

@@ -8,6 +8,7 @@ from typing import Final
 
 from switch.adapters.clock import read_boot_ms
 from switch.adapters.telemetry import Logger
+from switch.eventlog.inbound import traceparent_of
 from switch.eventlog.port import (
     AppendRefused,
     AppendUnknown,
@@ -142,7 +143,9 @@ class _OpenWriter:
 
     def append(self, inbound_id: str, key: bytes, value: bytes) -> None:
         self._waiting.append((inbound_id, read_boot_ms()))
-        self.log.append(value, self._hear, key=key)
+        self.log.append(
+            value, self._hear, key=key, event_id=inbound_id, traceparent=traceparent_of(inbound_id)
+        )
 
     def oldest_boot_ms(self) -> int | None:
         return self._waiting[0][1] if self._waiting else None

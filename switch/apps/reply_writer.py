@@ -6,7 +6,7 @@ import random
 from typing import Final
 
 from switch.adapters.telemetry import Logger
-from switch.eventlog.inbound import Reply, encode_reply
+from switch.eventlog.inbound import Reply, encode_reply, traceparent_of
 from switch.eventlog.port import AppendSink, EventLog, LogUnavailable, PartitionLog
 
 REOPEN_DELAY_MIN_S: Final = 0.1
@@ -47,7 +47,12 @@ class ReplyWriter:
         if self._writer is None:
             self.dropped_count += 1
         else:
-            self._writer.append(encode_reply(reply), self._sink)
+            self._writer.append(
+                encode_reply(reply),
+                self._sink,
+                event_id=f"{reply.inbound_id}/reply",
+                traceparent=traceparent_of(reply.inbound_id),
+            )
 
     async def close(self) -> None:
         """Stop; answers under way are not waited for."""

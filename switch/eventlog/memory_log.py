@@ -56,7 +56,15 @@ class MemoryWriter:
         self.lost_ack_count = 0  # how many of the next acks never come
         self.doubled_count = 0  # how many of the next records land twice
 
-    def append(self, value: bytes, sink: AppendSink, *, key: bytes = b"") -> None:  # noqa: ARG002
+    def append(
+        self,
+        value: bytes,
+        sink: AppendSink,
+        *,
+        key: bytes = b"",  # noqa: ARG002
+        event_id: str = "",  # noqa: ARG002
+        traceparent: str = "",  # noqa: ARG002
+    ) -> None:
         """Queue one record."""
         self.queued.append((value, sink))
         if self._log.call_soon is not None:

@@ -77,9 +77,21 @@ class PartitionLog(Protocol):
     opened. Records become readable once they are durable.
     """
 
-    def append(self, value: bytes, sink: AppendSink, *, key: bytes = b"") -> None:
+    def append(
+        self,
+        value: bytes,
+        sink: AppendSink,
+        *,
+        key: bytes = b"",
+        event_id: str = "",
+        traceparent: str = "",
+    ) -> None:
         """
         Queue one record; call `sink` once, in order, with its offset or with the failure.
+
+        `event_id` names the record for ever and `traceparent` its W3C trace, for those who look at
+        the log with other tools (docs/operations.md, records on Kafka): the switch itself reads
+        only `value`. The embedded log keeps neither.
 
         Never blocks and never raises for the state of the log; the sink is called from the
         event loop, never from inside `append`.

@@ -197,10 +197,24 @@ class LostAcks:
         self._partition = partition
         self._keep_count = keep_count
 
-    def append(self, value: bytes, sink: AppendSink, *, key: bytes = b"") -> None:
+    def append(
+        self,
+        value: bytes,
+        sink: AppendSink,
+        *,
+        key: bytes = b"",
+        event_id: str = "",
+        traceparent: str = "",
+    ) -> None:
         self._keep_count -= 1
         heard = self._keep_count >= 0
-        self._partition.append(value, sink if heard else lambda _outcome: None, key=key)
+        self._partition.append(
+            value,
+            sink if heard else lambda _outcome: None,
+            key=key,
+            event_id=event_id,
+            traceparent=traceparent,
+        )
 
     async def read(self, offset: int, *, count_max: int, wait_ms: int) -> list[StoredRecord]:
         return await self._partition.read(offset, count_max=count_max, wait_ms=wait_ms)

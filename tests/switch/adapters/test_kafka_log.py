@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from infra.kafka.launcher import KafkaNode
 from switch.adapters import kafka_log
 from switch.adapters.kafka_log import KafkaLog, check_extension
+from switch.eventlog.inbound import traceparent_of
 from switch.eventlog.port import (
     AppendRefused,
     AppendUnknown,
@@ -40,10 +41,10 @@ class Acks:
         return self.outcomes
 
 
-async def append_all(partition, *values, key=b""):
+async def append_all(partition, *values, **names):
     acks = Acks()
     for value in values:
-        partition.append(value, acks, key=key)
+        partition.append(value, acks, **names)
     return await acks.wait_for(len(values))
 
 
@@ -78,23 +79,42 @@ def test_a_missing_compiled_part_is_told(monkeypatch):
         check_extension()
 
 
-@pytest.mark.kafka
-async def test_a_record_is_a_cloud_event_under_its_partition_key(log):
-    partition = await log.open_partition("inbound", 1)
-    await append_all(partition, b'{"a":1}', b'{"a":2}', key=b"acquirer|merchant")
+async def read_raw(log, name, partition, count):
+    """What any Kafka tool sees."""
     consumer = AIOKafkaConsumer(bootstrap_servers=log.bootstrap, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        consumer.assign([TopicPartition(f"{log.prefix}inbound", 1)])
-        records = [await consumer.getone() for _ in range(2)]
+        consumer.assign([TopicPartition(f"{log.prefix}{name}", partition)])
+        return [await consumer.getone() for _ in range(count)]
     finally:
         await consumer.stop()
-    assert [record.key for record in records] == [b"acquirer|merchant"] * 2
-    headers = [dict(record.headers) for record in records]
-    assert headers[0]["ce_specversion"] == b"1.0"
-    assert headers[0]["ce_source"] == f"/{log.prefix}inbound/1".encode()
-    assert headers[0]["content-type"] == b"application/json"
+
+
+@pytest.mark.kafka
+async def test_a_record_is_a_cloud_event_under_its_partition_key_and_trace(log):
+    partition = await log.open_partition("inbound", 1)
+    trace = traceparent_of("03.9f2c-7")
+    names = {"key": b"acquirer|merchant", "event_id": "03.9f2c-7", "traceparent": trace}
+    await append_all(partition, b'{"a":1}', **names)
+    [record] = await read_raw(log, "inbound", 1, 1)
+    assert (record.key, record.value) == (b"acquirer|merchant", b'{"a":1}')
+    assert dict(record.headers) == {
+        "ce_specversion": b"1.0",
+        "ce_source": f"/{log.prefix}inbound/1".encode(),
+        "ce_type": b"com.paymentswitch.inbound.v1",
+        "ce_id": b"03.9f2c-7",
+        "content-type": b"application/json",
+        "traceparent": trace.encode(),
+    }
+
+
+@pytest.mark.kafka
+async def test_a_record_that_nobody_named_gets_an_id_of_its_own_and_no_trace(log):
+    partition = await log.open_partition("journal", 0)
+    await append_all(partition, b"{}", b"{}")
+    headers = [dict(record.headers) for record in await read_raw(log, "journal", 0, 2)]
     assert headers[0]["ce_id"] != headers[1]["ce_id"]
+    assert "traceparent" not in headers[0]
 
 
 @pytest.mark.kafka
