@@ -1,8 +1,8 @@
 """Simulated time: one queue of what is to happen, and processes whose clocks differ."""
 
-import heapq
 from collections.abc import Callable
 from enum import IntEnum
+from heapq import heappop, heappush
 
 from switch.domain.clock import Now
 
@@ -38,13 +38,15 @@ class Scheduler:
         self, delay_ms: int, process: "Process | None", take: Callable[..., None], *args: object
     ) -> None:
         self._serial = serial = self._serial + 1
-        heapq.heappush(self._queue, (self.now + delay_ms, serial, process, take, args))
+        heappush(self._queue, (self.now + delay_ms, serial, process, take, args))
 
     def at(
         self, due_ms: int, process: "Process | None", take: Callable[..., None], *args: object
     ) -> None:
         self._serial = serial = self._serial + 1
-        heapq.heappush(self._queue, (max(due_ms, self.now), serial, process, take, args))
+        if due_ms < self.now:  # noqa: PLR1730 - a call of `max` takes longer
+            due_ms = self.now
+        heappush(self._queue, (due_ms, serial, process, take, args))
 
     def take_ticket(self) -> int:
         self.ticket += 1
@@ -52,16 +54,17 @@ class Scheduler:
 
     def run(self, until_ms: int, *, step_max: int) -> bool:
         """Let time pass up to `until_ms`; False if that took more than `step_max` steps."""
-        queue, pop = self._queue, heapq.heappop
+        queue, pop = self._queue, heappop
         count = 0
         while queue and queue[0][0] <= until_ms:
             due, _, process, take, args = pop(queue)
             # after a jump there are some that should have happened long ago
-            self.now = max(self.now, due)
+            if due > self.now:  # noqa: PLR1730
+                self.now = due
             count += 1
-            if process is None or process.state == RUNNING:
+            if process is None or process.state is RUNNING:
                 take(*args)
-            elif process.state == PAUSED:
+            elif process.state is PAUSED:
                 process.missed.append((take, args))
             if count >= step_max:
                 self.step_count += count

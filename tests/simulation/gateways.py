@@ -85,12 +85,6 @@ class SimGateway(Process):
         order: "Order | OperatorOrder | None",
     ) -> None:
         inbound_id, actions = self.gateway.request_json(payment, self.read_clock())
-        self._doers = {
-            Send: self._send,
-            Append: self._append,
-            AnswerJson: self._answer_json,
-            Close: self._close,
-        }
         self._json_waits[inbound_id] = (partner, order)
         self._perform(actions)
 

@@ -50,8 +50,8 @@ class SimLinks:
 
     def note_change(self) -> None:
         ends = self.ends.items()
-        links_up = tuple(sorted(name for name, end in ends if end.link.is_up))
-        signed_on = frozenset(name for name, end in ends if end.link.state is LinkState.UP)
+        links_up = tuple(sorted([name for name, end in ends if end.link.is_up]))
+        signed_on = frozenset([name for name, end in ends if end.link.state is LinkState.UP])
         if links_up == self.links_up and signed_on == self._signed_on:
             return
         lost, self._signed_on = self._signed_on - signed_on, signed_on

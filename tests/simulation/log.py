@@ -8,7 +8,8 @@ order or, from the first failure on, not at all; what was on its way may land at
 from collections import deque
 from collections.abc import Callable
 from random import Random
-from typing import NamedTuple
+
+import msgspec
 
 from switch.eventlog.port import AppendRefused, StoredRecord
 from tests.simulation.clock import DEAD, Process, Scheduler
@@ -17,14 +18,7 @@ Outcome = int | AppendRefused
 FULL = AppendRefused("the log's disk is full; make room, then nothing else is needed")
 
 
-class Queued(NamedTuple):
-    """One record on its way, and when it was appended."""
-
-    value: bytes
-    at_ms: int
-
-
-class Landed(NamedTuple):
+class Landed(msgspec.Struct, frozen=True, gc=False):
     """One durable record with what only a witness knows: who wrote it, and when."""
 
     value: bytes
@@ -41,6 +35,8 @@ class SimPartition:
         self.scheduler = scheduler
         self.name = name
         self.records: list[Landed | None] = []  # None: an offset without a record
+        self._stored: list[StoredRecord | None] = []  # the same, as readers see it
+        self._has_holes = False
         self.frozen_until_ms = 0
         self.is_full = False
         self.may_have_holes = name.startswith("journal")
@@ -50,18 +46,23 @@ class SimPartition:
     def end(self) -> int:
         return len(self.records)
 
-    def put(self, queued: "Queued", writer: str) -> int:
+    def put(self, value: bytes, appended_ms: int, writer: str) -> int:
         scheduler = self.scheduler
         scheduler.ticket = ticket = scheduler.ticket + 1
-        self.records.append(Landed(queued.value, writer, ticket, scheduler.now, queued.at_ms))
-        return len(self.records) - 1
+        offset = len(self.records)
+        self.records.append(Landed(value, writer, ticket, scheduler.now, appended_ms))
+        self._stored.append(StoredRecord(offset, value))
+        return offset
+
+    def put_hole(self) -> None:
+        """Use up an offset that no record ever gets."""
+        self.records.append(None)
+        self._stored.append(None)
+        self._has_holes = True
 
     def read(self, offset: int, end: int) -> list[StoredRecord]:
-        return [
-            StoredRecord(at, landed.value)
-            for at, landed in enumerate(self.records[offset:end], offset)
-            if landed is not None
-        ]
+        stored = self._stored[offset:end]
+        return [record for record in stored if record is not None] if self._has_holes else stored
 
     def tell_readers(self) -> None:
         for reader, hear in self.readers.items():
@@ -97,7 +98,7 @@ class SimWriter:
         self.partition = partition
         self.process = process
         self._on_outcomes = on_outcomes
-        self.queued: deque[Queued] = deque()
+        self.queued: deque[tuple[bytes, int]] = deque()  # with the time of the append
         self._landing = False
         self._lands_at = 0
         self._acked_at = 0
@@ -114,7 +115,7 @@ class SimWriter:
             self.is_failed = True
             self._tell([FULL])
             return
-        self.queued.append(Queued(value, scheduler.now))
+        self.queued.append((value, scheduler.now))
         if not self._landing:
             self._landing = True
             self._plan_landing()
@@ -147,8 +148,8 @@ class SimWriter:
             count = 1 + int(log.random.random() * (count - 1))
         name = self.process.name
         if partition.may_have_holes and log.random.random() < log.hole_rate:
-            partition.records.append(None)  # an offset that no record ever gets
-        offsets = [partition.put(queued.popleft(), name) for _ in range(count)]
+            partition.put_hole()
+        offsets = [partition.put(*queued.popleft(), name) for _ in range(count)]
         partition.tell_readers()
         if not self.is_cut and log.lost_ack_rate and log.random.random() < log.lost_ack_rate:
             log.note_fault("lost-ack", partition.name)

@@ -1,7 +1,8 @@
 """What each terminal remembers of its payments: sent, told, and what it believes in the end."""
 
 from enum import Enum
-from typing import NamedTuple
+
+import msgspec
 
 from tests.simulation.kinds import Kind
 
@@ -22,7 +23,7 @@ class Belief(Enum):
     ENDED = "ended"  # an inquiry that nobody answered
 
 
-class Told(NamedTuple):
+class Told(msgspec.Struct, frozen=True, gc=False):
     """One answer that reached a terminal."""
 
     ticket: int

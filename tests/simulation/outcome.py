@@ -9,6 +9,7 @@ from tests.simulation.checkers.batches import check_batches
 from tests.simulation.checkers.decision_table import list_rows
 from tests.simulation.checkers.money import check_money
 from tests.simulation.checkers.order import (
+    Causes,
     check_age,
     check_answers,
     check_sending,
@@ -72,8 +73,9 @@ def _check(simulation: Simulation, outcome: Outcome) -> None:
         found.append(Violation(0, "parked", f"{parked} requests could not be decided"))
     found += check_money(journal, accounts)
     found += check_sending(journal, witness.sent)
-    found += check_answers(journal, witness.answers, asked)
-    found += check_silence(journal, asked)
+    causes = Causes(journal, asked)
+    found += check_answers(causes, witness.answers, asked)
+    found += check_silence(journal, causes, asked)
     if not simulation.faults.has_jumped:
         found += check_age(journal, witness.sent, asked, witness.handed)
     found += check_told(journal, accounts, payments)

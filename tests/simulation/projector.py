@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
 
 BATCH_MAX = 64
+DEATH_RATE = 0.02  # at either side of a commit
 
 
 class SimDatabase:
@@ -63,9 +64,14 @@ class SimProjector(Process):
         self.database = SimDatabase(simulation.options.partition_count)
         self._generation = 0
         self._batch_max = 1 + int(simulation.random.random() * BATCH_MAX)
+        self._death_rate = DEATH_RATE if simulation.options.strikes_of("projector-crash") else 0.0
         self._is_planned = False
-        for index in range(simulation.options.partition_count):
-            self._journal(index).readers[self] = self._hear_news
+        self._journals = [
+            simulation.log.partition("journal", index)
+            for index in range(simulation.options.partition_count)
+        ]
+        for journal in self._journals:
+            journal.readers[self] = self._hear_news
 
     @classmethod
     def start_all(cls, simulation: "Simulation") -> list["SimProjector"]:
@@ -74,13 +80,11 @@ class SimProjector(Process):
 
     @property
     def is_done(self) -> bool:
+        positions = self.database.positions
         return all(
-            position.next_offset >= self._journal(index).end
-            for index, position in self.database.positions.items()
+            positions[index].next_offset >= journal.end
+            for index, journal in enumerate(self._journals)
         )
-
-    def _journal(self, index: int):
-        return self.simulation.log.partition("journal", index)
 
     def _hear_news(self) -> None:
         """There is something to read: read it a little later, all that has come by then."""
@@ -99,9 +103,8 @@ class SimProjector(Process):
         if generation != self._generation:
             return
         self._is_planned = False
-        for index in range(self.simulation.options.partition_count):
+        for index, journal in enumerate(self._journals):
             before = self.database.positions[index]
-            journal = self._journal(index)
             if before.next_offset < journal.end:
                 records = journal.read(before.next_offset, journal.end)[: self._batch_max]
                 batch = self.new_batch()
@@ -125,7 +128,7 @@ class SimProjector(Process):
         simulation = self.simulation
         if simulation.is_struck_at_step(self):
             return True
-        rate = 0.02 if simulation.options.strikes_of("projector-crash") else 0.0
+        rate = self._death_rate
         if simulation.is_stormy and rate and simulation.random.random() < rate:
             simulation.note_fault("commit-unknown", self.name)
             self.crash()

@@ -4,6 +4,8 @@ import datetime as dt
 from functools import lru_cache
 from typing import NamedTuple
 
+import msgspec
+
 from switch.codec import Message, load_dialect
 from switch.codec.framing import frame_bytes
 from switch.security.mac import MacKey
@@ -26,7 +28,7 @@ _NOT_IN_REVERSAL = (
 )
 
 
-class Heard(NamedTuple):
+class Heard(msgspec.Struct, frozen=True):
     """One answer as a terminal reads it."""
 
     mti: str
@@ -64,10 +66,14 @@ class Voice:
         self._dialect = load_dialect(spec.dialect)
         self._mac_keys = [MacKey(spec.mac_algorithm, spec.mak)] if spec.mak else []
         self._transport = TPDU + HEADER if self.has_batch else b""
+        # of what is said again, and heard again: terminals do little else in a storm
+        self._said: tuple[tuple, bytes] = ((), b"")
+        self._heard: tuple[bytes, Heard | None] = (b"", None)
 
     def take_key(self, mak: bytes) -> None:
         """Use another MAC key from now on; answers to what was asked before may use older ones."""
         self._mac_keys = [MacKey(self.spec.mac_algorithm, mak), *self._mac_keys[:3]]
+        self._said, self._heard = ((), b""), (b"", None)
 
     # -- payments
 
@@ -143,6 +149,13 @@ class Voice:
     def frame(
         self, mti: str, fields: dict, *, has_mac: bool = True, spoils_mac: bool = False
     ) -> bytes:
+        said = (mti, fields, has_mac, spoils_mac)
+        if said != self._said[0]:
+            mine = (mti, dict(fields), has_mac, spoils_mac)
+            self._said = (mine, self._build(*mine))
+        return self._said[1]
+
+    def _build(self, mti: str, fields: dict, has_mac: bool, spoils_mac: bool) -> bytes:  # noqa: FBT001
         dialect = self._dialect
         if not self._mac_keys or not has_mac:
             wire = dialect.encode(Message(mti, fields))
@@ -154,6 +167,11 @@ class Voice:
         return frame_bytes("binary-2", self._transport + wire)
 
     def read(self, frame: bytes) -> Heard:
+        if frame != self._heard[0]:
+            self._heard = (frame, self._parse(frame))
+        return self._heard[1]
+
+    def _parse(self, frame: bytes) -> Heard:
         wire = frame[LENGTH_BYTES + len(self._transport) :]
         message = self._dialect.decode(wire)
         fields = message.fields
@@ -162,7 +180,8 @@ class Voice:
         keys, mac_length = self._mac_keys, self._dialect.mac_length
         is_proven = not keys
         if keys and mac is not None:
-            is_proven = any(key.verify(wire[:-mac_length], mac) for key in keys)
+            mab = wire[:-mac_length]
+            is_proven = any(key.verify(mab, mac) for key in keys)
         return Heard(
             message.mti,
             get("stan", ""),

@@ -5,13 +5,13 @@ Tickets order all witnesses among each other: the landing of a record, the sendi
 booking, an answer.
 """
 
-from typing import NamedTuple
+import msgspec
 
 from tests.simulation.clock import Scheduler
 from tests.simulation.issuers import Booked
 
 
-class Handed(NamedTuple):
+class Handed(msgspec.Struct, frozen=True, gc=False):
     """A gateway handed a request to its producer."""
 
     ticket: int
@@ -21,7 +21,7 @@ class Handed(NamedTuple):
     clock_error_ms: int
 
 
-class SentUpstream(NamedTuple):
+class SentUpstream(msgspec.Struct, frozen=True, gc=False):
     """A handler wrote a message to an issuer's socket."""
 
     ticket: int
@@ -33,7 +33,7 @@ class SentUpstream(NamedTuple):
     link: str
 
 
-class Answered(NamedTuple):
+class Answered(msgspec.Struct, frozen=True, gc=False):
     """A handler let an answer go."""
 
     ticket: int
@@ -43,7 +43,7 @@ class Answered(NamedTuple):
     status: int  # of an HTTP answer
 
 
-class Strike(NamedTuple):
+class Strike(msgspec.Struct, frozen=True, gc=False):
     """A fault, and whom it struck."""
 
     ticket: int

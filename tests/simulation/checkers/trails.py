@@ -70,7 +70,7 @@ class Trail:
     def outcome_ticket(self) -> int:
         """When something about its outcome was first durable; 0: never."""
         ends = (self.approved, self.accepted, self.declined, self.unknown, self.awaited)
-        return min((end[0] for end in ends if end), default=0)
+        return min([end[0] for end in ends if end], default=0)
 
 
 class Journal:
