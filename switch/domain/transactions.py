@@ -1,7 +1,9 @@
 """Kinds of transactions, as a terminal's key (MTI, DE 3, DE 25, DE 60.1) names them."""
 
 import enum
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 
 class TransactionType(enum.Enum):
@@ -40,7 +42,7 @@ class Side(enum.Enum):
     NEITHER = "neither"
 
 
-class Traits(NamedTuple):
+class Traits(msgspec.Struct, frozen=True, gc=False):
     """What the rules need to know of a kind of transaction."""
 
     side: Side = Side.NEITHER

@@ -1,13 +1,11 @@
 """What the switch says to an issuer and hears from it, between a handler and an issuer link."""
 
-from typing import NamedTuple
-
 import msgspec
 
 from switch.domain.card import Card
 
 
-class MatchKey(NamedTuple):
+class MatchKey(msgspec.Struct, frozen=True, gc=False):
     """
     What an answer must repeat to be the answer to a request; never the STAN alone.
 
@@ -21,7 +19,7 @@ class MatchKey(NamedTuple):
     terminal_id: str
 
 
-class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
+class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
     One message for an issuer: elements by standard name, without the card.
 
@@ -37,7 +35,7 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     secrets: dict[str, str | bytes] = {}
 
 
-class UpstreamAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class UpstreamAnswer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
     One message from an issuer, matched or not.
 

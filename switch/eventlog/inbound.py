@@ -9,7 +9,7 @@ from switch.eventlog.port import REPLIES_PARTITION_COUNT
 
 
 class RequestReceived(
-    msgspec.Struct, frozen=True, kw_only=True, tag="request-received.v1", tag_field="type"
+    msgspec.Struct, frozen=True, kw_only=True, tag="request-received.v1", tag_field="type", gc=False
 ):
     """
     One message as it arrived, normalised and immutable.
@@ -40,7 +40,7 @@ class RequestReceived(
     has_pin: bool = False  # DE 52 was present
 
 
-class Reply(msgspec.Struct, frozen=True, kw_only=True, tag="reply.v1", tag_field="type"):
+class Reply(msgspec.Struct, frozen=True, kw_only=True, tag="reply.v1", tag_field="type", gc=False):
     """
     An answer on its way back to the one request that still waits for it.
 

@@ -1,19 +1,19 @@
 """What a partition asks its shell to do; nothing here is done before it may be."""
 
-from typing import NamedTuple
+import msgspec
 
 from switch.domain.upstream import UpstreamRequest
 from switch.eventlog.inbound import Reply
 from switch.eventlog.journal import JournalRecord
 
 
-class AppendRecord(NamedTuple):
+class AppendRecord(msgspec.Struct, frozen=True, gc=False):
     """Append to the journal; answer with `on_appended`, in order, once the append check passed."""
 
     record: JournalRecord
 
 
-class SendUpstream(NamedTuple):
+class SendUpstream(msgspec.Struct, frozen=True, gc=False):
     """
     Give a message to its issuer link.
 
@@ -25,13 +25,13 @@ class SendUpstream(NamedTuple):
     send_before_boot_ms: int
 
 
-class SendReply(NamedTuple):
+class SendReply(msgspec.Struct, frozen=True, gc=False):
     """Put an answer on its way back to the gateway that holds the connection."""
 
     reply: Reply
 
 
-class ReadOriginal(NamedTuple):
+class ReadOriginal(msgspec.Struct, frozen=True, gc=False):
     """
     Read a payment back from this partition's journal; answer with `on_original`, whatever is found.
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, Protocol
 
+import msgspec
+
 from switch.codec import CodecError, Dialect, Message
 from switch.codec.tlv import TlvError, decode_tlv, find_tlv
 from switch.domain.payment.requests import PaymentRequest
@@ -47,7 +49,7 @@ class TerminalView(Protocol):
         ...
 
 
-class Waiter(NamedTuple):
+class Waiter(msgspec.Struct, frozen=True, gc=False):
     """
     One request that still waits for its answer, with what the answer needs of it.
 
@@ -75,7 +77,7 @@ class Refused(NamedTuple):
     detail: str = ""
 
 
-class PinTranslated(NamedTuple):
+class PinTranslated(msgspec.Struct, frozen=True, gc=False):
     """A PIN block as its issuer wants it, or why there is none (no content)."""
 
     block: bytes = b""

@@ -39,6 +39,7 @@ from switch.handlers.folded import Folded
 from switch.handlers.forgetting import pop_oldest
 
 BATCH_DIGITS: Final = 6  # a batch number; a dialect without one has the local date there
+_NEW: Final = OpenBatch()
 
 Till = tuple[str, str, str]
 Place = tuple[Till, str]  # a terminal and a batch of it
@@ -179,23 +180,22 @@ class Tills(Folded):
 
     def note_change(self, before: Payment, after: Payment, at: int) -> None:
         """Count an approved payment in its batch, and take out one that no longer is."""
-        approved = Phase.APPROVED
-        if before.phase is after.phase or approved not in (before.phase, after.phase):
+        is_approved = after.phase is Phase.APPROVED
+        if is_approved is (before.phase is Phase.APPROVED):
             return
-        was, counts = count_payment(before), count_payment(after)
-        if was == counts:
-            return
+        counted = count_payment(after if is_approved else before)
         request = after.request
-        if not (request.terminal_id and request.batch):
+        if counted is None or not (request.terminal_id and request.batch):
             return
         place = ((request.acquirer, request.merchant_id, request.terminal_id), request.batch)
-        if place in self._closed or (place not in self._open and self._is_over(place)):
-            if counts is None:
+        known = self._open.get(place)  # then it is not among the closed ones
+        if known is None and (place in self._closed or self._is_over(place)):
+            if not is_approved:
                 self._late.pop(after.rrn, None)
             elif before.phase is not Phase.CASE:  # else a person has just seen to it
                 self._late[after.rrn] = place
-        else:
-            self._recount(place, was, counts, at)
+        elif known is not None or is_approved:  # else it counted in a batch that nobody remembers
+            self._recount(place, known or _NEW, counted, 1 if is_approved else -1, at)
 
     def _is_over(self, place: Place) -> bool:
         """Say whether a batch was closed so long ago that this is forgotten."""
@@ -203,17 +203,10 @@ class Tills(Folded):
         state = self._states.get(till)
         return state is not None and precedes(batch, state.batch)
 
-    def _recount(self, place: Place, was: Counted | None, counts: Counted | None, at: int) -> None:
-        known = self._open.get(place)
-        if known is None:
-            if counts is None:
-                return  # it was counted in a batch that nobody remembers
-            known = OpenBatch()
-        totals = known.totals
-        if was is not None:
-            totals = with_payment(totals, was, -1)
-        if counts is not None:
-            totals = with_payment(totals, counts, 1)
+    def _recount(
+        self, place: Place, known: OpenBatch, counted: Counted, sign: int, at: int
+    ) -> None:
+        totals = with_payment(known.totals, counted, sign)
         changed = change_totals(known, totals, clearing_day(at, self._rules))
         if changed.is_empty:
             self._open.pop(place, None)  # what does not count any more leaves nothing behind
@@ -225,8 +218,8 @@ class Tills(Folded):
         self._open[place] = batch
         if batch.is_settled:
             self._unsettled.pop(place, None)
-        elif place not in self._unsettled:
-            self._unsettled[place] = None
+        else:
+            self._unsettled[place] = None  # one that is there already keeps its place
 
     # -- folding events of terminals
 

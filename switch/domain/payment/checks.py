@@ -57,14 +57,14 @@ class DayTotals(msgspec.Struct, frozen=True, gc=False):
     count: int = 0
 
 
-class BatchSize(NamedTuple):
+class BatchSize(msgspec.Struct, frozen=True, gc=False):
     """How many payments a batch has, and since when (epoch ms)."""
 
     payment_count: int
     opened_at: int
 
 
-class Facts(NamedTuple):
+class Facts(msgspec.Struct, frozen=True, gc=False):
     """Everything that the checks look at, gathered once."""
 
     request: PaymentRequest

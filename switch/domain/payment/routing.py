@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from switch.domain.money import Money
 from switch.domain.payment.checks import RegistryView
 from switch.domain.payment.payment import Payment, RouteTerms
@@ -33,7 +35,7 @@ class NoRoute(NamedTuple):
     route: Route | None = None
 
 
-class Chosen(NamedTuple):
+class Chosen(msgspec.Struct, frozen=True, gc=False):
     """The issuer of a card and the way to it."""
 
     issuer: Issuer

@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import Final, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from switch.domain.payment.payment import Payment, Phase
@@ -23,7 +24,7 @@ def following_batch(batch: str) -> str:
     return f"{int(batch) % BATCH_MAX + 1:06d}"
 
 
-class Counted(NamedTuple):
+class Counted(msgspec.Struct, frozen=True, gc=False):
     """What one payment adds to its batch's totals."""
 
     side: Side

@@ -1,5 +1,7 @@
 """What a terminal has said of itself: signed on or off, its batches, its working keys."""
 
+from typing import Final
+
 import msgspec
 
 from switch.domain.payment.requests import Answer
@@ -41,6 +43,9 @@ class TerminalState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         return next((one.keys for one in self.key_sets if one.version == version), None)
 
 
+_NOTHING: Final = BatchTotals()
+
+
 class OpenBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """
     What counts in a batch that its terminal has not closed.
@@ -63,7 +68,7 @@ class OpenBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     @property
     def is_empty(self) -> bool:
         """Whether nothing counts in it, nor has for the clock."""
-        return self.is_settled and self.totals == BatchTotals()
+        return self.totals == _NOTHING and self.is_settled
 
 
 class ClosedBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

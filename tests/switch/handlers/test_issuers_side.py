@@ -1,3 +1,5 @@
+from msgspec.structs import replace
+
 from switch.domain.clock import Now
 from switch.domain.payment.events import ReversalAttempted
 from switch.domain.upstream import MatchKey, UpstreamAnswer
@@ -11,7 +13,7 @@ def test_an_answer_with_another_trace_number_is_nobodys(world, make_message):
     world.send(make_message())
     match = world.sent[0].request.match
     for wrong in (
-        match._replace(stan="000099"),
+        replace(match, stan="000099"),
         MatchKey("payment", match.stan, "019999999999", match.terminal_id),
     ):
         world.partition.on_issuer_message(_answer(wrong), world.now)
@@ -76,7 +78,7 @@ def test_an_answer_from_another_issuers_link_is_nobodys(world, make_message):
         UpstreamAnswer(link="issuer-2", match=match, mti="0210", fields={"response_code": "00"}),
         world.now,
     )
-    world.partition.on_issuer_message(_answer(match._replace(terminal_id="99999999")), world.now)
+    world.partition.on_issuer_message(_answer(replace(match, terminal_id="99999999")), world.now)
     world.pump()
     world.acknowledge()
     assert world.tags() == ["PaymentRequested", "PaymentRouted"]

@@ -27,7 +27,8 @@ SUSPENDED = Agent(agent_id="top", name="T", status=AgentStatus.SUSPENDED)
 
 def _faulty(facts):
     """Everything is wrong at once; the table mends one fault after the other."""
-    return facts._replace(
+    return replace(
+        facts,
         request=replace(
             facts.request,
             transaction=TransactionType.UNKNOWN,
@@ -65,27 +66,27 @@ def _broken_merchant(facts):
 
 
 def _mend(part, **changes):
-    return lambda faulty, _good: faulty._replace(
-        **{part: replace(getattr(faulty, part), **changes)}
+    return lambda faulty, _good: replace(
+        faulty, **{part: replace(getattr(faulty, part), **changes)}
     )
 
 
 STEPS = [
-    (Reason.MERCHANT_NOT_FOUND, lambda f, g: f._replace(merchant=_broken_merchant(g))),
+    (Reason.MERCHANT_NOT_FOUND, lambda f, g: replace(f, merchant=_broken_merchant(g))),
     (Reason.TERMINAL_NOT_BOUND, _mend("terminal", merchant_id="898110154110002")),
     (Reason.TERMINAL_MISMATCH, _mend("terminal", merchant_id="898110154110001")),
     (Reason.TERMINAL_INACTIVE, _mend("terminal", status=TerminalStatus.ACTIVATED)),
     (Reason.SIGN_ON_REQUIRED, _mend("terminal", signed_on=True)),
     (Reason.BATCH_MISMATCH, _mend("request", batch="000001")),
-    (Reason.BATCH_FULL, lambda f, _g: f._replace(batch=f.batch._replace(payment_count=1))),
-    (Reason.BATCH_FULL, lambda f, g: f._replace(batch=BatchSize(1, g.at))),
+    (Reason.BATCH_FULL, lambda f, _g: replace(f, batch=replace(f.batch, payment_count=1))),
+    (Reason.BATCH_FULL, lambda f, g: replace(f, batch=BatchSize(1, g.at))),
     (Reason.MERCHANT_FROZEN, _mend("merchant", status=MerchantStatus.APPROVED)),
     (Reason.MERCHANT_NOT_ACTIVE, _mend("merchant", status=MerchantStatus.ACTIVATED)),
-    (Reason.AGENT_NOT_ACTIVE, lambda f, g: f._replace(agents=g.agents)),
+    (Reason.AGENT_NOT_ACTIVE, lambda f, g: replace(f, agents=g.agents)),
     (
         Reason.MERCHANT_CONFIG_INCOMPLETE,
-        lambda f, g: f._replace(
-            merchant=replace(f.merchant, fee_plan=g.merchant.fee_plan, mcc="5411")
+        lambda f, g: replace(
+            f, merchant=replace(f.merchant, fee_plan=g.merchant.fee_plan, mcc="5411")
         ),
     ),
     (Reason.TXN_NOT_SUPPORTED, _mend("request", transaction=TransactionType.SALE)),
@@ -97,11 +98,11 @@ STEPS = [
     (Reason.CURRENCY_NOT_ENABLED, _mend("request", amount=Money(0, "156"))),
     (Reason.AMOUNT_NOT_POSITIVE, _mend("request", amount=Money(20_000, "156"))),
     (Reason.AMOUNT_OVER_LIMIT, _mend("request", amount=Money(100, "156"))),
-    (Reason.DAILY_AMOUNT_OVER_LIMIT, lambda f, _g: f._replace(totals=DayTotals(100, 10))),
-    (Reason.DAILY_COUNT_OVER_LIMIT, lambda f, _g: f._replace(totals=DayTotals(100, 1))),
-    (Reason.SUSPECTED_DUPLICATE, lambda f, _g: f._replace(earlier=None)),
-    (Reason.REQUEST_STALE, lambda f, g: f._replace(at=g.at - 10)),
-    (Reason.REGISTRY_NOT_CONFIRMED, lambda f, _g: f._replace(registry_confirmed=True)),
+    (Reason.DAILY_AMOUNT_OVER_LIMIT, lambda f, _g: replace(f, totals=DayTotals(100, 10))),
+    (Reason.DAILY_COUNT_OVER_LIMIT, lambda f, _g: replace(f, totals=DayTotals(100, 1))),
+    (Reason.SUSPECTED_DUPLICATE, lambda f, _g: replace(f, earlier=None)),
+    (Reason.REQUEST_STALE, lambda f, g: replace(f, at=g.at - 10)),
+    (Reason.REGISTRY_NOT_CONFIRMED, lambda f, _g: replace(f, registry_confirmed=True)),
 ]
 
 
@@ -125,33 +126,33 @@ def test_a_right_request_is_refused_for_nothing(facts):
 
 
 def test_a_partners_request_needs_no_terminal(facts):
-    assert first_refusal(facts._replace(terminal=None)) is None
+    assert first_refusal(replace(facts, terminal=None)) is None
 
 
 def test_a_broken_agent_chain_blocks(facts):
-    refusal = first_refusal(facts._replace(agents=None))
+    refusal = first_refusal(replace(facts, agents=None))
     assert refusal.reason is Reason.AGENT_NOT_ACTIVE
 
 
 def test_an_inactive_ancestor_blocks_and_is_named(facts):
-    refusal = first_refusal(facts._replace(agents=(*facts.agents, SUSPENDED)))
+    refusal = first_refusal(replace(facts, agents=(*facts.agents, SUSPENDED)))
     assert refusal == (Reason.AGENT_NOT_ACTIVE, "top is suspended")
 
 
 def test_what_is_missing_is_named(facts):
     merchant = replace(facts.merchant, fee_plan=None, settlement_account="")
-    refusal = first_refusal(facts._replace(merchant=merchant))
+    refusal = first_refusal(replace(facts, merchant=merchant))
     assert refusal == (Reason.MERCHANT_CONFIG_INCOMPLETE, "fee_plan,settlement_account")
 
 
 def test_an_mcc_that_the_merchant_id_contradicts_is_refused(facts):
     merchant = replace(facts.merchant, mcc="5812")
-    assert first_refusal(facts._replace(merchant=merchant)).reason is Reason.MCC_MISMATCH
+    assert first_refusal(replace(facts, merchant=merchant)).reason is Reason.MCC_MISMATCH
 
 
 def test_the_terminals_own_limit_counts_too(facts):
     terminal = replace(facts.terminal, amount_max_minor=50)
-    refusal = first_refusal(facts._replace(terminal=terminal))
+    refusal = first_refusal(replace(facts, terminal=terminal))
     assert refusal == (Reason.AMOUNT_OVER_LIMIT, "limit 0.50 CNY")
 
 
@@ -160,31 +161,31 @@ def test_no_limit_means_no_limit(facts, limit):
     merchant = replace(facts.merchant, **{limit: None})
     totals = DayTotals(10**12, 10**6)
     free = replace(merchant, daily_amount_max_minor=None, daily_count_max=None)
-    assert first_refusal(facts._replace(merchant=free, totals=totals)) is None
+    assert first_refusal(replace(facts, merchant=free, totals=totals)) is None
 
 
 def test_a_payment_that_reaches_the_daily_limit_exactly_is_allowed(facts):
-    assert first_refusal(facts._replace(totals=DayTotals(49_900, 9))) is None
-    assert first_refusal(facts._replace(totals=DayTotals(49_901, 9))) is not None
+    assert first_refusal(replace(facts, totals=DayTotals(49_900, 9))) is None
+    assert first_refusal(replace(facts, totals=DayTotals(49_901, 9))) is not None
 
 
 @pytest.mark.parametrize("check", [one for one in CHECKS if one is not check_binding])
 def test_a_check_says_nothing_about_what_an_earlier_one_has_missed(facts, check):
     request = replace(facts.request, transaction=TransactionType.SALE)
-    refusal = check(facts._replace(merchant=None, terminal=None, request=request))
+    refusal = check(replace(facts, merchant=None, terminal=None, request=request))
     assert refusal is None or check is check_amount
 
 
 def test_an_amount_that_was_to_be_the_originals_is_not_missed_if_there_is_none(facts):
     request = replace(facts.request, transaction=TransactionType.SALE_VOID, amount=None)
-    assert check_amount(facts._replace(request=request)) is None
-    assert check_referred(facts._replace(request=request)).reason is Reason.ORIGINAL_NOT_FOUND
+    assert check_amount(replace(facts, request=request)) is None
+    assert check_referred(replace(facts, request=request)).reason is Reason.ORIGINAL_NOT_FOUND
 
 
 @pytest.mark.parametrize("kind", [TransactionType.SALE_VOID, TransactionType.REFUND])
 def test_what_gives_money_back_is_not_under_the_limits_of_what_takes_it(facts, kind):
     request = replace(facts.request, transaction=kind, amount=Money(20_000, "156"))
-    full = facts._replace(request=request, totals=DayTotals(10**12, 10**6))
+    full = replace(facts, request=request, totals=DayTotals(10**12, 10**6))
     assert check_amount(full) is None
     assert check_daily_limits(full) is None
 
@@ -192,21 +193,21 @@ def test_what_gives_money_back_is_not_under_the_limits_of_what_takes_it(facts, k
 @pytest.mark.parametrize("kind", [TransactionType.PRE_AUTHORIZATION, TransactionType.SALE])
 def test_a_hold_is_under_the_same_limits_as_a_sale(facts, kind):
     request = replace(facts.request, transaction=kind, amount=Money(10_001, "156"))
-    assert check_amount(facts._replace(request=request)).reason is Reason.AMOUNT_OVER_LIMIT
+    assert check_amount(replace(facts, request=request)).reason is Reason.AMOUNT_OVER_LIMIT
     request = replace(request, amount=Money(10_000, "156"))
-    full = facts._replace(request=request, totals=DayTotals(0, 10))
+    full = replace(facts, request=request, totals=DayTotals(0, 10))
     assert check_daily_limits(full).reason is Reason.DAILY_COUNT_OVER_LIMIT
 
 
 def test_an_inquiry_states_no_amount(facts):
     request = replace(facts.request, transaction=TransactionType.BALANCE_INQUIRY, amount=None)
-    assert check_amount(facts._replace(request=request)) is None
+    assert check_amount(replace(facts, request=request)) is None
 
 
 @pytest.mark.parametrize("kind", [kind for kind, one in TRAITS.items() if one.has_amount])
 def test_an_amount_of_nothing_is_13_whatever_is_asked(facts, kind):
     request = replace(facts.request, transaction=kind, amount=Money(0, "156"))
-    assert check_amount(facts._replace(request=request)).reason is Reason.AMOUNT_NOT_POSITIVE
+    assert check_amount(replace(facts, request=request)).reason is Reason.AMOUNT_NOT_POSITIVE
 
 
 def test_details_hold_no_card_data(facts):
@@ -222,13 +223,13 @@ def test_where_the_date_is_part_of_the_key_a_date_of_forgotten_keys_is_refused(
 ):
     request = replace(facts.request, batch=mmdd, local_date=mmdd)
     terminal = replace(facts.terminal, batch="")
-    refusal = check_batch(facts._replace(request=request, terminal=terminal))
+    refusal = check_batch(replace(facts, request=request, terminal=terminal))
     assert (refusal is not None) is is_refused
-    assert is_batch_forgotten(facts._replace(request=request, terminal=terminal)) is is_refused
+    assert is_batch_forgotten(replace(facts, request=request, terminal=terminal)) is is_refused
 
 
 def test_a_partner_has_no_date_in_its_key(facts):
     request = replace(facts.request, terminal_id="", batch="", local_date="")
-    partner = facts._replace(request=request, terminal=None)
+    partner = replace(facts, request=request, terminal=None)
     assert check_batch(partner) is None
     assert not is_batch_forgotten(partner)

@@ -1,4 +1,5 @@
 import pytest
+from msgspec.structs import replace
 
 from switch.domain.fees import FeePlan
 from switch.domain.payment.checks import DayTotals
@@ -109,5 +110,5 @@ def test_without_a_way_to_the_issuer_it_says_which_part_is_missing(facts, change
 
 
 def test_a_business_refusal_outranks_a_missing_route(facts):
-    event = _decide(facts._replace(merchant=None), issuers=())
+    event = _decide(replace(facts, merchant=None), issuers=())
     assert event.answer.reason == Reason.MERCHANT_NOT_FOUND.value

@@ -5,6 +5,7 @@ import pytest
 from switch.domain.payment.payment import Phase
 from switch.domain.payment.rules import settlement_day
 from switch.domain.terminal.batches import (
+    Counted,
     CutOff,
     as_written,
     change_totals,
@@ -48,7 +49,7 @@ def test_after_the_last_batch_comes_the_first(batch, want):
     ],
 )
 def test_each_kind_counts_on_its_side(pay, transaction, side):
-    assert count_payment(pay(transaction=transaction)) == (side, 100)
+    assert count_payment(pay(transaction=transaction)) == Counted(side, 100)
 
 
 @pytest.mark.parametrize(
@@ -69,12 +70,12 @@ def test_what_is_not_approved_counts_nothing(pay, phase):
 
 
 def test_a_partial_approval_counts_what_was_approved(pay):
-    assert count_payment(pay(minor=100, approved=60)) == (Side.DEBIT, 60)
+    assert count_payment(pay(minor=100, approved=60)) == Counted(Side.DEBIT, 60)
 
 
 def test_an_adjustment_counts_what_its_message_says_not_what_it_adds(pay):
     adjusted = pay(transaction=TransactionType.ADJUSTMENT_ADVICE, minor=120, sent=20)
-    assert count_payment(adjusted) == (Side.DEBIT, 120)
+    assert count_payment(adjusted) == Counted(Side.DEBIT, 120)
 
 
 def test_what_is_added_and_taken_out_again_leaves_the_totals(pay):
