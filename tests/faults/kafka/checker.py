@@ -1,0 +1,340 @@
+"""
+The judge of these scenarios: raw topics, the issuer's ledger and the terminals' memory.
+
+Its code is its own: no reader, fold or rule of the switch decides what the switch did. The numbers
+are those of docs/faults.md.
+"""
+
+import json
+from collections import Counter, defaultdict
+from typing import NamedTuple
+
+from tests.faults.kafka.story import Chronicle, Journal
+
+APPROVED = "00"
+CONFLICT = "94"
+BOOKED = {"approved", "late", "silent"}
+IDLE = {"ignored", "already"}  # what the issuer did nothing about
+# reasons that a gateway gives by itself: nothing of the request was handed to the log
+NOT_HANDED_OVER = {"gateway-busy", "log-unavailable"}
+CLOCK_SLACK_MS = 5
+
+
+class Violation(NamedTuple):
+    """Something that must never be: which invariant, about what, and what shows it."""
+
+    invariant: int
+    kind: str
+    about: str
+    evidence: str = ""
+
+
+class Evidence(NamedTuple):
+    """The witnesses of a run: records of every topic, lines of the ledger, exchanges."""
+
+    records: list
+    ledger: list
+    exchanges: list
+    amounts_are_unique: bool = True  # the load never draws an amount twice for one terminal
+
+    def of(self, log):
+        return [record for record in self.records if record.log == log]
+
+
+def read_ledger(path):
+    """Return the issuer's lines as JSON; a torn last one (it was killed) is left out."""
+    lines = path.read_bytes().split(b"\n") if path.exists() else [b""]
+    return [json.loads(line) for line in lines[:-1]]
+
+
+def judge(evidence):
+    """Return everything that is wrong once all has settled."""
+    case = _Case(evidence)
+    found = []
+    for look in _LOOKS:
+        found.extend(look(case))
+    return found
+
+
+class _Case:
+    """The witnesses, sorted."""
+
+    def __init__(self, evidence):
+        self.evidence = evidence
+        self.journal = Journal(evidence.of("journal"))
+        self.registry = Chronicle(evidence.of("registry"))
+        self.inbound = {(r.partition, r.offset): r for r in evidence.of("inbound")}
+        self.asked = {}  # rrn -> debits that the issuer decided, with their places in the ledger
+        self.booked = {}
+        self.reversals = {}
+        self.moved = Counter()  # rrn -> money that the issuer holds
+        for index, line in enumerate(evidence.ledger):
+            self._book(index, line)
+        self.by_key = defaultdict(list)
+        for exchange in evidence.exchanges:
+            self.by_key[exchange.key].append(exchange)
+
+    def _book(self, index, line):
+        rrn = line.get("rrn", "")
+        self.moved[rrn] += line.get("moved_minor", 0)
+        if line["op"] == "reversal":
+            self.reversals.setdefault(rrn, []).append((index, line))
+        elif line["op"] == "debit" and line["outcome"] not in IDLE:
+            self.asked.setdefault(rrn, []).append((index, line))
+            if line["outcome"] in BOOKED:
+                self.booked.setdefault(rrn, []).append((index, line))
+
+
+# -- 1: at most one debit per key ----------------------------------------------------------------
+
+
+def _find_double_debits(case):
+    keys = {rrn: story.key for rrn, story in case.journal.stories.items()}
+    by_key = defaultdict(list)
+    for rrn, lines in case.asked.items():
+        by_key[keys.get(rrn) or case.journal.void_requests.get(rrn) or rrn].extend(lines)
+    for key, lines in by_key.items():
+        if len(lines) > 1:
+            yield Violation(1, "debited-twice", key, _show_lines(lines))
+    if not case.evidence.amounts_are_unique:
+        return
+    # a second look that needs no journal: every payment of the load has an amount of its own
+    by_amount = defaultdict(list)
+    for lines in case.asked.values():
+        for index, line in lines:
+            by_amount[line["terminal_id"], line["amount_minor"]].append((index, line))
+    for (terminal_id, minor), lines in by_amount.items():
+        if len({line["rrn"] for _, line in lines}) > 1:
+            about = f"{minor} at terminal {terminal_id}"
+            yield Violation(1, "one-payment-two-debits", about, _show_lines(lines))
+
+
+# -- 2: what a terminal was told is in the journal -----------------------------------------------
+
+
+def _find_untrue_approvals(case):
+    for exchange in case.evidence.exchanges:
+        if exchange.code != APPROVED or exchange.kind == "reversal":
+            continue
+        if exchange.mac_valid is False:
+            yield Violation(2, "wrong-mac", exchange.key, str(exchange))
+        if exchange.kind == "conflict":
+            yield Violation(5, "conflict-approved", exchange.key, str(exchange))
+            continue
+        story = case.journal.stories.get(exchange.rrn)
+        if story is None or story.approval is None:
+            shown = f"{exchange}; void: {exchange.rrn in case.journal.void_requests}"
+            yield Violation(2, "approval-not-in-journal", exchange.key, shown)
+            continue
+        answer = story.approval
+        told = (exchange.key, exchange.amount_minor, exchange.code, exchange.authorization_id)
+        kept = (
+            story.key,
+            story.amount_minor,
+            answer["response_code"],
+            answer.get("authorization_id", ""),
+        )
+        if told != kept:
+            yield Violation(2, "approval-of-other-content", exchange.key, f"{told} but {kept}")
+
+
+# -- 3: every debit is approved, reversed after it, or a case ------------------------------------
+
+
+def _find_lost_money(case):
+    for rrn in {*case.asked, *case.journal.stories}:
+        story = case.journal.stories.get(rrn)
+        asked, reversals = case.asked.get(rrn, []), case.reversals.get(rrn, [])
+        yield from _check_order(case, rrn)
+        if story is None:
+            if case.moved[rrn]:
+                yield Violation(3, "debit-of-nobody", rrn, _show_lines(asked))
+            continue
+        if story.cases or story.is_open:
+            continue  # a person sees it; what never ends is invariant 8
+        expected = story.amount_minor if story.stands else 0
+        if case.moved[rrn] != expected:
+            shown = _show_lines([*asked, *reversals])
+            kind = "money-elsewhere" if case.moved[rrn] else "approval-without-debit"
+            yield Violation(3, kind, rrn, f"{story.state}, {expected} expected; {shown}")
+        if reversals and not (story.unknown or story.returning):
+            yield Violation(3, "reversal-without-intent", rrn, _show_lines(reversals))
+
+
+def _check_order(case, rrn):
+    """No debit after its reversal: what the send window is for."""
+    if rrn in case.booked and rrn in case.reversals:
+        last_debit, first_reversal = case.booked[rrn][-1], case.reversals[rrn][0]
+        if last_debit[0] > first_reversal[0]:
+            shown = _show_lines([first_reversal, last_debit])
+            yield Violation(3, "debit-after-its-reversal", rrn, shown)
+
+
+def _find_wrong_beliefs(case):
+    """Compare what a terminal believes in the end with where the money is."""
+    rrns = case.journal.rrns_by_key()
+    for key, exchanges in case.by_key.items():
+        stories = [case.journal.stories[rrn] for rrn in rrns.get(key, ())]
+        standing = [s.rrn for s in stories if case.moved[s.rrn] and not (s.cases or s.is_open)]
+        reversals = [x for x in exchanges if x.kind == "reversal" and x.code == APPROVED]
+        if standing and reversals:
+            yield Violation(3, "reversed-but-debited", key, f"{reversals[0]}; {standing}")
+        answers = [x for x in exchanges if x.kind in {"sale", "repeat"} and x.code]
+        if not answers or not standing:
+            continue
+        if answers[-1].code not in {APPROVED, CONFLICT}:
+            yield Violation(3, "declined-but-debited", key, f"{answers[-1]}; {standing}")
+
+
+# -- 4: no event without its cause ---------------------------------------------------------------
+
+
+def _find_missing_causes(case):
+    journal = case.journal
+    for sentence in (*journal.stale, *case.registry.stale):
+        yield Violation(4, "claim-rule-broken", sentence)
+    for decision, event in journal.orphans:
+        yield Violation(4, "event-without-payment", event["rrn"], f"{event['type']} {decision}")
+    for decision, event in journal.parked:
+        yield Violation(4, "undecidable", str(decision), str(event))
+    yield from _check_inbound(case)
+    for rrn, lines in case.asked.items():
+        story = journal.stories.get(rrn)
+        index, line = lines[0]
+        if story is None or story.routed is None:
+            void = "its route is void" if rrn in journal.void_requests else "nobody asked for it"
+            yield Violation(4, "debit-without-route", rrn, f"{void}; {_show_lines(lines)}")
+        elif story.routed.content["at"] > line["at"] + CLOCK_SLACK_MS:
+            yield Violation(4, "debit-before-route", rrn, f"line {index + 1}, {story.routed}")
+        elif line["amount_minor"] != story.amount_minor:
+            yield Violation(4, "debit-of-other-amount", rrn, _show_lines(lines))
+
+
+def _check_inbound(case):
+    """Each request is decided once, from the inbound record that it names."""
+    decided = {}
+    for story in case.journal.stories.values():
+        place = story.requested.partition, story.inbound_offset
+        if story.inbound_offset < 0 or place not in case.inbound:
+            about = f"{story.requested}, inbound {place[1]}"
+            yield Violation(4, "request-without-inbound", story.rrn, about)
+            continue
+        asked = json.loads(case.inbound[place].value)
+        if asked["inbound_id"] != story.requested.content.get("inbound_id"):
+            yield Violation(4, "request-of-other-inbound", story.rrn, asked["inbound_id"])
+        if place in decided:
+            yield Violation(4, "inbound-decided-twice", story.rrn, f"and {decided[place]}")
+        decided[place] = story.rrn
+        if int(story.rrn[:2]) != place[0] or int(story.rrn[2:]) > story.requested.offset:
+            yield Violation(4, "rrn-of-another-place", story.rrn, str(story.requested))
+
+
+# -- 5: one key, one answer ----------------------------------------------------------------------
+
+
+def _find_other_answers(case):
+    for key, rrns in case.journal.rrns_by_key().items():
+        if len(rrns) > 1:
+            yield Violation(5, "key-decided-twice", key, f"as {rrns}")
+    for key, exchanges in case.by_key.items():
+        was_reversed = any(x.kind == "reversal" for x in exchanges)
+        answers = {
+            (x.code, x.rrn, x.authorization_id): x
+            for x in exchanges
+            if x.kind in {"sale", "repeat"} and x.rrn and not (was_reversed and x.code == CONFLICT)
+        }
+        if len(answers) > 1:
+            yield Violation(5, "repeat-told-otherwise", key, str(list(answers.values())))
+
+
+# -- 6: nobody inactive starts a debit -----------------------------------------------------------
+
+
+def _find_inactive(case):
+    states = defaultdict(list)  # merchant -> (registry offset, status)
+    for decision in case.registry.valid():
+        for event in decision.events:
+            if event["type"] in {"merchant-registered.v1", "merchant-changed.v1"}:
+                merchant = event["merchant"]
+                states[merchant["merchant_id"]].append((decision.offset, merchant["status"]))
+    for story in case.journal.stories.values():
+        if story.routed is None:
+            continue
+        known = [s for at, s in states[story.merchant_id] if at < story.registry_position]
+        if not known or known[-1] != "activated":
+            shown = f"{known[-1:]} at registry position {story.registry_position}"
+            yield Violation(6, "debit-for-inactive-merchant", story.rrn, shown)
+
+
+# -- 8: everything has an end; and what was handed over is not called "not sent" -----------------
+
+
+def _find_unfinished(case):
+    for story in case.journal.stories.values():
+        if story.is_open:
+            shown = f"{story.state} since {story.unknown or story.returning or story.routed}"
+            yield Violation(8, "unfinished", story.rrn, shown)
+
+
+def _find_false_not_sent(case):
+    """Count: what came into the log of a key is no more than what was not refused before it."""
+    arrived = Counter()
+    for record in case.inbound.values():
+        content = json.loads(record.value)
+        if content["mti"].startswith("02"):
+            fields = content["fields"]
+            arrived[fields.get("terminal_id", ""), fields.get("stan", "")] += 1
+    sent, refused = Counter(), Counter()
+    for exchange in case.evidence.exchanges:
+        if exchange.kind != "reversal":
+            about = exchange.terminal_id, exchange.stan
+            sent[about] += 1
+            refused[about] += exchange.reason in NOT_HANDED_OVER
+    for about, count in arrived.items():
+        if count > sent[about] - refused[about] and refused[about]:
+            shown = f"sent {sent[about]}, not sent {refused[about]}, in the log {count}"
+            yield Violation(8, "not-sent-but-handed-over", str(about), shown)
+
+
+# -- 12: the queues drain ------------------------------------------------------------------------
+
+
+def find_backlog(records):
+    """Return what of the inbound log no partition says to have decided, as sentences."""
+    ends = Counter()
+    for record in records:
+        if record.log == "inbound":
+            ends[record.partition] = max(ends[record.partition], record.offset + 1)
+    marks = Chronicle([r for r in records if r.log == "journal"]).watermarks()
+    return [
+        f"partition {partition}: decided up to {marks.get(partition, 0)} of {end}"
+        for partition, end in sorted(ends.items())
+        if marks.get(partition, 0) < end
+    ]
+
+
+def _find_backlog(case):
+    for sentence in find_backlog(case.evidence.records):
+        yield Violation(12, "not-drained", sentence)
+
+
+def _show_lines(lines):
+    return "; ".join(
+        f"ledger line {index + 1}: {line['op']} {line['amount_minor']} {line['outcome']}"
+        f" stan {line.get('stan')} rrn {line.get('rrn')} at {line['at']}"
+        for index, line in lines
+    )
+
+
+_LOOKS = (
+    _find_double_debits,
+    _find_untrue_approvals,
+    _find_lost_money,
+    _find_wrong_beliefs,
+    _find_missing_causes,
+    _find_other_answers,
+    _find_inactive,
+    _find_unfinished,
+    _find_false_not_sent,
+    _find_backlog,
+)

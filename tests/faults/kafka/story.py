@@ -1,0 +1,267 @@
+"""
+The journal retold by somebody who does not trust it: raw JSON, a void rule in its own words.
+
+Nothing here is shared with the switch, nor with the load tool's audit. It knows sales and their
+reversals; that is what the terminals of these scenarios do.
+"""
+
+import json
+from typing import NamedTuple
+
+# cases that end the switch's own efforts, and what it knows of the payment with them
+STOPPING_CASES = {
+    "reversal-not-found",
+    "reversal-poisoned",
+    "repeat-poisoned",
+    "advice-refused",
+    "advice-unroutable",
+}
+
+
+class Decision(NamedTuple):
+    """One record of a claimed log, as JSON, with its place and the void rule's word on it."""
+
+    partition: int
+    offset: int
+    content: dict
+    is_void: bool
+
+    @property
+    def events(self):
+        return self.content["events"]
+
+    def __str__(self):
+        return f"[{self.partition}]@{self.offset}"
+
+
+class Claim(NamedTuple):
+    """Somebody took a partition."""
+
+    partition: int
+    offset: int
+    owner: str
+    claim_id: str
+    at: int
+
+
+class Story:
+    """Everything that valid records say about one payment."""
+
+    def __init__(self, rrn):
+        self.rrn = rrn
+        self.key = ""
+        self.merchant_id = ""
+        self.amount_minor = 0
+        self.inbound_offset = -1
+        self.registry_position = 0
+        self.requested = None  # the decisions in which it happened
+        self.routed = None
+        self.approval = None  # the answers
+        self.refusal = None
+        self.unknown = None
+        self.returning = None
+        self.reversed = None
+        self.state = ""
+        self.response_code = ""
+        self.authorization_id = ""
+        self.cases = {}  # open ones: id -> kind
+        self.case_kinds = []  # all there ever were
+        self.lines = []  # (partition, offset, event index, gross, fee)
+
+    @property
+    def is_open(self):
+        """Whether something has still to happen between the switch and the issuer."""
+        if self.cases:
+            return False
+        if self.routed and not (self.approval or self.refusal or self.unknown):
+            return True
+        return bool(self.unknown or self.returning) and not self.reversed
+
+    @property
+    def stands(self):
+        return bool(self.approval) and not (self.unknown or self.returning or self.reversed)
+
+
+class Chronicle:
+    """All partitions of one claimed log: who claimed, what was valid, what was void."""
+
+    def __init__(self, records):
+        self.decisions = []
+        self.claims = []
+        self.stale = []  # sentences about records that break the claim rules
+        self._in_force = {}  # partition -> claim id
+        self._used = {}  # (partition, claim id) -> offset of the claim
+        for record in sorted(records, key=lambda r: (r.partition, r.offset)):
+            self._take(record)
+
+    def _take(self, record):
+        content = json.loads(record.value)
+        first = content["events"][0] if content["events"] else {}
+        place = f"[{record.partition}]@{record.offset}"
+        if first.get("type") == "partition-claimed.v1":
+            claim = Claim(
+                record.partition, record.offset, first["owner"], first["claim_id"], first["at"]
+            )
+            if claim.claim_id != content["claim_id"]:
+                self.stale.append(f"{place} claims as {claim.claim_id}, written under another id")
+            if (earlier := self._used.get((record.partition, claim.claim_id))) is not None:
+                self.stale.append(f"{place} claims under the id that claimed at {earlier} already")
+            self._used[record.partition, claim.claim_id] = record.offset
+            self._in_force[record.partition] = claim.claim_id
+            self.claims.append(claim)
+        is_void = self._in_force.get(record.partition) != content["claim_id"]
+        self.decisions.append(Decision(record.partition, record.offset, content, is_void))
+
+    def valid(self):
+        return [each for each in self.decisions if not each.is_void]
+
+    def void(self):
+        return [each for each in self.decisions if each.is_void]
+
+    def void_count(self, partition):
+        return sum(each.is_void for each in self.decisions if each.partition == partition)
+
+    def watermarks(self):
+        """How far each partition says that its inbound log was decided."""
+        found = {}
+        for each in self.valid():
+            mark = each.content.get("watermark", 0)
+            found[each.partition] = max(found.get(each.partition, 0), mark)
+        return found
+
+
+class Journal(Chronicle):
+    """The journal with the story of each payment."""
+
+    def __init__(self, records):
+        super().__init__(records)
+        self.stories = {}
+        self.orphans = []  # (decision, event): about a payment that nobody asked for
+        self.parked = []
+        for decision in self.valid():
+            for index, event in enumerate(decision.events):
+                if event["type"] == "inbound-parked.v1":
+                    self.parked.append((decision, event))
+                if rrn := event.get("rrn", ""):
+                    self._tell(rrn, decision, index, event)
+        self.void_requests = {
+            event["rrn"]: event["request"]["idempotency_key"]
+            for decision in self.void()
+            for event in decision.events
+            if event["type"] == "payment-requested.v1"
+        }
+
+    def rrns_by_key(self):
+        found = {}
+        for story in self.stories.values():
+            found.setdefault(story.key, []).append(story.rrn)
+        return found
+
+    def open_count(self):
+        return sum(story.is_open for story in self.stories.values())
+
+    def _tell(self, rrn, decision, index, event):
+        story = self.stories.get(rrn)
+        if event["type"] == "payment-requested.v1":
+            story = self.stories.setdefault(rrn, Story(rrn))
+            _ask(story, decision, event)
+        elif story is None:
+            # an 0400 whose payment is not known names its own record
+            if event["type"] in _NEEDS_PAYMENT:
+                self.orphans.append((decision, event))
+        elif act := _ACTS.get(event["type"]):
+            act(story, decision, event)
+            if line := event.get("line"):
+                place = decision.partition, decision.offset, index
+                story.lines.append((*place, line["gross_minor"], line["fee_minor"]))
+
+
+def _ask(story, decision, event):
+    request = event["request"]
+    story.key = request["idempotency_key"]
+    story.merchant_id = request["merchant_id"]
+    story.amount_minor = (request.get("amount") or {}).get("minor", 0)
+    story.inbound_offset = decision.content.get("inbound_offset", -1)
+    story.registry_position = decision.content["registry_position"]
+    story.requested = decision
+    story.state = "requested"
+
+
+def _route(story, decision, _event):
+    story.routed = decision
+    story.state = "routed"
+
+
+def _answer(story, event):
+    answer = event["answer"]
+    story.response_code = answer["response_code"]
+    story.authorization_id = answer.get("authorization_id", "")
+    return answer
+
+
+def _approve(story, _decision, event):
+    story.approval = _answer(story, event)
+    story.state = "approved"
+
+
+def _refuse(story, _decision, event):
+    story.refusal = _answer(story, event)
+    story.state = "declined"
+
+
+def _lose(story, decision, event):
+    _answer(story, event)
+    story.unknown = decision
+    story.state = "reversing"
+
+
+def _take_back(story, decision, event):
+    if event.get("upstream"):
+        story.returning = decision
+        if story.state == "approved":
+            story.state = "reversing"
+
+
+def _return(story, decision, _event):
+    story.returning = decision
+    story.state = "reversing"
+
+
+def _reverse(story, decision, _event):
+    story.reversed = decision
+    story.state = "reversed"
+
+
+def _open_case(story, _decision, event):
+    story.cases[event["case_id"]] = event["kind"]
+    story.case_kinds.append(event["kind"])
+    if event["kind"] in STOPPING_CASES:
+        story.state = "case"
+
+
+def _close_case(story, _decision, event):
+    story.cases.pop(event["case_id"], None)
+
+
+_ACTS = {
+    "payment-routed.v1": _route,
+    "payment-approved.v1": _approve,
+    "payment-declined.v1": _refuse,
+    "outcome-unknown.v1": _lose,
+    "reversal-accepted.v1": _take_back,
+    "return-ordered.v1": _return,
+    "payment-reversed.v1": _reverse,
+    "case-opened.v1": _open_case,
+    "case-closed.v1": _close_case,
+}
+_NEEDS_PAYMENT = {
+    "payment-routed.v1",
+    "payment-approved.v1",
+    "payment-declined.v1",
+    "outcome-unknown.v1",
+    "reversal-attempted.v1",
+    "reversal-answered.v1",
+    "payment-reversed.v1",
+    "issuer-answered.v1",
+    "issuer-timed-out.v1",
+}
