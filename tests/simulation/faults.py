@@ -46,7 +46,7 @@ class Faults:
             self._truth.apply(offset, entry.event)
         self.proposed: dict[int, int] = {}  # partition -> place of the handler to own it
         self.has_jumped = False
-        self._strikes_steps = bool({"handler-crash", "handler-pause"} & set(self._kinds))
+        self.strikes_steps = bool({"handler-crash", "handler-pause"} & set(self._kinds))
         for index in range(options.partition_count):
             self._propose(index, index % options.handler_count)
 
@@ -83,9 +83,7 @@ class Faults:
 
     def strikes_step(self, process) -> bool:
         """Say whether a handler stops right here, between two effects."""
-        if not self._strikes_steps or self.random.random() >= STEP_STRIKE_RATE:
-            return False
-        if not isinstance(process, SimHandler):
+        if not isinstance(process, SimHandler) or self.random.random() >= STEP_STRIKE_RATE:
             return False
         if "handler-crash" in self._kinds and self.random.random() < 0.5:
             self.crash_handler(process)

@@ -149,7 +149,6 @@ class Ownership:
         self._is_reading_gap = False
         self._reading_due = 0
         self._wake_due = 0
-        self._tick_due = 0
         self._deadline_due = 0
         self._drains_until: int | None = None
         self._is_released = False
@@ -423,26 +422,26 @@ class Ownership:
             on_inbound(offset, decode_request(value), now)
 
     def _plan_wake(self) -> None:
-        """Look at the machine's timers at the next tick, however much happens until then."""
-        now = self.handler.scheduler.now
-        if self._tick_due <= now:
-            self._tick_due = now + 1 + int(self.simulation.random.random() * TICK_MS)
-            self.handler.scheduler.at(self._tick_due, self.handler, self._on_tick)
+        """Come at the first of the shell's ticks after something has fallen due, at no other."""
+        handler = self.handler
+        now, planned = handler.scheduler.now, self._wake_due
+        if now < planned <= now + TICK_MS:
+            return
+        due = max(self.partition.next_wake_ms() - handler.boot_offset_ms, now)
+        if planned <= now or due < planned - TICK_MS:
+            self._wake_due = due + 1 + int(self.simulation.random.random() * TICK_MS)
+            handler.scheduler.at(self._wake_due, handler, self._on_tick)
 
     def _on_tick(self) -> None:
         """Wake the machine if something is due, else come again when it is."""
         if self.is_lost:
             return
-        handler = self.handler
-        now = handler.scheduler.now
-        due = self.partition.next_wake_ms() - handler.boot_offset_ms
-        if due <= now:
-            self.partition.on_registry_confirmed(handler.follower.confirmed_boot_ms)
-            self.feed(partial(self.partition.on_time, handler.read_clock()))
+        handler, partition = self.handler, self.partition
+        if partition.next_wake_ms() <= handler.boot_ms:
+            partition.on_registry_confirmed(handler.follower.confirmed_boot_ms)
+            self.feed(partial(partition.on_time, handler.read_clock()))
+        else:
             self._plan_wake()
-        elif self._wake_due <= now or due < self._wake_due:
-            self._wake_due = due
-            handler.scheduler.at(due, handler, self._on_tick)
 
     # -- the end
 

@@ -216,7 +216,8 @@ class Simulation:
             if self.step_count == options.blow_step:
                 self.faults.strike_blow(process)
                 return True
-        return self.is_stormy and self.faults.strikes_step(process)
+        faults = self.faults
+        return self.is_stormy and faults.strikes_steps and faults.strikes_step(process)
 
     # -- lines and replies
 
@@ -247,8 +248,10 @@ class Simulation:
     def send_reply(self, incarnation: str, value: bytes) -> None:
         """Bring an answer back to its gateway: late, twice, out of order, or not at all."""
         options, chance = self.options, self.random.random
-        gateway = next((g for g in self.gateways if g.incarnation == incarnation), None)
-        if gateway is None:
+        for gateway in self.gateways:
+            if gateway.incarnation == incarnation:
+                break
+        else:
             gateway = self.gateways[0]  # another incarnation: it must not deliver it
         if self.is_stormy and chance() < options.reply_loss_rate:
             self.note_fault("reply-lost", incarnation)
