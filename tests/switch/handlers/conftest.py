@@ -42,6 +42,7 @@ from switch.domain.transactions import TransactionType
 from switch.domain.upstream import UpstreamAnswer
 from switch.eventlog.inbound import RequestReceived
 from switch.eventlog.journal import JournalRecord, decode_record, encode_record
+from switch.eventlog.journal_place import JOURNAL_START
 from switch.handlers.actions import AppendRecord, ReadOriginal, SendReply, SendUpstream
 from switch.handlers.book import PartitionBook
 from switch.handlers.lanes import LaneSettings
@@ -49,6 +50,7 @@ from switch.handlers.partition import Partition
 from switch.handlers.recollection import Recollection
 from switch.handlers.replay import replay_record
 from switch.handlers.settings import PartitionSettings
+from switch.handlers.snapshot import SnapshotDecoder, encode_snapshot, make_origin
 from switch.security.keys import Keys
 from switch.security.keystore import MemoryKeyStore
 from switch.security.mac import MacKey
@@ -141,19 +143,19 @@ class World:
 
     # -- the hands ------------------------------------------------------------------------------
 
-    def restart(self) -> None:
-        """Lose all state and everything that was not acknowledged; fold the journal again."""
+    def restart(self, restored: PartitionBook | None = None) -> None:
+        """Lose all state and all that was not acknowledged; fold the journal, or take a book."""
         self.claim_count += 1
         book = PartitionBook(1, SETTINGS.partition_count, SETTINGS.rules)
         for record in self.journal:
             book.apply(record)
-        self.book = book
+        self.book = restored or book
         self.unacknowledged = []
         self.partition = Partition(
             index=1,
             claim_id=f"claim-{self.claim_count}",
             settings=SETTINGS,
-            book=book,
+            book=self.book,
             registry=self.registry,
             keys=self.keys,
             load_dialect=load_dialect,
@@ -369,6 +371,20 @@ class World:
             book.apply(record)
         if not self.unacknowledged:
             assert book == self.book
+        self.check_snapshot()
+
+    def check_snapshot(self) -> None:
+        """Write down and read back the book of this world: nothing may be missing, or moved."""
+        origin = make_origin(
+            partition=1,
+            partition_count=SETTINGS.partition_count,
+            code_digest="",
+            rules=SETTINGS.rules,
+        )
+        decoder = SnapshotDecoder(origin, SETTINGS.rules)
+        for frame in encode_snapshot(self.book, JOURNAL_START, origin):
+            decoder.feed(frame)
+        assert decoder.finish().book == self.book
 
     def tags(self) -> list[str]:
         return [type(event).__name__ for record in self.journal for event in record.events]
