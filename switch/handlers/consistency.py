@@ -8,7 +8,7 @@ card was read: that was long ago, and a track may not be kept.
 
 import functools
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from switch.domain.transactions import TransactionType
 from switch.eventlog.inbound import RequestReceived
@@ -131,23 +131,22 @@ def find_breach(received: RequestReceived, transaction: TransactionType, *, has_
     """Name the first rule that a payment breaks; empty if it breaks none."""
     fields = received.fields
     return _find_breach(
-        Stated(
-            transaction,
-            has_batch,
-            received.mti[2] == "0",
-            fields.get("pos_entry_mode", ""),
-            fields.get("security_control", "")[:3],
-            "pos_condition_code" in fields,
-            "rrn" in fields,
-            "authorization_id" in fields,
-            "original_transaction" in fields,
-            received.has_track,
-            received.has_chip,
-            received.has_pin,
-        )
+        transaction,
+        has_batch,
+        received.mti[2] == "0",
+        fields.get("pos_entry_mode", ""),
+        fields.get("security_control", "")[:3],
+        "pos_condition_code" in fields,
+        "rrn" in fields,
+        "authorization_id" in fields,
+        "original_transaction" in fields,
+        received.has_track,
+        received.has_chip,
+        received.has_pin,
     )
 
 
 @functools.lru_cache(maxsize=1_024)
-def _find_breach(stated: Stated) -> str:
+def _find_breach(*of_stated: Any) -> str:  # noqa: ANN401 - the fields of Stated, in their order
+    stated = Stated(*of_stated)
     return next((rule.breach for rule in RULES if rule.is_broken(stated)), "")

@@ -85,6 +85,9 @@ class PinTranslated(msgspec.Struct, frozen=True, gc=False):
     fault: str = ""
 
 
+NO_PIN: Final = PinTranslated()
+
+
 class Intake:
     """Turns inbound records into requests; holds keys and dialects, remembers nothing."""
 
@@ -136,9 +139,11 @@ class Intake:
         if not terminal.needs_mac or received.mti[1] in UNPROVEN_CLASSES:
             return waiter
         proven = self._find_key(waiter, terminal, till)
-        if isinstance(proven, Waiter) and self._is_lost(terminal, received, at):
-            return Refused(Reason.TERMINAL_INACTIVE, terminal.status.value)
-        return proven
+        if terminal.status is not TerminalStatus.LOST or isinstance(proven, Refused):
+            return proven
+        if self._still_proves(terminal, received, at):
+            return proven
+        return Refused(Reason.TERMINAL_INACTIVE, terminal.status.value)
 
     def _find_key(
         self, waiter: Waiter, terminal: Terminal, till: TerminalState | None
@@ -183,12 +188,10 @@ class Intake:
         if key is not None:
             yield key, 0
 
-    def _is_lost(self, terminal: Terminal, received: RequestReceived, at: int) -> bool:
+    def _still_proves(self, terminal: Terminal, received: RequestReceived, at: int) -> bool:
         """A lost terminal proves nothing but reversals, and those only for a while."""
-        if terminal.status is not TerminalStatus.LOST:
-            return False
         is_reversal = received.mti[1] == _REVERSAL_CLASS
-        return not is_reversal or at - terminal.lost_at >= self._rules.lost_key_ms
+        return is_reversal and at - terminal.lost_at < self._rules.lost_key_ms
 
     # -- what it says
 
@@ -252,14 +255,14 @@ class Intake:
         """
         Turn the PIN block of a message into its issuer's, under the keys that proved the message.
 
-        Nothing where there is no PIN, or nobody to tell it to: the route says so.
+        Nothing where nobody is there to be told it: the route says so.
         """
-        if not waiter.received.has_pin or request.card is None:
-            return PinTranslated()
+        if request.card is None:
+            return NO_PIN
         terminal = terminals.find_terminal(request.acquirer, request.terminal_id)
         issuer = terminals.find_issuer(request.card.bin)
         if terminal is None or issuer is None:
-            return PinTranslated()
+            return NO_PIN
         working = till.find_keys(waiter.key_version) if till else None
         block = waiter.decode().fields.get("pin_block", b"")
         try:

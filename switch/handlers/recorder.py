@@ -1,6 +1,6 @@
 """Decisions on their way to the journal: folded at once, acted upon when they are durable."""
 
-from collections import deque
+from collections import OrderedDict, deque
 
 import msgspec
 
@@ -12,7 +12,7 @@ from switch.handlers.actions import Action, AppendRecord, SendReply
 from switch.handlers.book import PartitionBook
 
 
-class Effects(msgspec.Struct):
+class Effects(msgspec.Struct, gc=False):
     """What may be done once a record is durable."""
 
     actions: list[Action]
@@ -39,7 +39,9 @@ class Recorder:
         self._claim_id = claim_id
         self._book = book
         self._effects: deque[Effects] = deque()
-        self._inbound_pending: dict[int, None] = {}  # read, its record not yet acknowledged
+        # read, its record not yet acknowledged; the first is asked for twice a payment, and only
+        # an ordered dict finds it without walking over all that were taken out before it
+        self._inbound_pending: OrderedDict[int, None] = OrderedDict()
         self._inbound_held: set[int] = set()  # of these: they wait for an original to be read
         self._noted_watermark = book.watermark
         self.next_offset = 0

@@ -26,7 +26,7 @@ from switch.eventlog.inbound import RequestReceived
 from switch.eventlog.journal import InboundParked
 from switch.handlers.book import PartitionBook
 from switch.handlers.cases_side import OPERATOR_CHANNEL, CasesSide
-from switch.handlers.intake import Intake, Refused, Waiter
+from switch.handlers.intake import NO_PIN, Intake, Refused, Waiter
 from switch.handlers.issuers_side import IssuersSide
 from switch.handlers.management import ManagementSide
 from switch.handlers.recalls import Asked, Recalling, Recalls
@@ -232,8 +232,10 @@ class RequestsSide:
     ) -> None:
         """Decide a new payment; whatever is decided, its key is taken from here on."""
         age_ms = now.boot_ms - self.registry_confirmed_boot_ms
-        till = self._book.find_till(request)
-        pin = self._intake.translate_pin(waiter, request, self._registry, till)
+        pin = NO_PIN
+        if waiter.received.has_pin:
+            till = self._book.find_till(request)
+            pin = self._intake.translate_pin(waiter, request, self._registry, till)
         fact = PaymentRequested(
             rrn=make_rrn(self._index, self._recorder.next_offset),
             request=request,
@@ -245,9 +247,8 @@ class RequestsSide:
         )
         decisions = decide_payment(fact, self._book, self._registry, self._settings.rules)
         if isinstance(decisions[-1], PaymentRouted):
-            secrets = self._intake.upstream_secrets(
-                waiter, pin
-            )  # may raise: before anything is written
+            # may raise: before anything is written
+            secrets = self._intake.upstream_secrets(waiter, pin)
             self._waiting.join(fact.rrn, waiter)
             effects = self._recorder.append((fact, *decisions), now, offset)
             effects.debit_rrn = fact.rrn

@@ -352,7 +352,9 @@ def check_daily_limits(facts: Facts) -> Refusal | None:
 def check_duplicate(facts: Facts) -> Refusal | None:
     """The cashier is not charging the same card the same amount again by mistake."""
     merchant = facts.merchant
-    if merchant is None or merchant.duplicate_policy is not DuplicatePolicy.REFUSE:
+    if facts.earlier is None or merchant is None:
+        return None
+    if merchant.duplicate_policy is not DuplicatePolicy.REFUSE:
         return None
     first = find_suspicion(facts.request, merchant, facts.earlier, facts.at)
     return Refusal(Reason.SUSPECTED_DUPLICATE, f"first {first.rrn}") if first else None

@@ -42,7 +42,7 @@ from switch.domain.payment.rules import (
     settlement_day,
 )
 from switch.domain.reasons import Reason
-from switch.domain.registry.entities import DuplicatePolicy
+from switch.domain.registry.entities import DuplicatePolicy, Merchant
 from switch.domain.transactions import TransactionType
 
 ACCEPTED: Final = "00"
@@ -98,11 +98,11 @@ def _route(
     """Ask the card's issuer; where it cannot be asked, stand in for it if that is configured."""
     request, original = fact.request, facts.original
     way = choose_route(request, registry, fact.links_up, original)
-    stands_in = isinstance(way, NoRoute) and way.issuer is not None
+    stands_in = False
     if isinstance(way, NoRoute):
         if way.issuer is None or way.route is None or not may_stand_in(request, way.issuer):
             return _decline(fact, way.reason, way.detail)
-        way = Chosen(way.issuer, way.route)
+        way, stands_in = Chosen(way.issuer, way.route), True
     if fact.pin_fault:
         return _decline(fact, Reason.PIN_UNUSABLE, fact.pin_fault)
     stan = memory.next_upstream_stan()
@@ -117,14 +117,12 @@ def _route(
         upstream_stan=stan,
         transmission_time=format_transmission_time(fact.at),
         original_rrn=original.rrn if original else "",
-        warning=_find_warning(facts),
+        warning=_find_warning(facts, facts.merchant) if facts.earlier is not None else "",
     )
 
 
-def _find_warning(facts: Facts) -> str:
+def _find_warning(facts: Facts, merchant: Merchant) -> str:
     """Name what a merchant wants to be warned of, and let through."""
-    merchant = facts.merchant
-    assert merchant is not None
     if merchant.duplicate_policy is not DuplicatePolicy.WARN:
         return ""
     first = find_suspicion(facts.request, merchant, facts.earlier, facts.at)

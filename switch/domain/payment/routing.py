@@ -64,10 +64,10 @@ def choose_route(
     if original is not None and original.terms is not None:
         link = original.terms.link
         routes = sorted(routes, key=lambda route: route.link != link)
-    route = next((route for route in routes if route.link in links_up), None)
-    if route is None:
-        return NoRoute(Reason.ISSUER_DOWN, issuer.issuer_id, issuer, routes[0])
-    return Chosen(issuer, route)
+    for route in routes:
+        if route.link in links_up:
+            return Chosen(issuer, route)
+    return NoRoute(Reason.ISSUER_DOWN, issuer.issuer_id, issuer, routes[0])
 
 
 def make_terms(merchant: Merchant, issuer: Issuer, route: Route) -> RouteTerms:
