@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from switch.codec import Message, load_dialect
 from switch.codec.framing import frame_bytes
 from switch.demo.issuer_book import IssuerBook, LedgerLine, Timing
+from tests.simulation.checkers.trails import is_approved
 from tests.simulation.clock import Process
 from tests.simulation.network import Line
 from tests.simulation.world import ASCII
@@ -173,7 +174,7 @@ class SimIssuer(Process):
         rrn = str(answer.fields["rrn"])
         if answer.fields["response_code"] in REFUSALS:
             self._say(line, _with_code(answer, "00"), 0)
-        elif self.simulation.is_approved_on_record(rrn):
+        elif is_approved(self.simulation.log, rrn):
             self._say(line, _with_code(answer, "51"), 0)
 
 

@@ -79,6 +79,7 @@ class LinkEnd:
             random=self._handler.simulation.random.random,
         )
         self._tick_due = 0
+        self._was_up, self._last_state = self.link.is_up, self.link.state
 
     def send(self, request: UpstreamRequest) -> bool:
         handler = self._handler
@@ -141,7 +142,10 @@ class LinkEnd:
                     line.close(self._handler)
         if answers:
             self._handler.on_issuer_messages(answers)
-        self._links.note_change()
+        link = self.link
+        if link.is_up is not self._was_up or link.state is not self._last_state:
+            self._was_up, self._last_state = link.is_up, link.state
+            self._links.note_change()
         self._plan_tick()
 
     def _connect(self) -> None:

@@ -4,7 +4,6 @@ from random import Random
 
 from switch.eventlog.journal import JournalRecord, decode_record
 from tests.simulation import handlers
-from tests.simulation.checkers.trails import Journal
 from tests.simulation.clock import DEAD, RUNNING, WALL_AT_START_MS, Process, Scheduler
 from tests.simulation.faults import Faults
 from tests.simulation.gateways import SimGateway
@@ -155,13 +154,6 @@ class Simulation:
         if record is None:
             record = self._decoded[value] = decode_record(value)
         return record
-
-    def is_approved_on_record(self, rrn: str) -> bool:
-        """Say whether the journal holds a valid approval of this payment."""
-        journal = Journal()
-        index = int(rrn[:2])
-        journal.read(index, self.log.partition("journal", index).records)
-        return rrn in journal.trails and journal.trails[rrn].approved is not None
 
     def new_book(self, index: int):
         return handlers.new_book(index, self.settings)

@@ -134,11 +134,11 @@ class Journal:
 
     def _link_forgotten(self, events: list[dict]) -> None:
         """A case about an 0400 that found nothing names no RRN; its tombstones name the payment."""
-        cases = [one for one in events if one.get("kind") == FORGOTTEN]
-        keys = [one["idempotency_key"] for one in events if one["type"] == "tombstone-set.v1"]
-        for case in cases:
-            for rrn in (rrn for key in keys for rrn in self.rrns_of.get(key, ())):
-                self.trails[rrn].cases[FORGOTTEN] = case
+        for case in events:
+            if case.get("kind") == FORGOTTEN:
+                keys = [e["idempotency_key"] for e in events if e["type"] == "tombstone-set.v1"]
+                for rrn in (rrn for key in keys for rrn in self.rrns_of.get(key, ())):
+                    self.trails[rrn].cases[FORGOTTEN] = case
 
     def _count(self, tag: str, event: dict) -> None:
         self.tags[tag] = self.tags.get(tag, 0) + 1
@@ -228,6 +228,20 @@ _PLACES = {
     "return-ordered.v1": "taken_back",
 }
 _ONCE = frozenset({"routed", "accepted", "approved", "declined", "unknown", "reversed"})
+
+
+def is_approved(log, rrn: str) -> bool:
+    """Say whether the journal holds a valid approval of this payment by now."""
+    index = int(rrn[:2])
+    needles = (rrn.encode(), CLAIMED.encode())
+    concerned = [
+        landed
+        for landed in log.partition("journal", index).records
+        if landed is not None and any(needle in landed.value for needle in needles)
+    ]
+    journal = Journal()
+    journal.read(index, concerned)
+    return rrn in journal.trails and journal.trails[rrn].approved is not None
 
 
 def read_journal(log, partition_count: int) -> Journal:
