@@ -38,6 +38,13 @@ from switch.domain.registry.view import KINDS
 from switch.handlers.json_answers import PaymentResource
 
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+ELSEWHERE_GATEWAY: Final = (
+    "This process has no gateway: payments and cases are taken, and looked up, at one"
+    " (`switch gateway`)."
+)
+ELSEWHERE_REGISTRY: Final = (
+    "This process does not follow the registry: ask a registrar or a gateway (`switch registrar`)."
+)
 _SECURITY_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:;"
     " frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
@@ -106,18 +113,29 @@ class RegistryDesk(Protocol):
         ...
 
 
-class ApiPorts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the HTTP listener stands on."""
+class GatewayPorts(msgspec.Struct, frozen=True, kw_only=True):
+    """What payments and cases stand on, in a process that has a gateway."""
 
     desk: PaymentDesk
     clients: FindClient
     payments: PaymentStatus
-    registry: RegistryDesk
     cases: CaseView
     case_desk: CaseDesk
+
+
+class ApiPorts(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What the HTTP listener stands on.
+
+    A process without a gateway, or without a view of the registry, answers 503 on their routes and
+    says who has them.
+    """
+
+    gateway: GatewayPorts | None = None
+    registry: RegistryDesk | None = None
     operators: FindOperator
     telemetry: Telemetry
-    status: Callable[[], dict[str, object]]
+    status: Callable[[], Awaitable[dict[str, object]]]
     page: Callable[[bool], Awaitable[PageContent]]  # with payments only for who may see them
     version: str
     operator_token: str
@@ -131,29 +149,13 @@ class HttpApi:
     def __init__(self, ports: ApiPorts) -> None:
         self._ports = ports
         self._requests = ports.telemetry.metrics.counter("switch_http_requests_total")
-        self._pay = make_payments_route(
-            ports.desk,
-            ports.clients,
-            body_bytes_max=ports.request_bytes_max,
-            count_answer=self._count,
-        )
+        self._pay: ASGIApp | None = None
         self._operators = Operators(ports.operator_token, ports.operators)
-        cases = CasesApi(
-            ports.case_desk,
-            ports.cases,
-            self._operators,
-            body_bytes_max=ports.request_bytes_max,
-        )
         self._openapi = msgspec.json.encode(write_openapi(ports.version))
         self.routes = [
             Route("/", self._show_page),
-            Route(PATH, self._query_payment),
-            Route(f"{PATH}/{{rrn}}", self._show_payment),
-            *self._change_routes(),
-            *cases.make_routes(),
-            Route("/v1/registry/load", self._load_registry, methods=["POST"]),
-            Route("/v1/registry/{kind}", self._list_registry),
-            Route("/v1/registry/{kind}/{entity_id:path}", self._show_entity),
+            *self._make_gateway_routes(),
+            *self._make_registry_routes(),
             Route("/v1/status", self._show_status),
             Route("/v1/openapi.json", self._show_openapi),
             Route("/healthz", self._show_health),
@@ -175,8 +177,9 @@ class HttpApi:
         """Serve one request."""
         if scope["type"] != "http":
             return
-        if scope["path"] == PATH and scope["method"] == "POST":
-            await self._pay(scope, receive, send)
+        pay = self._pay
+        if pay is not None and scope["path"] == PATH and scope["method"] == "POST":
+            await pay(scope, receive, send)
             return
         status = 0
 
@@ -199,72 +202,46 @@ class HttpApi:
 
     # -- payments
 
-    def _change_routes(self) -> list[Route]:
-        ports = self._ports
-        return [
-            Route(
-                f"{PATH}/{{rrn}}/{name}",
-                make_change_endpoint(
-                    name, ports.desk, ports.clients, body_bytes_max=ports.request_bytes_max
-                ),
-                methods=["POST"],
-            )
-            for name in OPERATIONS
-        ]
-
-    async def _show_payment(self, request: Request) -> Response:
-        return await self._answer_rrn(request, request.path_params["rrn"])
-
-    async def _query_payment(self, request: Request) -> Response:
-        query = request.query_params
-        if "rrn" in query:
-            return await self._answer_rrn(request, query["rrn"])
-        if "idempotency_key" not in query:
-            detail = "Ask with rrn, or with idempotency_key and merchant_id."
-            raise ProblemRaised(make_problem(400, "invalid-request", detail))
-        client = identify_client(request.scope, self._ports.clients)
-        merchant_id = query.get("merchant_id") or choose_merchant(client, "")
-        found = await self._ports.payments.find_by_key(
-            client.client_id, merchant_id, query["idempotency_key"]
+    def _make_gateway_routes(self) -> list[Route]:
+        ports = self._ports.gateway
+        if ports is None:
+            return [
+                *_say_elsewhere("/v1/payments", ELSEWHERE_GATEWAY),
+                *_say_elsewhere("/v1/cases", ELSEWHERE_GATEWAY),
+            ]
+        body_bytes_max = self._ports.request_bytes_max
+        self._pay = make_payments_route(
+            ports.desk, ports.clients, body_bytes_max=body_bytes_max, count_answer=self._count
         )
-        return _answer_payment(found, client.merchants)
-
-    async def _answer_rrn(self, request: Request, rrn: str) -> Response:
-        if self._operators.may(request.scope, VIEW):
-            merchants = None
-        else:
-            merchants = identify_client(request.scope, self._ports.clients).merchants
-        return _answer_payment(await self._ports.payments.find_by_rrn(rrn), merchants)
+        lookup = _PaymentLookup(ports.payments, ports.clients, self._operators)
+        cases = CasesApi(
+            ports.case_desk, ports.cases, self._operators, body_bytes_max=body_bytes_max
+        )
+        return [
+            *lookup.make_routes(),
+            *(
+                Route(
+                    f"{PATH}/{{rrn}}/{name}",
+                    make_change_endpoint(
+                        name, ports.desk, ports.clients, body_bytes_max=body_bytes_max
+                    ),
+                    methods=["POST"],
+                )
+                for name in OPERATIONS
+            ),
+            *cases.make_routes(),
+        ]
 
     # -- registry
 
-    async def _load_registry(self, request: Request) -> Response:
-        self._operators.need(request.scope, REGISTRY)
-        try:
-            content = await read_body(
-                request.scope, request.receive, self._ports.registry_bytes_max
-            )
-        except BodyTooLarge:
-            detail = f"A registry file may have {self._ports.registry_bytes_max} bytes."
-            raise ProblemRaised(
-                make_problem(413, "body-too-large", detail), {"Connection": "close"}
-            ) from None
-        return json_response(await self._ports.registry.load(content))
-
-    async def _list_registry(self, request: Request) -> Response:
-        self._operators.need(request.scope, VIEW)
-        kind = _get_kind(request)
-        return json_response({kind: self._ports.registry.list_entities(kind)})
-
-    async def _show_entity(self, request: Request) -> Response:
-        self._operators.need(request.scope, VIEW)
-        kind, entity_id = _get_kind(request), request.path_params["entity_id"]
-        entity = self._ports.registry.find_entity(kind, entity_id)
-        if entity is None:
-            form = "; their ids are ACQUIRER:TERMINAL_ID" if kind == "terminals" else ""
-            detail = f"There is no {entity_id!r} among the {kind}{form}."
-            raise ProblemRaised(make_problem(404, "not-found", detail))
-        return json_response(entity)
+    def _make_registry_routes(self) -> list[Route]:
+        ports = self._ports
+        if ports.registry is None:
+            return _say_elsewhere("/v1/registry", ELSEWHERE_REGISTRY)
+        registry = _RegistryApi(
+            ports.registry, self._operators, body_bytes_max=ports.registry_bytes_max
+        )
+        return registry.make_routes()
 
     # -- the process
 
@@ -274,7 +251,7 @@ class HttpApi:
 
     async def _show_status(self, request: Request) -> Response:
         self._operators.need(request.scope, VIEW)
-        return json_response(self._ports.status())
+        return json_response(await self._ports.status())
 
     async def _show_openapi(self, _request: Request) -> Response:
         return Response(self._openapi, media_type="application/json")
@@ -305,6 +282,97 @@ class HttpApi:
             "http request failed", path=request.url.path, kind=type(error).__name__, exc_info=error
         )
         return problem_response(make_problem(500, "internal-fault", "The fault was recorded."))
+
+
+class _PaymentLookup:
+    """What became of a payment, for whoever may see it."""
+
+    def __init__(self, payments: PaymentStatus, clients: FindClient, operators: Operators) -> None:
+        self._payments = payments
+        self._clients = clients
+        self._operators = operators
+
+    def make_routes(self) -> list[Route]:
+        return [Route(PATH, self._query), Route(f"{PATH}/{{rrn}}", self._show)]
+
+    async def _show(self, request: Request) -> Response:
+        return await self._answer_rrn(request, request.path_params["rrn"])
+
+    async def _query(self, request: Request) -> Response:
+        query = request.query_params
+        if "rrn" in query:
+            return await self._answer_rrn(request, query["rrn"])
+        if "idempotency_key" not in query:
+            detail = "Ask with rrn, or with idempotency_key and merchant_id."
+            raise ProblemRaised(make_problem(400, "invalid-request", detail))
+        client = identify_client(request.scope, self._clients)
+        merchant_id = query.get("merchant_id") or choose_merchant(client, "")
+        found = await self._payments.find_by_key(
+            client.client_id, merchant_id, query["idempotency_key"]
+        )
+        return _answer_payment(found, client.merchants)
+
+    async def _answer_rrn(self, request: Request, rrn: str) -> Response:
+        if self._operators.may(request.scope, VIEW):
+            merchants = None
+        else:
+            merchants = identify_client(request.scope, self._clients).merchants
+        return _answer_payment(await self._payments.find_by_rrn(rrn), merchants)
+
+
+class _RegistryApi:
+    """The registry for operators."""
+
+    def __init__(self, desk: RegistryDesk, operators: Operators, *, body_bytes_max: int) -> None:
+        self._desk = desk
+        self._operators = operators
+        self._body_bytes_max = body_bytes_max
+
+    def make_routes(self) -> list[Route]:
+        return [
+            Route("/v1/registry/load", self._load, methods=["POST"]),
+            Route("/v1/registry/{kind}", self._list),
+            Route("/v1/registry/{kind}/{entity_id:path}", self._show),
+        ]
+
+    async def _load(self, request: Request) -> Response:
+        self._operators.need(request.scope, REGISTRY)
+        try:
+            content = await read_body(request.scope, request.receive, self._body_bytes_max)
+        except BodyTooLarge:
+            detail = f"A registry file may have {self._body_bytes_max} bytes."
+            raise ProblemRaised(
+                make_problem(413, "body-too-large", detail), {"Connection": "close"}
+            ) from None
+        return json_response(await self._desk.load(content))
+
+    async def _list(self, request: Request) -> Response:
+        self._operators.need(request.scope, VIEW)
+        kind = _get_kind(request)
+        return json_response({kind: self._desk.list_entities(kind)})
+
+    async def _show(self, request: Request) -> Response:
+        self._operators.need(request.scope, VIEW)
+        kind, entity_id = _get_kind(request), request.path_params["entity_id"]
+        entity = self._desk.find_entity(kind, entity_id)
+        if entity is None:
+            form = "; their ids are ACQUIRER:TERMINAL_ID" if kind == "terminals" else ""
+            detail = f"There is no {entity_id!r} among the {kind}{form}."
+            raise ProblemRaised(make_problem(404, "not-found", detail))
+        return json_response(entity)
+
+
+def _say_elsewhere(path: str, detail: str) -> list[Route]:
+    """Answer everything below a path with who has it: no role of this process."""
+
+    async def refuse(_request: Request) -> Response:
+        raise ProblemRaised(make_problem(503, "role-elsewhere", detail))
+
+    methods = ["GET", "POST"]
+    return [
+        Route(path, refuse, methods=methods),
+        Route(f"{path}/{{rest:path}}", refuse, methods=methods),
+    ]
 
 
 def _get_kind(request: Request) -> str:

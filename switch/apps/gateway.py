@@ -13,10 +13,11 @@ from switch.adapters.loop import count_open_files_max
 from switch.adapters.tcp import TcpConnections
 from switch.adapters.telemetry import Telemetry
 from switch.apps.inbound_writer import AppendFailure, InboundWriter
+from switch.apps.launch import Listener
 from switch.apps.settings import Settings
 from switch.codec import load_dialect
 from switch.domain.clock import Now
-from switch.eventlog.inbound import decode_reply
+from switch.eventlog.inbound import decode_reply, make_incarnation, reply_partition_of
 from switch.eventlog.port import (
     EventLog,
     LogUnavailable,
@@ -35,7 +36,6 @@ UNIONPAY_POS: Final = "unionpay-pos"
 ISO1987_ASCII: Final = "iso1987-ascii"
 TICK_S: Final = 0.05  # how exactly deadlines are kept; the shortest is a demo's 5 s
 METRICS_TICKS: Final = 20  # counts become metrics once a second
-REPLIES_PARTITION: Final = 0  # where the handlers of this process put answers
 REPLIES_COUNT_MAX: Final = 256
 REPLIES_WAIT_MS: Final = 1_000
 REPLIES_RETRY_S: Final = 0.5
@@ -52,6 +52,14 @@ def list_listeners(settings: Settings) -> dict[str, str]:
         ISO1987_ASCII: settings.gateway.iso1987_ascii_address,
     }
     return {name: address for name, address in found.items() if address}
+
+
+def list_terminal_listeners(settings: Settings) -> list[Listener]:
+    """Return the listeners for terminals, to be bound."""
+    return [
+        Listener(name, f"gateway.{name.replace('-', '_')}_address", address)
+        for name, address in list_listeners(settings).items()
+    ]
 
 
 def list_acquirers(settings: Settings) -> dict[str, str]:
@@ -114,7 +122,8 @@ class GatewayRole:
         self._log = telemetry.log
         self._event_log = event_log
         self._reading: asyncio.Task[None] | None = None
-        self.incarnation = secrets.token_hex(_INCARNATION_BYTES)
+        token = secrets.token_hex(_INCARNATION_BYTES)
+        self.incarnation = make_incarnation(settings.gateway.ordinal, token)
         wanted = make_limits(settings)
         limits = keep_files_free(wanted, settings, count_open_files_max())
         if limits is not wanted:
@@ -168,7 +177,9 @@ class GatewayRole:
             LogUnavailable: the log is not there.
         """
         await asyncio.gather(*(writer.open() for writer in self._writers))
-        replies = await self._event_log.open_partition("replies", REPLIES_PARTITION)
+        replies = await self._event_log.open_partition(
+            "replies", reply_partition_of(self.incarnation)
+        )
         position = await replies.end()
         self._reading = asyncio.create_task(self._read_replies(replies, position))
         self._tick()

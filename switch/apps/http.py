@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 import switch
-from switch.adapters.http_api import ApiPorts, HttpApi, Unavailable
+from switch.adapters.http_api import ApiPorts, GatewayPorts, HttpApi, Unavailable
 from switch.adapters.http_exchange import ProblemRaised, make_problem
 from switch.adapters.http_page import PageContent, PageFact, PagePayment
 from switch.adapters.telemetry import Telemetry
@@ -18,6 +18,10 @@ from switch.apps.settings import HttpSettings
 from switch.domain.registry.queries import EntityRow, registry_entity, registry_rows
 from switch.registrar.registrar import RegistryRefused
 
+ELSEWHERE_REGISTRAR: Final = (
+    "This process has no registrar: load the file at one, with"
+    " `switch registry load FILE --data DIR`, where DIR is the folder of a `switch registrar`."
+)
 OPERATOR: Final = "operator"
 LAST_PAYMENT_COUNT: Final = 10
 
@@ -34,15 +38,16 @@ def make_api(
 ) -> HttpApi:
     """Build the HTTP application; `facts` tells what else runs (child processes)."""
     shown = _Shown(instance, telemetry, facts)
+    view, audit, desk = instance.follower.view, instance.audit, instance.gateway
     return HttpApi(
         ApiPorts(
-            desk=instance.gateway,
-            clients=instance.follower.view,
-            payments=instance.audit,
+            gateway=None
+            if desk is None
+            else GatewayPorts(
+                desk=desk, clients=view, payments=audit, cases=AuditCases(audit), case_desk=desk
+            ),
             registry=_RegistryDesk(instance.registrar, instance.follower),
-            cases=AuditCases(instance.audit),
-            case_desk=instance.gateway,
-            operators=instance.follower.view,
+            operators=view,
             telemetry=telemetry,
             status=shown.status,
             page=shown.make_page,
@@ -62,7 +67,7 @@ class _Shown:
         self._readiness = telemetry.readiness
         self._facts = facts
 
-    def status(self) -> dict[str, object]:
+    async def status(self) -> dict[str, object]:
         reasons = self._readiness.reasons()
         return {
             "version": switch.__version__,
@@ -92,6 +97,8 @@ class _Shown:
     ) -> tuple[tuple[PagePayment, ...], str]:
         if not may_see_payments:
             return (), "Shown to clients on this machine only."
+        if self._instance.gateway is None:
+            return (), "Shown by a gateway."
         try:
             return await self._instance.audit.list_last(LAST_PAYMENT_COUNT), ""
         except Unavailable as error:
@@ -101,11 +108,13 @@ class _Shown:
 class _RegistryDesk:
     """The registry for operators: changes through the registrar, look-ups in the view."""
 
-    def __init__(self, registrar: RegistrarRole, follower: RegistryFollower) -> None:
+    def __init__(self, registrar: RegistrarRole | None, follower: RegistryFollower) -> None:
         self._registrar = registrar
         self._follower = follower
 
     async def load(self, content: bytes) -> Mapping[str, object]:
+        if self._registrar is None:
+            raise ProblemRaised(make_problem(503, "role-elsewhere", ELSEWHERE_REGISTRAR))
         try:
             result = await self._registrar.load(content, OPERATOR)
         except RegistryRefused as refused:

@@ -1,4 +1,4 @@
-"""Every role of one instance in one process, put together, started and stopped in order."""
+"""The roles of one process, put together, started and stopped in order."""
 
 import asyncio
 import secrets
@@ -9,19 +9,18 @@ from typing import Final
 
 from switch.adapters.clock import read_clock
 from switch.adapters.http_api import HttpApi
-from switch.adapters.http_server import make_server
-from switch.adapters.http_server import serve as serve_http
-from switch.adapters.http_server import stop as stop_http
 from switch.adapters.key_file import FileKeyStore
 from switch.adapters.loop import settle_garbage
 from switch.adapters.open_log import open_log
 from switch.adapters.telemetry import Telemetry
 from switch.apps.gateway import GatewayRole
 from switch.apps.handler import HandlerRole
+from switch.apps.http_listener import HttpListener
 from switch.apps.issuer_links import IssuerLinks
 from switch.apps.payment_status import AuditStatus
 from switch.apps.registrar import RegistrarRole
 from switch.apps.registry_follower import RegistryFollower
+from switch.apps.roles import INSTANCE_ROLES, Role
 from switch.apps.settings import Settings
 from switch.domain.cases.rules import CaseRules
 from switch.domain.payment.rules import DecisionRules
@@ -34,7 +33,6 @@ from switch.security.keys import Keys
 from switch.security.keystore import KeyStoreFault
 from switch.security.sealing import SealBroken
 
-HTTP_DRAIN_MS: Final = 1_000
 LINKS_DEADLINE_S: Final = 3.0
 KEY_SAMPLE_COUNT: Final = 5
 MINUTE_KEY_CHECK_S: Final = 10.0  # well inside the minute that a key serves
@@ -83,9 +81,10 @@ def make_partition_settings(settings: Settings, partition_count: int) -> Partiti
 
 class Instance:
     """
-    Gateway, handlers, registrar and HTTP over one log; `start` brings them up, `stop` down.
+    The roles of one process over one log; `start` brings them up, `stop` down.
 
-    `find_dsn` names the database of the projections, empty while there is none.
+    `find_dsn` names the database of the projections, empty while there is none. `failed` is done,
+    with the reason, if what is found later shows that this process must not serve.
     """
 
     def __init__(
@@ -97,7 +96,9 @@ class Instance:
         is_demo: bool,
         telemetry: Telemetry,
         find_dsn: Callable[[], str],
+        roles: frozenset[Role] = INSTANCE_ROLES,
     ) -> None:
+        self.roles = roles
         self._settings = settings
         self._log_url = log_url
         self._is_demo = is_demo
@@ -106,19 +107,32 @@ class Instance:
         self._owner = f"{socket.gethostname()}-{secrets.token_hex(4)}"
         self.audit = AuditStatus(find_dsn)
         self.event_log: EventLog | None = None
+        self.gateway: GatewayRole | None = None
+        self.handler: HandlerRole | None = None
+        self.registrar: RegistrarRole | None = None
+        self.links: IssuerLinks | None = None
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._http: HttpListener | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def terminal_deadline_ms(self) -> int:
         """How long a terminal may have to wait."""
         return self._settings.times.terminal_deadline_ms
 
+    @property
+    def log_url(self) -> str:
+        """The log that this process stands on."""
+        return self._log_url
+
     async def open(self) -> None:
         """
-        Open keys and log, and read the registry.
+        Open keys and log, read the registry, and build the roles.
 
         Raises:
             KeyStoreFault: the keys cannot be used, or are not those of this log.
             LogUnavailable: the log cannot be opened.
+            SettingsError: an issuer's address is none.
             UnknownEvent: a newer program wrote the log.
         """
         settings = self._settings
@@ -133,114 +147,147 @@ class Instance:
             staleness_max_ms=settings.registry.staleness_max_ms,
             telemetry=self._telemetry,
         )
-        self.registrar = RegistrarRole(
+        await self.follower.start()
+        self._check_keys()
+        if Role.REGISTRAR in self.roles:
+            self.registrar = self._make_registrar(self.event_log)
+        else:
+            self._telemetry.readiness.add("registry content", self._why_no_registry)
+        if Role.GATEWAY in self.roles:
+            self.gateway = GatewayRole(
+                settings, self.event_log, self.follower.view, self.keys, self._telemetry
+            )
+        if Role.HANDLER in self.roles:
+            self.links = IssuerLinks(settings, self.keys.vault, self._telemetry)
+            self.handler = self._make_handler(self.event_log, self.links)
+
+    def _make_registrar(self, event_log: EventLog) -> RegistrarRole:
+        return RegistrarRole(
             owner=self._owner,
-            event_log=self.event_log,
+            event_log=event_log,
             follower=self.follower,
             keys=self.keys,
             telemetry=self._telemetry,
-            append_deadline_ms=settings.times.append_deadline_ms,
+            append_deadline_ms=self._settings.times.append_deadline_ms,
             clear_keys_allowed=self._is_demo,
         )
-        await self.follower.start()
-        self._check_keys()
 
-    async def start(self) -> None:
-        """
-        Bring up links, gateway and handlers; clients are taken by `listen` only.
-
-        Raises:
-            SettingsError: an issuer's address is none.
-            LogUnavailable: the log cannot be opened.
-        """
-        assert self.event_log is not None
+    def _make_handler(self, event_log: EventLog, links: IssuerLinks) -> HandlerRole:
         settings = self._settings
-        self.links = IssuerLinks(settings, self.keys.vault, self._telemetry)
-        self.gateway = GatewayRole(
-            settings, self.event_log, self.follower.view, self.keys, self._telemetry
-        )
-        await self.gateway.start()
-        self.handler = HandlerRole(
+        handler = HandlerRole(
             owner=self._owner,
-            settings=make_partition_settings(settings, self.event_log.partition_count),
-            event_log=self.event_log,
+            settings=make_partition_settings(settings, event_log.partition_count),
+            event_log=event_log,
             registry=self.follower,
             keys=self.keys,
-            links=self.links,
+            links=links,
             telemetry=self._telemetry,
             append_deadline_ms=settings.times.append_deadline_ms,
             drain_ms=settings.times.drain_ms,
         )
-        self.links.on_answers = self.handler.on_issuer_messages
-        self.links.on_changed = self.handler.on_links_changed
-        self.links.start()
-        with settle_garbage():
-            await self.handler.start()
-            await self.handler.wait_ready()
-        await self.links.wait_up(LINKS_DEADLINE_S)
-        self._minute_keys_task = asyncio.create_task(self._destroy_minute_keys())
+        links.on_answers = handler.on_issuer_messages
+        links.on_changed = handler.on_links_changed
+        return handler
 
-    async def listen(
-        self, terminals: Mapping[str, socket.socket], http: socket.socket, api: HttpApi
-    ) -> None:
-        """Take clients."""
-        settings = self._settings.http
-        self._server = make_server(
-            api,
-            receive_deadline_ms=settings.receive_deadline_ms,
-            keep_alive_ms=settings.keep_alive_ms,
-            connection_count_max=settings.connection_count_max,
-            drain_ms=HTTP_DRAIN_MS,
-        )
-        self._serving = asyncio.create_task(serve_http(self._server, http), name="http")
+    async def start(self) -> None:
+        """
+        Bring up links, gateway and handlers; terminals are taken by `listen` only.
+
+        Raises:
+            LogUnavailable: the log cannot be opened.
+        """
+        self._tasks.append(asyncio.create_task(self._check_keys_later()))
+        if self.gateway is not None:
+            await self.gateway.start()
+        if self.links is not None and self.handler is not None:
+            self.links.start()
+            with settle_garbage():
+                await self.handler.start()
+                await self.handler.wait_ready()
+            await self.links.wait_up(LINKS_DEADLINE_S)
+        self._tasks.append(asyncio.create_task(self._destroy_minute_keys()))
+
+    async def wait_registry(self) -> None:
+        """Wait until there is a registry at all: without one every request would be refused."""
+        await self.follower.wait_for(1)
+        while self._why_no_registry():
+            await self.follower.wait_for(self.follower.position + 1)
+
+    async def serve_http(self, http: socket.socket, api: HttpApi) -> None:
+        """Serve HTTP until `stop`."""
+        self._http = HttpListener(api, self._settings.http)
+        self._http.start(http)
+
+    async def listen(self, terminals: Mapping[str, socket.socket]) -> None:
+        """Take terminals."""
+        assert self.gateway is not None
         await self.gateway.listen(terminals)
 
     async def stop(self) -> None:
         """Answer what was taken, within the drain bound; then close everything."""
-        drain_s = self._settings.times.drain_ms / 1000
-        left = await self.gateway.drain(drain_s)
-        if left:
-            self._telemetry.log.warning(
-                "stopping with requests unanswered; their terminals repeat or reverse them",
-                request_count=left,
-            )
-        stop_http(self._server)
-        await self.handler.stop()
-        await asyncio.gather(self._serving, self.links.stop(), self.gateway.stop())
-        self._minute_keys_task.cancel()
-        await asyncio.gather(self._minute_keys_task, return_exceptions=True)
+        if self.gateway is not None:
+            left = await self.gateway.drain(self._settings.times.drain_ms / 1000)
+            if left:
+                self._telemetry.log.warning(
+                    "stopping with requests unanswered; their terminals repeat or reverse them",
+                    request_count=left,
+                )
+        if self._http is not None:
+            self._http.ask_to_stop()
+        if self.handler is not None:
+            await self.handler.stop()
+        if self._http is not None:
+            await self._http.stop()
+        if self.links is not None:
+            await self.links.stop()
+        if self.gateway is not None:
+            await self.gateway.stop()
         await self.close()
 
     async def close(self) -> None:
         """Close what `open` opened."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.audit.close()
         if self.event_log is not None:
-            await self.registrar.stop()
+            if self.registrar is not None:
+                await self.registrar.stop()
             await self.follower.stop()
             await self.event_log.close()
 
     def status(self) -> dict[str, object]:
         """Describe what runs, for operators."""
-        return {
+        found: dict[str, object] = {
             "owner": self._owner,
+            "roles": sorted(self.roles),
             "log": self._log_url,
-            "partitions": self.handler.status(),
-            "links": self.links.status(),
             "registry": {
                 "position": self.follower.position,
                 "age_ms": self.follower.age_ms(),
             },
-            "gateway": {
+        }
+        if self.handler is not None and self.links is not None:
+            found |= {"partitions": self.handler.status(), "links": self.links.status()}
+        if self.gateway is not None:
+            found["gateway"] = {
                 "incarnation": self.gateway.incarnation,
                 "waiting": self.gateway.in_flight_count,
-            },
-        }
+            }
+        return found
 
-    def _check_keys(self) -> None:
+    def _why_no_registry(self) -> str:
+        if self.follower.view.list_entities("merchants"):
+            return ""
+        return "the registry is empty: load one at the registrar (`switch registry load`)"
+
+    def _check_keys(self) -> bool:
         """
         Refuse to serve a log with the keys of another: no terminal's MAC could be checked.
 
-        It happens when the data folder was removed and the log, being elsewhere, was not.
+        It happens when the data folder was removed and the log, being elsewhere, was not; or when
+        processes that stand on one log do not share their keys. False: there is nothing yet that
+        could be checked.
         """
         terminals = self.follower.view.list_entities("terminals")
         keyed = [
@@ -252,14 +299,25 @@ class Instance:
             except SealBroken:
                 continue
             except ValueError:
-                return  # it opened; that the algorithm does not take it is this terminal's trouble
-            return
+                return True  # it opened; that the algorithm does not take it is its own trouble
+            return True
         if keyed:
             raise KeyStoreFault(
                 f"the log {self._log_url} was written with other keys than those in"
-                f" {self._keys_directory}: restore the keys that belong to it, or take another"
-                " log (kafka://...?prefix=NAME begins a new one beside it)"
+                f" {self._keys_directory}: restore the keys that belong to it (every process over"
+                " one log has the same: security.keys_directory), or take another log"
+                " (kafka://...?prefix=NAME begins a new one beside it)"
             )
+        return False
+
+    async def _check_keys_later(self) -> None:
+        """Check the keys once the registry has some: at a first start it may still be empty."""
+        try:
+            while not self._check_keys():
+                await self.follower.wait_for(self.follower.position + 1)
+        except KeyStoreFault as fault:
+            if not self.failed.done():
+                self.failed.set_exception(fault)
 
     async def _destroy_minute_keys(self) -> None:
         """Destroy keys of the minute when their time is over (docs/design.md 5)."""

@@ -1,4 +1,7 @@
-"""The projector as a child of `switch up` (`python -m switch.apps.projector`): rows for readers."""
+"""The projector: PostgreSQL, embedded or not, and the projections that fill it.
+
+`python -m switch.apps.projector` is the child of `switch up`; `switch projector` runs it alone.
+"""
 
 import asyncio
 import contextlib
@@ -36,40 +39,51 @@ class ProjectorOrder(msgspec.Struct, frozen=True, kw_only=True):
     uvloop: bool
 
 
-class _Projector:
-    """PostgreSQL (embedded or not), the projections, and reports about both."""
+class Projector:
+    """PostgreSQL (embedded or not), the projections, and what is to be said about both."""
 
     def __init__(self, order: ProjectorOrder, log: Logger) -> None:
         self._order = order
         self._log = log
-        self._status = ProjectorStatus()
-        self._fault = "starting"
-        self._dsn = order.dsn
+        self._postgres = None if order.dsn else EmbeddedPostgres(Path(order.postgres_path))
         self._stopped = asyncio.Event()
+        self.status = ProjectorStatus()
+        self.fault = "starting"  # why the projections have not begun; empty once they have
+        self.dsn = order.dsn if self._postgres is None else self._postgres.dsn
+
+    @property
+    def is_running(self) -> bool:
+        """Whether every projection runs."""
+        projections = self.status.projections.values()
+        return bool(projections) and all(one.state == RUNNING for one in projections)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Why it is not well, empty if it is."""
+        return (*self.status.faults, *((self.fault,) if self.fault else ()))
+
+    def stop(self) -> None:
+        """Let `run` end within a moment."""
+        self._stopped.set()
 
     async def run(self) -> None:
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self._stopped.set)
-        postgres = None if self._dsn else EmbeddedPostgres(Path(self._order.postgres_path))
-        if postgres is not None:
-            self._dsn = postgres.dsn
-        reporting = asyncio.create_task(self._report())
+        """Follow the journal until `stop`; a log or database that is away is waited for."""
+        postgres = self._postgres
         keeping = asyncio.create_task(self._keep_postgres(postgres))
         event_log = await self._open_log()
         try:
             if event_log is not None:
-                self._fault = ""
+                self.fault = ""
                 await run_projector(
                     log=event_log,
-                    dsn=self._dsn,
+                    dsn=self.dsn,
                     stop=self._stopped,
-                    status=self._status,
+                    status=self.status,
                     settings=RunnerSettings(batch_records_max=self._order.batch_count_max),
                 )
         finally:
-            reporting.cancel()
             keeping.cancel()
-            await asyncio.gather(reporting, keeping, return_exceptions=True)
+            await asyncio.gather(keeping, return_exceptions=True)
             if event_log is not None:
                 await event_log.close()
             if postgres is not None:
@@ -80,7 +94,7 @@ class _Projector:
             try:
                 return await open_log(self._order.log_url, read_only=True)
             except LogUnavailable as error:
-                self._fault = str(error)
+                self.fault = str(error)
             await self._pause(RETRY_S)
         return None
 
@@ -96,30 +110,50 @@ class _Projector:
                 last_fault = str(error)
             await asyncio.sleep(RETRY_S)
 
-    async def _report(self) -> None:
-        while True:
-            projections = self._status.projections.values()
-            is_running = bool(projections) and all(one.state == RUNNING for one in projections)
-            content = {
-                "ready": is_running,
-                "dsn": self._dsn,
-                "lag_count": self._status.lag_count,
-                "faults": [*self._status.faults, *([self._fault] if self._fault else [])],
-                "projections": {
-                    one.name: {"state": one.state, "lag_count": one.lag_count}
-                    for one in projections
-                },
-            }
-            report(msgspec.json.encode(content))
-            await asyncio.sleep(REPORT_INTERVAL_S)
-
     async def _pause(self, duration_s: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopped.wait(), duration_s)
 
 
 async def _run(order: ProjectorOrder, log: Logger) -> None:
-    await _Projector(order, log).run()
+    projector = Projector(order, log)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, projector.stop)
+    reporting = asyncio.create_task(_report(projector))
+    try:
+        await projector.run()
+    finally:
+        reporting.cancel()
+        await asyncio.gather(reporting, return_exceptions=True)
+
+
+async def _report(projector: Projector) -> None:
+    """Tell the parent, again and again."""
+    while True:
+        content = {
+            "ready": projector.is_running,
+            "dsn": projector.dsn,
+            "lag_count": projector.status.lag_count,
+            "faults": projector.faults,
+            "projections": describe_projections(projector.status),
+        }
+        report(msgspec.json.encode(content))
+        await asyncio.sleep(REPORT_INTERVAL_S)
+
+
+def describe_projections(status: ProjectorStatus) -> list[dict[str, object]]:
+    """Describe each projection for `/v1/status`: its position, how far behind, its last error."""
+    return [
+        {
+            "projection": one.name,
+            "state": one.state,
+            "position": {str(at): part.next_offset for at, part in one.partitions.items()},
+            "lag_count": one.lag_count,
+            "applied_count": one.applied_count,
+            "retry_count": one.retry_count,
+            "error": one.error,
+        }
+        for one in status.projections.values()
+    ]
 
 
 def step_back() -> None:

@@ -1,69 +1,47 @@
 """`switch up`: one instance with its children, from the data folder to the last answer."""
 
 import asyncio
-import contextlib
-import errno
 import os
-import signal
-import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
 import msgspec
 
-from switch.adapters.data_folder import DataFolderForeign, DataFolderHeld, lock_data_folder
 from switch.adapters.embedded_postgres import EmbeddedPostgres
 from switch.adapters.http_page import PageFact
 from switch.adapters.telemetry import Telemetry, make_telemetry
-from switch.apps.addresses import (
-    AddressUnusable,
-    bind_listener,
-    bound_address,
-    remove_addresses,
-    write_addresses,
-)
+from switch.apps.addresses import bound_address, write_addresses
 from switch.apps.children import KeptChild
 from switch.apps.demo import DemoWorld
-from switch.apps.gateway import list_listeners
+from switch.apps.demo_start import add_demo_link, load_demo
+from switch.apps.gateway import list_terminal_listeners
 from switch.apps.http import make_api
 from switch.apps.instance import Instance
+from switch.apps.launch import (
+    Bound,
+    Failed,
+    Listener,
+    StartRefused,
+    find_keys_directory,
+    run_process,
+)
+from switch.apps.loop_delay import measure_loop_delay
 from switch.apps.operator_token import ensure_operator_token
 from switch.apps.projector import ProjectorOrder
-from switch.apps.registrar import RegistrarUnavailable
 from switch.apps.settings import Settings
-from switch.apps.settings_sources import SettingsError
 from switch.apps.simulator import SimulatorOrder
 from switch.demo.issuer_simulator import IssuerPace
-from switch.eventlog.journal import UnknownEvent
-from switch.eventlog.port import LogUnavailable
-from switch.registrar.registrar import RegistryRefused
-from switch.security.keystore import KeyStoreFault
 
 SIMULATOR_DEADLINE_S: Final = 15.0
 PROJECTOR_DEADLINE_S: Final = 30.0  # the first start makes a database: two seconds, ten when busy
 PROJECTOR_RESTART_DEADLINE_S: Final = 1.5  # after a crash PostgreSQL recovers while payments go on
-WATCH_INTERVAL_S: Final = 1.0
 LATE_MARGIN_MS: Final = 1_000  # the simulator's late answer comes so long after the time-out
-DEMO_ACTOR: Final = "demo"
 LOG_FILE: Final = "log.db"
-_DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 LEDGER_FILE: Final = "issuer-ledger.jsonl"
 POSTGRES_FOLDER: Final = "pg"
-
-
-class UpRefused(Exception):
-    """
-    The instance cannot start; the message says what to do.
-
-    `kind` is `in-use` (port or data folder), `foreign-folder`, `setting` or `fault`.
-    """
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
 
 
 class Ready(NamedTuple):
@@ -109,91 +87,31 @@ class Up:
         Serve until SIGINT or SIGTERM.
 
         Raises:
-            UpRefused: it cannot start.
+            StartRefused: it cannot start, or could not go on.
         """
-        stopped = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stopped.set)
-        with self._take_folder(), contextlib.ExitStack() as sockets:
-            remove_addresses(self._data_dir)
-            bound = {
-                name: sockets.enter_context(self._bind(setting, address))
-                for name, setting, address in self._list_listeners()
-            }
-            starting = asyncio.create_task(self._start(bound))
-            waiting = asyncio.create_task(stopped.wait())
-            try:
-                await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
-                if starting.done():
-                    starting.result()
-                    await waiting
-                self._say("stopping: what is being paid gets its answer first")
-            finally:
-                starting.cancel()
-                waiting.cancel()
-                await asyncio.gather(starting, waiting, return_exceptions=True)
-                await self._stop()
+        await run_process(
+            self._data_dir,
+            self._list_listeners(),
+            start=self._start,
+            stop=self._stop,
+            say_stopping=lambda: self._say("stopping: what is being paid gets its answer first"),
+        )
 
-    # -- before anything is started
-
-    @contextlib.contextmanager
-    def _take_folder(self) -> Iterator[None]:
-        with contextlib.ExitStack() as held:
-            try:
-                held.enter_context(lock_data_folder(self._data_dir))
-            except DataFolderHeld as error:
-                raise UpRefused("in-use", str(error)) from error
-            except DataFolderForeign as error:
-                raise UpRefused("foreign-folder", str(error)) from error
-            yield
-
-    def _list_listeners(self) -> list[tuple[str, str, str]]:
-        terminals = [
-            (name, f"gateway.{name.replace('-', '_')}_address", address)
-            for name, address in list_listeners(self._settings).items()
+    def _list_listeners(self) -> list[Listener]:
+        return [
+            *list_terminal_listeners(self._settings),
+            Listener("http", "http.address", self._settings.http.address),
         ]
-        return [*terminals, ("http", "http.address", self._settings.http.address)]
-
-    def _bind(self, setting: str, address: str) -> socket.socket:
-        try:
-            return bind_listener(setting, address)
-        except AddressUnusable as error:
-            raise UpRefused("in-use" if error.is_busy else "setting", str(error)) from error
 
     # -- start
 
-    async def _start(self, bound: Mapping[str, socket.socket]) -> None:
-        try:
-            await self._start_parts(bound)
-        except SettingsError as error:
-            raise UpRefused("setting", str(error)) from error
-        except (
-            LogUnavailable,
-            UnknownEvent,
-            KeyStoreFault,
-            RegistrarUnavailable,
-            RegistryRefused,
-        ) as error:
-            raise UpRefused("fault", str(error)) from error
-        except OSError as error:
-            raise UpRefused("fault", self._explain(error)) from error
-
-    def _explain(self, error: OSError) -> str:
-        """Say what to do about what the system refused; its words name no disk."""
-        if error.errno in _DISK_FULL:
-            return (
-                f"the disk that holds {self._data_dir} is full: free some space, then start again"
-            )
-        return f"{error} (data folder {self._data_dir})"
-
-    async def _start_parts(self, bound: Mapping[str, socket.socket]) -> None:
+    async def _start(self, bound: Bound) -> Failed:
         issuer = await self._start_simulator() if self._demo else ""
-        settings = self._with_demo_link(issuer)
+        settings = add_demo_link(self._settings, self._demo, issuer)
         token = ensure_operator_token(self._data_dir / "keys")
         instance = Instance(
             settings,
-            keys_directory=self._data_dir / "keys",
+            keys_directory=find_keys_directory(settings, self._data_dir),
             log_url=self._log_url,
             is_demo=self._demo is not None,
             telemetry=self._telemetry,
@@ -203,9 +121,8 @@ class Up:
         await instance.open()
         self._say(f"event log open: {self._log_url}")
         await self._start_projector()
-        if self._demo and not instance.follower.view.list_entities("merchants"):
-            result = await instance.registrar.load(self._demo.document, DEMO_ACTOR)
-            self._say(f"demo world loaded: {result.change_count} registry events")
+        if self._demo:
+            await load_demo(instance, self._demo, self._say)
         await instance.start()
         self._is_serving = True
         self._say("partitions claimed, issuer links up")
@@ -220,10 +137,12 @@ class Up:
         self._terminal_addresses = ", ".join(
             f"{bound_address(one)} ({name})" for name, one in terminals.items()
         )
-        await instance.listen(terminals, bound["http"], api)
+        await instance.serve_http(bound["http"], api)
+        await instance.listen(terminals)
         await self._wait_projector()
         self._announce(bound, issuer)
         self._watching = asyncio.create_task(self._watch())
+        return instance.failed
 
     async def _start_simulator(self) -> str:
         simulator = self._add_child(
@@ -236,7 +155,7 @@ class Up:
             self._issuer_address = str(simulator.report["address"])
             return self._issuer_address
         fault = simulator.report.get("fault") or "it does not come up"
-        raise UpRefused(
+        raise StartRefused(
             "in-use",
             f"issuer simulator: {fault}; choose another address with"
             " SWITCH__ISSUER_SIMULATOR__ADDRESS=127.0.0.1:PORT (port 0 picks a free one)",
@@ -292,14 +211,7 @@ class Up:
             )
         )
 
-    def _with_demo_link(self, issuer: str) -> Settings:
-        if self._demo is None:
-            return self._settings
-        links = {self._demo.link: issuer, **self._settings.issuer_link.links}
-        issuer_link = msgspec.structs.replace(self._settings.issuer_link, links=links)
-        return msgspec.structs.replace(self._settings, issuer_link=issuer_link)
-
-    def _announce(self, bound: Mapping[str, socket.socket], issuer: str) -> None:
+    def _announce(self, bound: Bound, issuer: str) -> None:
         addresses: dict[str, object] = {name: bound_address(one) for name, one in bound.items()}
         addresses |= {"postgres": self._find_dsn(), "log": self._log_url, "pid": os.getpid()}
         if issuer:
@@ -341,13 +253,8 @@ class Up:
 
     async def _watch(self) -> None:
         """Measure, once a second, how late the loop is and how far behind the projections are."""
-        delay = self._telemetry.metrics.gauge("switch_loop_delay_seconds")
         lag = self._telemetry.metrics.gauge("switch_projection_lag")
-        loop = asyncio.get_running_loop()
-        while True:
-            due = loop.time() + WATCH_INTERVAL_S
-            await asyncio.sleep(WATCH_INTERVAL_S)
-            delay.set(max(0.0, loop.time() - due))
+        async for _ in measure_loop_delay(self._telemetry.metrics):
             found = self._projector.report.get("lag_count") if self._projector else None
             if isinstance(found, int):
                 lag.set(found)
@@ -357,7 +264,6 @@ class Up:
     async def _stop(self) -> None:
         for child in self._children:
             child.expect_end()
-        remove_addresses(self._data_dir)
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)

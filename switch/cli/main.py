@@ -10,6 +10,11 @@ import switch
 # name -> (module, attribute, first line of its help)
 SUBCOMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "up": ("switch.cli.up", "up", "Run every role in one process group."),
+    "gateway": ("switch.cli.roles", "gateway", "Run a gateway by itself, over Kafka."),
+    "handler": ("switch.cli.roles", "handler", "Run a handler by itself, over Kafka."),
+    "registrar": ("switch.cli.roles", "registrar", "Run a registrar by itself, over Kafka."),
+    "projector": ("switch.cli.roles", "projector", "Run a projector by itself, over Kafka."),
+    "topics": ("switch.cli.topics", "topics", "Topics on Kafka: make them, check them."),
     "tour": ("switch.cli.tour", "tour", "Tell the story with real processes (half a minute)."),
     "pos": ("switch.cli.pos", "pos", "A point-of-sale terminal on the command line."),
     "payment": ("switch.cli.payment", "payment", "The case file of one payment."),

@@ -1,78 +1,38 @@
 """`switch up`: every role in one process group."""
 
-import os
 import shlex
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
-from switch.cli.failure import (
-    EXIT_FAULT,
-    EXIT_FOREIGN_FOLDER,
-    EXIT_IN_USE,
-    EXIT_USAGE,
-    CommandFailure,
-    usage_failure,
-)
+from switch.cli.running import RunOptions, make_say, read_settings, run_options, run_to_end
 
 if TYPE_CHECKING:
     from switch.apps.demo import DemoWorld
     from switch.apps.up import Ready
 
-_EXIT_CODES: Final = {
-    "in-use": EXIT_IN_USE,
-    "foreign-folder": EXIT_FOREIGN_FOLDER,
-    "setting": EXIT_USAGE,
-    "fault": EXIT_FAULT,
-}
-
 
 @click.command()
-@click.option(
-    "--data",
-    "data_dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    help="Folder of log, keys and database; made if it is not there.",
-)
-@click.option("--demo", is_flag=True, help="Short deadlines, demo merchants, issuer simulator.")
-@click.option("--config", "file", type=click.Path(path_type=Path), help="Settings file (TOML).")
-@click.option("--log", "log_url", help="kafka://HOST:PORT[,...][?prefix=NAME]; else embedded.")
-def up(data_dir: Path, demo: bool, file: Path | None, log_url: str | None) -> None:
+@run_options
+def up(
+    data_dir: Path, *, demo: bool, file: Path | None, log_url: str | None, single_broker: bool
+) -> None:
     """
     Run gateway, handlers, registrar, projections and HTTP in one process group.
 
+    Without --log the log is embedded in the data folder. --demo also runs the issuer simulator.
     Ctrl-C (or SIGTERM) stops it within 5 s and loses nothing.
     """
     started_at = time.monotonic()
-    from switch.adapters.loop import raise_open_files, run_loop
-    from switch.adapters.telemetry import configure_logging
+    say = make_say()
+    settings = read_settings(RunOptions(data_dir, demo, file, log_url, single_broker))
     from switch.apps.demo import load_demo_world
-    from switch.apps.settings_sources import SettingsError, load_settings
-    from switch.apps.up import Up, UpRefused
+    from switch.apps.up import Up
 
-    options: dict[str, object] = {"log.url": log_url} if log_url else {}
     world = load_demo_world() if demo else None
-    try:
-        settings = load_settings(
-            file=file,
-            environment=os.environ,
-            options=options,
-            is_demo=demo,
-        ).settings
-    except SettingsError as error:
-        raise usage_failure(str(error)) from error
-    configure_logging(
-        log_format=settings.telemetry.log_format, log_level=settings.telemetry.log_level
-    )
-    raise_open_files(settings.runtime.open_files_count_min)
-
-    def say(text: str) -> None:
-        click.echo(f"{time.monotonic() - started_at:6.1f} s  {text}")
-        sys.stdout.flush()
 
     def show_ready(ready: "Ready") -> None:
         # counted as the lines above count: from the command's start, imports included
@@ -81,10 +41,7 @@ def up(data_dir: Path, demo: bool, file: Path | None, log_url: str | None) -> No
     async def run() -> None:
         await Up(settings, data_dir, demo=world, say=say, on_ready=show_ready).run()
 
-    try:
-        run_loop(run(), uvloop=settings.runtime.uvloop)
-    except UpRefused as refused:
-        raise CommandFailure(str(refused), _EXIT_CODES[refused.kind]) from refused
+    run_to_end(settings, run)
     click.echo("stopped; nothing is lost, `switch up` goes on from here")
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 import uvloop
 
-from switch.adapters.http_api import ApiPorts, FoundPayment, HttpApi, Unavailable
+from switch.adapters.http_api import ApiPorts, FoundPayment, GatewayPorts, HttpApi, Unavailable
 from switch.adapters.http_cases import (
     CaseDetail,
     CaseList,
@@ -183,15 +183,17 @@ class HttpStage:
         self.page_payments: tuple[PagePayment, ...] = ()
         self.api = HttpApi(
             ApiPorts(
-                desk=self.desk,
-                clients=self.view,
-                payments=self.payments,
+                gateway=GatewayPorts(
+                    desk=self.desk,
+                    clients=self.view,
+                    payments=self.payments,
+                    cases=self.cases,
+                    case_desk=self.case_desk,
+                ),
                 registry=self.registry,
-                cases=self.cases,
-                case_desk=self.case_desk,
                 operators=self.view,
                 telemetry=self.telemetry,
-                status=lambda: {"ready": True},
+                status=self.make_status,
                 page=self.make_page,
                 version="9.9.9",
                 operator_token=self.operator_token,
@@ -209,6 +211,9 @@ class HttpStage:
         self.bound = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.bound.getsockname()[1]
         self.serving = asyncio.create_task(serve(self.server, self.bound))
+
+    async def make_status(self) -> dict[str, object]:
+        return {"ready": True}
 
     async def make_page(self, may_see_payments: bool) -> PageContent:  # noqa: FBT001 - a port
         return PageContent(

@@ -98,7 +98,8 @@ class RunningInstance:
         self.http = socket.create_server(("127.0.0.1", 0))
         self.http_address = bound_address(self.http)
         terminals = {UNIONPAY_POS: socket.create_server(("127.0.0.1", 0))}
-        await self.instance.listen(terminals, self.http, api)
+        await self.instance.serve_http(self.http, api)
+        await self.instance.listen(terminals)
 
     async def stop(self):
         await self.instance.stop()

@@ -1,0 +1,15 @@
+import asyncio
+import time
+
+from switch.adapters.telemetry import make_telemetry
+from switch.apps.loop_delay import INTERVAL_S, measure_loop_delay
+
+
+async def test_a_loop_that_is_held_up_shows_in_the_metrics():
+    metrics = make_telemetry("test").metrics
+    held_s = INTERVAL_S + 0.2
+    asyncio.get_running_loop().call_soon(time.sleep, held_s)
+    async for late_s in measure_loop_delay(metrics):
+        assert late_s >= 0.1
+        assert metrics.gauge("switch_loop_delay_seconds")._value.get() == late_s
+        break

@@ -1,0 +1,70 @@
+"""`switch projector` as a real process over a real broker."""
+
+import asyncio
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from switch.adapters.kafka_topics import topic_name
+from switch.adapters.open_log import open_log
+from switch.apps.addresses import read_addresses
+from switch.cli.client import InstanceClient
+from switch.eventlog.journal import JournalRecord, PartitionClaimed, encode_record
+
+pytestmark = [pytest.mark.process, pytest.mark.kafka]
+DEADLINE_S = 60.0
+
+
+async def until(condition, process):
+    deadline = time.monotonic() + DEADLINE_S
+    while not await asyncio.to_thread(condition):
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+
+
+async def append_claim(url):
+    log = await open_log(url, partition_count=1)
+    journal = await log.open_partition("journal", 0)
+    claim = PartitionClaimed(owner="test", claim_id="c", at=1)
+    record = JournalRecord(claim_id="c", at=1, watermark=0, registry_position=0, events=(claim,))
+    acked = asyncio.get_running_loop().create_future()
+    journal.append(encode_record(record), acked.set_result)
+    assert isinstance(await asyncio.wait_for(acked, DEADLINE_S), int)
+    await log.close()
+
+
+async def test_it_waits_for_its_topics_then_follows_and_says_how_far(tmp_path, kafka_bootstrap):
+    prefix = f"t{secrets.token_hex(4)}-"
+    url = f"kafka://{kafka_bootstrap}?prefix={prefix}"
+    command = [sys.executable, "-m", "switch", "projector", "--data", str(tmp_path / "data")]
+    environment = {**os.environ, "SWITCH__LOG__URL": url, "SWITCH__HTTP__ADDRESS": "127.0.0.1:0"}
+    process = subprocess.Popen(  # noqa: ASYNC220 - it returns at once
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    )
+    try:
+        await until((tmp_path / "data" / "pg").exists, process)
+        assert read_addresses(tmp_path / "data") is None, topic_name(prefix, "journal")
+        await append_claim(url)
+        await until(lambda: read_addresses(tmp_path / "data"), process)
+        client = InstanceClient(tmp_path / "data")
+
+        def has_read():
+            projections = client.get("/v1/status")["projections"]
+            return projections and all(
+                one["state"] == "running" and one["position"]["0"] == 1 for one in projections
+            )
+
+        await until(has_read, process)
+        assert str(client.addresses["postgres"]).startswith("postgres")
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, DEADLINE_S) == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()

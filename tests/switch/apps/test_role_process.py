@@ -1,0 +1,192 @@
+"""The roles as real processes over a real broker: five that know each other by the log alone."""
+
+import asyncio
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from switch.apps.addresses import read_addresses
+from switch.apps.launch import StartRefused
+from switch.apps.role_process import need_kafka
+from switch.apps.roles import Role
+from switch.apps.settings import LogSettings, Settings
+from switch.cli.client import InstanceClient
+from switch.cli.failure import CommandFailure
+
+DEADLINE_S = 60.0
+FREE_PORTS = {
+    "SWITCH__GATEWAY__UNIONPAY_POS_ADDRESS": "127.0.0.1:0",
+    "SWITCH__GATEWAY__ISO1987_ASCII_ADDRESS": "127.0.0.1:0",
+    "SWITCH__HTTP__ADDRESS": "127.0.0.1:0",
+}
+ROLES = ("gateway", "handler", "registrar", "projector")
+
+
+class Processes:
+    """Processes over one prefix of the broker; each has a folder, all share one of keys."""
+
+    def __init__(self, folder, bootstrap):
+        self.folder = folder
+        self.running = {}
+        self.environment = {
+            **os.environ,
+            **FREE_PORTS,
+            "SWITCH__LOG__URL": f"kafka://{bootstrap}?prefix=t{secrets.token_hex(4)}-",
+            "SWITCH__LOG__SINGLE_BROKER": "true",
+            "SWITCH__LOG__PARTITION_COUNT": "2",
+            "SWITCH__SECURITY__KEYS_DIRECTORY": str(folder / "keys"),
+        }
+
+    def launch(self, name, *command, **settings):
+        (self.folder / "said").mkdir(exist_ok=True)
+        with (self.folder / "said" / name).open("a") as said:
+            self.running[name] = subprocess.Popen(
+                [sys.executable, "-m", "switch", *command],
+                stdout=said,
+                stderr=said,
+                env={**self.environment, **settings},
+            )
+
+    def launch_role(self, role, name="", **settings):
+        folder = str(self.folder / (name or role))
+        self.launch(name or role, role, "--demo", "--data", folder, **settings)
+
+    def said(self, name):
+        return (self.folder / "said" / name).read_text()
+
+    async def wait_said(self, name, words):
+        await until(lambda: words in self.said(name), lambda: self._explain(name))
+
+    async def wait_ready(self, *names):
+        for name in names:
+            await until(
+                lambda name=name: read_addresses(self.folder / name) is not None,
+                lambda name=name: self._explain(name),
+            )
+
+    def _explain(self, name):
+        assert self.running[name].poll() is None, self.said(name)
+        return self.said(name)
+
+    async def launch_issuer(self):
+        self.launch(
+            "issuer", "issuer", "--data", str(self.folder / "issuer"), "--address", "127.0.0.1:0"
+        )
+        await self.wait_said("issuer", "issuer simulator on ")
+        address = self.said("issuer").split("issuer simulator on ")[1].split(",")[0]
+        self.environment["SWITCH__ISSUER_LINK__LINKS"] = f"issuer-1={address}"
+
+    def client(self, name):
+        return InstanceClient(self.folder / name)
+
+    async def run(self, *command):
+        """Run one command to its end: exit code, stdout, stderr."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "switch", *command),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=self.environment,
+        )
+        out, err = await asyncio.wait_for(process.communicate(), DEADLINE_S)
+        return process.returncode, out.decode(), err.decode()
+
+    async def end(self, name, number=signal.SIGTERM):
+        process = self.running.pop(name)
+        process.send_signal(number)
+        return await asyncio.to_thread(process.wait, DEADLINE_S)
+
+    async def end_all(self):
+        for name in list(self.running):
+            await self.end(name, signal.SIGKILL)
+
+
+async def until(condition, explain, within_s=DEADLINE_S):
+    deadline = time.monotonic() + within_s
+    while not await asyncio.to_thread(condition):
+        explained = explain()
+        assert time.monotonic() < deadline, explained
+        await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def processes(tmp_path, kafka_bootstrap):
+    made = Processes(tmp_path, kafka_bootstrap)
+    yield made
+    await made.end_all()
+
+
+@pytest.mark.process
+@pytest.mark.kafka
+async def test_five_processes_started_together_on_nothing_take_a_payment_and_end_well(processes):
+    await processes.launch_issuer()
+    for role in ROLES:
+        processes.launch_role(role)
+    await processes.wait_ready(*ROLES)
+    code, out, err = await processes.run(
+        *("pos", "sale", "--amount", "12.34", "--data", str(processes.folder / "gateway"))
+    )
+    assert code == 0, err
+    assert "Approved" in out
+    for name in (*ROLES, "issuer"):
+        assert await processes.end(name) == 0, processes.said(name)
+        assert read_addresses(processes.folder / name) is None
+
+
+@pytest.mark.process
+@pytest.mark.kafka
+async def test_a_gateway_waits_for_a_registry_and_then_serves_by_itself(processes):
+    processes.launch_role("gateway")
+    await processes.wait_said("gateway", "waiting for the registry")
+    assert read_addresses(processes.folder / "gateway") is None
+    processes.launch_role("registrar")
+    await processes.wait_ready("gateway", "registrar")
+    with pytest.raises(CommandFailure, match="no registrar"):
+        processes.client("gateway").post("/v1/registry/load", b"", "application/toml")
+    listed = processes.client("gateway").get("/v1/registry/merchants")["merchants"]
+    assert len(listed) > 1
+
+
+@pytest.mark.process
+@pytest.mark.kafka
+async def test_a_gateway_with_other_keys_than_the_registrars_ends_and_says_why(processes):
+    other = {"SWITCH__SECURITY__KEYS_DIRECTORY": str(processes.folder / "other-keys")}
+    processes.launch_role("gateway", **other)
+    await processes.wait_said("gateway", "waiting for the registry")
+    processes.launch_role("registrar")
+    assert await asyncio.to_thread(processes.running["gateway"].wait, DEADLINE_S) == 6
+    assert "restore the keys that belong to it" in processes.said("gateway")
+
+
+@pytest.mark.process
+@pytest.mark.kafka
+async def test_a_role_asked_for_what_it_does_not_do_says_who_does(processes):
+    processes.launch_role("registrar")
+    await processes.wait_ready("registrar")
+    with pytest.raises(CommandFailure, match="switch gateway"):
+        processes.client("registrar").get("/v1/payments/010000000001")
+
+
+@pytest.mark.parametrize("url", ["", "sqlite:///data/log.db"])
+def test_a_role_of_its_own_refuses_the_embedded_log(url):
+    settings = Settings(log=LogSettings(url=url))
+    with pytest.raises(StartRefused, match="switch up --data DIR") as refused:
+        need_kafka(settings, Role.HANDLER)
+    assert refused.value.kind == "setting"
+    need_kafka(Settings(log=LogSettings(url="kafka://127.0.0.1:9092")), Role.HANDLER)
+
+
+def test_the_refusal_of_the_embedded_log_is_a_wrong_setting(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "switch", "handler", "--data", str(tmp_path / "data")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "belongs to the one process" in done.stderr
+    assert not (tmp_path / "data").exists()
