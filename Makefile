@@ -12,12 +12,16 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 KAFKA_PORT ?= 29092
 KAFKA_URL ?= kafka://127.0.0.1:$(KAFKA_PORT)
+KAFKA3_PORT ?= 29192
+KAFKA3_URL ?= kafka://$(shell seq -s, -f '127.0.0.1:%.0f' $(KAFKA3_PORT) $$(($(KAFKA3_PORT) + 2)))
+KAFKA := python -m infra.kafka.launcher
+KAFKA_RUN := infra/kafka/run
 # what pip is at, one short line each, instead of its wall of text
 PIP_PROGRESS := sed -u -n -e 's/^Collecting \([^] <>=!~;[(]*\).*/    \1/p' -e 's/^Installing collected packages.*/    putting it all in place .../p'
 
 .PHONY: help
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: run
 run: $(INSTALLED) ## install if needed, then run the demo (Ctrl-C stops it)
@@ -27,8 +31,12 @@ run: $(INSTALLED) ## install if needed, then run the demo (Ctrl-C stops it)
 install: $(INSTALLED) ## make .venv and install
 
 .PHONY: test
-test: $(INSTALLED_DEV) ## run every test
+test: $(INSTALLED_DEV) ## run every test but the long fault rounds
 	@$(BIN)/python -m pytest -n auto --dist worksteal
+
+.PHONY: test-faults
+test-faults: $(INSTALLED_DEV) ## kill, freeze and cut real processes, the long rounds too
+	@$(BIN)/python -m pytest tests/faults -m "" -n 0
 
 .PHONY: simulate
 simulate: $(INSTALLED) ## try SEEDS=1000 seeds FROM=0 of the simulation on both cores
@@ -52,19 +60,28 @@ docs: $(INSTALLED) ## write the pages that are made from the code
 
 .PHONY: kafka
 kafka: $(INSTALLED) ## start a real single-node Kafka (needs java 17+ and mvn)
-	@$(BIN)/python infra/kafka/launcher.py start --dir infra/kafka/run --port $(KAFKA_PORT)
+	@$(BIN)/$(KAFKA) start --dir $(KAFKA_RUN)/one --port $(KAFKA_PORT)
+
+.PHONY: kafka3
+kafka3: $(INSTALLED) ## start three nodes beside it, every record on all of them
+	@$(BIN)/$(KAFKA) start --dir $(KAFKA_RUN)/three --nodes 3 --port $(KAFKA3_PORT)
 
 .PHONY: kafka-stop
-kafka-stop: $(INSTALLED) ## stop it
-	@$(BIN)/python infra/kafka/launcher.py stop --dir infra/kafka/run
+kafka-stop: $(INSTALLED) ## stop whatever of the two runs
+	@for folder in one three; do $(BIN)/$(KAFKA) stop --dir $(KAFKA_RUN)/$$folder; done
 
 .PHONY: run-kafka
-run-kafka: kafka ## run the demo on Kafka
-	@exec $(BIN)/switch up --demo --data $(DATA)-kafka --log $(KAFKA_URL)
+run-kafka: kafka ## run the demo on the single node
+	@exec env SWITCH__LOG__SINGLE_BROKER=true $(BIN)/switch up --demo --data $(DATA)-kafka \
+	  --log $(KAFKA_URL)
+
+.PHONY: run-kafka3
+run-kafka3: kafka3 ## run the demo on the three nodes
+	@exec $(BIN)/switch up --demo --data $(DATA)-kafka3 --log $(KAFKA3_URL)
 
 .PHONY: clean-data
 clean-data: ## forget the demo's data, Kafka's records too (not while it runs)
-	@for folder in $(DATA) $(DATA)-kafka; do \
+	@for folder in $(DATA) $(DATA)-kafka $(DATA)-kafka3; do \
 	  if [ -e "$$folder/addresses.json" ] && \
 	    kill -0 "$$(sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' "$$folder/addresses.json")" 2>/dev/null; then \
 	    echo "make: $$folder is in use by a running switch; stop it first (Ctrl-C where it runs)" >&2; exit 1; fi; \
@@ -72,9 +89,9 @@ clean-data: ## forget the demo's data, Kafka's records too (not while it runs)
 	    echo "make: $$folder is not a data folder of the switch (no instance.json); left as it is" >&2; exit 1; fi; \
 	done
 	@# keys and log belong together: without data-kafka's keys the broker's records open for nobody
-	@if [ -e $(DATA)-kafka ] && [ -e infra/kafka/run ]; then \
-	  $(PYTHON) infra/kafka/launcher.py clean --dir infra/kafka/run; fi
-	@rm -rf -- $(DATA) $(DATA)-kafka
+	@if [ -e $(DATA)-kafka ]; then $(PYTHON) -m infra.kafka.launcher clean --dir $(KAFKA_RUN)/one; fi
+	@if [ -e $(DATA)-kafka3 ]; then $(PYTHON) -m infra.kafka.launcher clean --dir $(KAFKA_RUN)/three; fi
+	@rm -rf -- $(DATA) $(DATA)-kafka $(DATA)-kafka3
 
 # the interpreter is checked before anything is made, and each complaint says what to install
 $(BIN)/python:

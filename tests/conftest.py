@@ -11,6 +11,7 @@ import pytest
 
 from infra.kafka import launcher
 
+ROOT = Path(__file__).resolve().parent.parent
 BROKER_START_TIMEOUT_S = 180  # the first run also fetches Kafka
 
 
@@ -34,10 +35,12 @@ def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def _start_broker(folder: Path, run_pid: int) -> None:
     """Start the broker under a process that stops it when this test run has ended."""
-    command = [sys.executable, launcher.__file__, "serve", "--dir", str(folder), "--port", "0"]
+    command = [sys.executable, "-m", "infra.kafka.launcher", "serve", "--dir", str(folder)]
+    command += ["--port", "0"]
     with folder.with_suffix(".out").open("w") as output:
         keeper = subprocess.Popen(
             [*command, "--while-pid", str(run_pid)],
+            cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

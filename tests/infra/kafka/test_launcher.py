@@ -1,6 +1,5 @@
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -9,43 +8,8 @@ from pathlib import Path
 import pytest
 
 from infra.kafka import launcher
-from infra.kafka.launcher import KafkaLaunchError, KafkaNode
 
-LAUNCHER = launcher.__file__
-
-
-@pytest.fixture
-def no_tools(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
-    monkeypatch.setenv("SWITCH_KAFKA_LIBS", str(tmp_path / "libs"))
-
-
-@pytest.fixture
-def say_nothing():
-    return lambda _line: None
-
-
-@pytest.mark.usefixtures("no_tools")
-def test_missing_tools_are_named_with_the_way_to_get_them(tmp_path, say_nothing):
-    assert [line.split(" ")[0] for line in launcher.find_missing_tools()] == ["java", "mvn"]
-    with pytest.raises(KafkaLaunchError, match="apt install maven"):
-        KafkaNode(tmp_path / "broker", report=say_nothing).start()
-
-
-def test_maven_is_not_needed_once_kafka_was_fetched(tmp_path, monkeypatch):
-    (tmp_path / "libs").mkdir()
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("SWITCH_KAFKA_LIBS", str(tmp_path / "libs"))
-    assert [line.split(" ")[0] for line in launcher.find_missing_tools()] == ["java"]
-
-
-def test_a_taken_port_is_named_before_anything_starts(tmp_path, monkeypatch, say_nothing):
-    (tmp_path / "libs").mkdir()
-    monkeypatch.setenv("SWITCH_KAFKA_LIBS", str(tmp_path / "libs"))
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(KafkaLaunchError, match=f"port {port} is taken"):
-            KafkaNode(tmp_path / "broker", port=port, report=say_nothing).start()
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_status_and_stop_of_a_broker_that_never_ran(tmp_path, capsys):
@@ -54,103 +18,68 @@ def test_status_and_stop_of_a_broker_that_never_ran(tmp_path, capsys):
     assert launcher.main(["stop", "--dir", str(tmp_path)]) == 0
 
 
-def test_a_process_that_took_over_the_id_is_not_taken_for_the_broker(tmp_path, say_nothing):
-    node = KafkaNode(tmp_path, report=say_nothing)
-    (tmp_path / "kafka.json").write_text(
-        f'{{"pid": {os.getpid()}, "process_start": 1, "port": 1, "controller_port": 2}}'
-    )
-    assert node.pid is None
-    node.stop()  # and this test is still running
-
-
 def test_clean_leaves_a_folder_alone_that_is_not_the_brokers(tmp_path):
     (tmp_path / "precious").write_text("x")
     assert launcher.main(["clean", "--dir", str(tmp_path)]) == 0
     assert (tmp_path / "precious").exists()
 
 
+def test_an_authorizer_alone_is_refused_in_words(tmp_path, capsys):
+    assert launcher.main(["start", "--dir", str(tmp_path), "--authorizer"]) == 1
+    assert "--tls or --sasl" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("kafka_bootstrap")
 @pytest.mark.kafka
-def test_a_broker_starts_stops_and_starts_again_where_it_was(
-    kafka_bootstrap, tmp_path, say_nothing, capsys
-):
-    assert kafka_bootstrap  # the tools are there and Kafka is fetched
-    node = KafkaNode(tmp_path / "broker", report=say_nothing)
-    node.start()
+def test_a_broker_starts_is_shown_and_goes(tmp_path, capsys):
+    folder = ["--dir", str(tmp_path / "broker")]
     try:
-        first_pid = node.pid
-        assert first_pid is not None
-        node.start()
-        assert node.pid == first_pid
-        assert launcher.main(["status", "--dir", str(node.directory)]) == 0
-        assert capsys.readouterr().out == f"running at {node.bootstrap}, process {first_pid}\n"
-        node.kill()
-        assert node.pid is None
-        again = KafkaNode(tmp_path / "broker", report=say_nothing)
-        assert again.bootstrap == node.bootstrap
-        again.start()
-        assert again.pid not in (None, first_pid)
+        assert launcher.main(["start", *folder, "--port", "0"]) == 0
+        told = capsys.readouterr()
+        url = told.out.strip()
+        assert f"switch up --demo --data data-kafka --log {url}\n" in told.err
+        assert "SWITCH__LOG__SINGLE_BROKER=true" in told.err
+        assert launcher.main(["status", *folder]) == 0
+        assert capsys.readouterr().out.startswith(
+            f"running at {url.removeprefix('kafka://')}, process "
+        )
     finally:
-        node.remove()
-    assert node.pid is None
-    assert not node.directory.exists()
+        assert launcher.main(["clean", *folder]) == 0
+    assert not (tmp_path / "broker").exists()
 
 
 @pytest.mark.kafka
 @pytest.mark.process
-def test_a_served_broker_ends_with_the_process_it_serves(kafka_bootstrap, tmp_path):
-    assert kafka_bootstrap
+@pytest.mark.usefixtures("kafka_bootstrap")
+def test_a_served_broker_ends_with_the_process_it_serves(tmp_path):
     folder = tmp_path / "broker"
     served = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    keeper = subprocess.Popen(
-        [
-            sys.executable,
-            LAUNCHER,
-            "serve",
-            "--dir",
-            str(folder),
-            "--port",
-            "0",
-            "--while-pid",
-            str(served.pid),
-        ],
-        stderr=subprocess.DEVNULL,
-    )
+    keeper = start_keeper(folder, served.pid)
     try:
         wait_until((folder / "ready").exists)
     finally:
         served.communicate(b"\n")
     assert keeper.wait(30) == 0
-    assert not Path(folder).exists()
+    assert not folder.exists()
 
 
 @pytest.mark.kafka
 @pytest.mark.process
-def test_a_served_broker_ends_when_told_to(kafka_bootstrap, tmp_path):
-    assert kafka_bootstrap
+@pytest.mark.usefixtures("kafka_bootstrap")
+def test_a_served_broker_ends_when_told_to(tmp_path):
     folder = tmp_path / "broker"
-    keeper = subprocess.Popen(
-        [
-            sys.executable,
-            LAUNCHER,
-            "serve",
-            "--dir",
-            str(folder),
-            "--port",
-            "0",
-            "--while-pid",
-            str(os.getpid()),
-        ],
-        stderr=subprocess.DEVNULL,
-    )
+    keeper = start_keeper(folder, os.getpid())
     wait_until((folder / "ready").exists)
     keeper.send_signal(signal.SIGTERM)
     assert keeper.wait(30) == 0
     assert not folder.exists()
 
 
-def serve_command(folder, pid) -> list[str]:
-    command = [sys.executable, LAUNCHER, "serve", "--dir", str(folder), "--port", "0"]
-    return [*command, "--while-pid", str(pid)]
+def start_keeper(folder, pid) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "infra.kafka.launcher", "serve", "--dir", str(folder)]
+    command += ["--port", "0", "--while-pid", str(pid)]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
 
 
 def wait_until(holds) -> None:

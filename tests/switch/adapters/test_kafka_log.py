@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from infra.kafka.launcher import KafkaNode
+from infra.kafka.cluster import KafkaCluster
 from switch.adapters import kafka_log
 from switch.adapters.kafka_log import KafkaLog, check_extension
 from switch.eventlog.inbound import traceparent_of
@@ -61,12 +61,10 @@ async def log(kafka_bootstrap):
 def own_broker(kafka_bootstrap, tmp_path):
     """A broker that a test may freeze and kill."""
     assert kafka_bootstrap  # the tools are there
-    node = KafkaNode(tmp_path / "broker", report=lambda _line: None)
-    node.start()
-    yield node
-    if node.pid is not None:
-        os.kill(node.pid, signal.SIGCONT)
-    node.remove()
+    cluster = KafkaCluster(tmp_path / "broker", report=lambda _line: None)
+    cluster.start()
+    yield cluster.nodes[0]
+    cluster.remove()
 
 
 def test_the_compiled_part_of_aiokafka_is_there():

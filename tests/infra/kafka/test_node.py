@@ -1,0 +1,95 @@
+import os
+import socket
+
+import pytest
+
+from infra.kafka.cluster import KafkaCluster
+from infra.kafka.machine import KafkaLaunchError
+from infra.kafka.probe import find_brokers
+from infra.kafka.security import Access
+
+
+def say_nothing(_line: str) -> None:
+    pass
+
+
+@pytest.fixture
+def idle_node(tmp_path):
+    """A node that was never started."""
+    [node] = KafkaCluster(tmp_path / "cluster", report=say_nothing).nodes
+    return node
+
+
+@pytest.fixture(scope="module")
+def node(kafka_bootstrap, tmp_path_factory):
+    """A node that tests may freeze and kill."""
+    assert kafka_bootstrap  # the tools are there and Kafka is fetched
+    cluster = KafkaCluster(tmp_path_factory.mktemp("node") / "cluster", report=say_nothing)
+    try:
+        cluster.start()
+        yield cluster.nodes[0]
+    finally:
+        cluster.remove()
+
+
+def test_a_process_that_took_over_the_id_is_not_taken_for_the_broker(idle_node):
+    idle_node.directory.mkdir(parents=True)
+    state = f'{{"pid": {os.getpid()}, "process_start": 1}}'
+    (idle_node.directory / "kafka.json").write_text(state)
+    assert idle_node.pid is None
+    idle_node.stop()
+    idle_node.kill()  # and this test is still running
+
+
+def test_what_does_not_run_cannot_be_frozen(idle_node):
+    with pytest.raises(KafkaLaunchError, match="node 1 does not run"):
+        idle_node.freeze()
+
+
+@pytest.mark.kafka
+def test_a_taken_port_is_named_before_anything_starts(kafka_bootstrap, tmp_path):
+    assert kafka_bootstrap
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        cluster = KafkaCluster(tmp_path, ports=[port], report=say_nothing)
+        with pytest.raises(KafkaLaunchError, match=f"port {port} is taken"):
+            cluster.start()
+
+
+@pytest.mark.kafka
+def test_a_frozen_broker_answers_nobody_until_it_is_thawed(node):
+    node.freeze()
+    assert find_brokers(node.port, Access()) == frozenset()
+    assert node.pid is not None
+    node.thaw()
+    assert find_brokers(node.port, Access()) == {1}
+
+
+@pytest.mark.kafka
+def test_a_killed_broker_starts_again_where_it_was(node):
+    first_pid, port = node.pid, node.port
+    node.kill()
+    assert node.pid is None
+    node.start()
+    assert node.pid not in (None, first_pid)
+    assert node.port == port
+    assert find_brokers(port, Access()) == {1}
+
+
+@pytest.mark.kafka
+def test_a_frozen_broker_can_be_killed_and_a_running_one_stopped(node):
+    node.freeze()
+    node.kill()
+    assert node.pid is None
+    node.start()
+    node.stop()
+    assert node.pid is None
+    node.start()
+
+
+@pytest.mark.kafka
+def test_a_broker_that_cannot_start_says_why(kafka_bootstrap, tmp_path):
+    assert kafka_bootstrap
+    cluster = KafkaCluster(tmp_path, settings={"log.segment.bytes": "many"}, report=say_nothing)
+    with pytest.raises(KafkaLaunchError, match=r"log\.segment\.bytes"):
+        cluster.start()
