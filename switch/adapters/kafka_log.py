@@ -23,7 +23,9 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from switch.adapters.kafka_topics import prepare_topics, topic_name
+from switch.adapters.kafka_security import NO_SECURITY, KafkaSecurity
+from switch.adapters.kafka_topic_check import TOPIC_LOGS, TopicWishes, topic_name
+from switch.adapters.kafka_topics import prepare_topics
 from switch.adapters.sinks import call_sink
 from switch.eventlog.port import (
     RECORD_BYTES_MAX,
@@ -63,11 +65,18 @@ class KafkaLog:
     """An `EventLog` on a Kafka cluster; made by `connect`. All calls from one event loop."""
 
     def __init__(
-        self, bootstrap: str, *, partition_count: int, prefix: str, append_deadline_ms: int
+        self,
+        bootstrap: str,
+        *,
+        partition_count: int,
+        prefix: str,
+        security: KafkaSecurity = NO_SECURITY,
+        append_deadline_ms: int = APPEND_DEADLINE_MS,
     ) -> None:
         self.bootstrap = bootstrap
         self.partition_count = partition_count
         self.prefix = prefix
+        self.security = security
         self.append_deadline_ms = append_deadline_ms
         self._opened: set[KafkaPartition] = set()
         self._dropping: set[asyncio.Task[None]] = set()
@@ -79,13 +88,15 @@ class KafkaLog:
         *,
         partition_count: int | None = None,
         prefix: str = "switch-",
-        replication_factor: int = 1,
+        topics: TopicWishes | None = None,
+        security: KafkaSecurity = NO_SECURITY,
         append_deadline_ms: int = APPEND_DEADLINE_MS,
     ) -> Self:
         """
         Find the brokers, make missing topics, check the others.
 
-        With `partition_count` None nothing is made and the count is taken from what is there.
+        With `partition_count` None nothing is made and the count is taken from what is there; with
+        `topics` None nothing is made and only the counts are checked.
 
         Raises:
             LogUnavailable: no broker answers or the topics are not as they must be.
@@ -95,18 +106,20 @@ class KafkaLog:
             bootstrap,
             prefix=prefix,
             partition_count=partition_count,
-            replication_factor=replication_factor,
+            wishes=topics,
+            security=security,
         )
         return cls(
             bootstrap,
             partition_count=found_count,
             prefix=prefix,
+            security=security,
             append_deadline_ms=append_deadline_ms,
         )
 
     async def open_partition(self, log: str, partition: int) -> "KafkaPartition":
         """Open one partition; its producer and consumer connect when they are first needed."""
-        check_address(log, partition, self.partition_count)
+        check_address(log, partition, self.partition_count, TOPIC_LOGS)
         opened = KafkaPartition(self, log, partition)
         self._opened.add(opened)
         return opened
@@ -197,6 +210,7 @@ class KafkaPartition:
             request_timeout_ms=3_000,
             retry_backoff_ms=20,
             metadata_max_age_ms=30_000,
+            **self._log.security.client_options(),
         )
         failure: AppendRefused | AppendUnknown | None = None
         try:
@@ -350,6 +364,7 @@ class KafkaPartition:
                 request_timeout_ms=3_000,
                 retry_backoff_ms=50,
                 metadata_max_age_ms=30_000,
+                **self._log.security.client_options(),
             )
             try:
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):

@@ -1,141 +1,299 @@
-"""The topics of the four logs: made if missing, checked if there."""
+"""The topics of the logs on Kafka: made if missing, looked at before anything is served."""
 
 import asyncio
-from typing import Final
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Final
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
-
-from switch.eventlog.port import (
-    REGISTRY_PARTITION_COUNT,
-    REPLIES_PARTITION_COUNT,
-    LogUnavailable,
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import (
+    KafkaError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
 )
 
-HOUR_MS: Final = 3_600_000
-MINUTE_MS: Final = 60_000
-REPLICATION_OF_PRODUCTION: Final = 3
+from switch.adapters.kafka_security import NO_SECURITY, KafkaSecurity, explain_unreachable
+from switch.adapters.kafka_topic_check import (
+    MESSAGE_BYTES,
+    TOPIC_LOGS,
+    TOPIC_SETTINGS,
+    TopicFault,
+    TopicFound,
+    TopicWishes,
+    check_topic,
+    topic_name,
+    wanted_counts,
+)
+from switch.eventlog.port import LOG_NAMES, LogUnavailable
+
 CREATE_TIMEOUT_S: Final = 15.0
+REQUEST_TIMEOUT_MS: Final = 10_000
 POLL_S: Final = 0.05
-
-_FOR_EVER: Final = {"retention.ms": "-1", "retention.bytes": "-1"}
-# What is true for ever is never compacted: a record's place is part of what it says.
-TOPIC_SETTINGS: Final = {
-    "inbound": {"retention.ms": str(24 * HOUR_MS), "segment.ms": str(HOUR_MS)},
-    "journal": _FOR_EVER,
-    "registry": _FOR_EVER,
-    "replies": {"retention.ms": str(10 * MINUTE_MS), "segment.ms": str(10 * MINUTE_MS)},
-}
-
-
-def topic_name(prefix: str, log: str) -> str:
-    """Return the name of a log's topic."""
-    return f"{prefix}{log}"
 
 
 async def prepare_topics(
-    bootstrap: str, *, prefix: str, partition_count: int | None, replication_factor: int
+    bootstrap: str,
+    *,
+    prefix: str,
+    partition_count: int | None,
+    wishes: TopicWishes | None,
+    security: KafkaSecurity = NO_SECURITY,
 ) -> int:
     """
-    Make the topics that are missing and return the partition count of `inbound` and `journal`.
+    Make the topics that are missing, check all, return the partition count of inbound and journal.
 
-    With `partition_count` None nothing is made and the count is taken from what is there.
+    With `partition_count` None nothing is made and the count is taken from what is there; with
+    `wishes` None nothing is made and only the counts are looked at (who only reads).
 
     Raises:
-        LogUnavailable: no broker answers, or what is there has another partition count.
+        LogUnavailable: no broker can be used, or what is there would lose money; the message
+            says what is wrong and what to do.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
-    try:
-        async with asyncio.timeout(CREATE_TIMEOUT_S):
-            await admin.start()
-            if partition_count is not None:
-                await _create(admin, prefix, partition_count, replication_factor)
-            are_made = partition_count is not None
-            counts = await _await_counts(admin, prefix, len(TOPIC_SETTINGS) if are_made else 0)
-    except (KafkaError, OSError, TimeoutError) as error:
-        raise LogUnavailable(
-            f"no Kafka broker answers at {bootstrap} ({type(error).__name__}); "
-            "`make kafka` starts one, or see to the address in the settings"
-        ) from error
-    finally:
-        await admin.close()
-    return _check_counts(counts, prefix, partition_count)
+    async with _open_admin(bootstrap, security) as admin:
+        if wishes is not None and wishes.makes and partition_count is not None:
+            await _create(admin, prefix, partition_count, wishes)
+        topics = await _describe(admin, prefix)
+        count = _find_count(topics, prefix, partition_count)
+        if wishes is None:
+            faults = _check_counts(topics, prefix, count)
+        else:
+            found = await _find_all(admin, bootstrap, topics, prefix, security)
+            faults = [str(fault) for one in found for fault in check_topic(one, count, wishes)]
+    if faults:
+        raise LogUnavailable("; ".join(faults))
+    return count
 
 
-async def remove_topics(bootstrap: str, *, prefix: str) -> None:
+async def create_topics(
+    bootstrap: str,
+    *,
+    prefix: str,
+    partition_count: int,
+    wishes: TopicWishes,
+    security: KafkaSecurity = NO_SECURITY,
+) -> list[str]:
     """
-    Remove the topics of all four logs with everything in them; missing ones are fine.
+    Make the topics that are missing; return their names.
+
+    Raises:
+        LogUnavailable: no broker can be used, or it does not make them.
+    """
+    async with _open_admin(bootstrap, security) as admin:
+        return await _create(admin, prefix, partition_count, wishes)
+
+
+async def look_at_topics(
+    bootstrap: str,
+    *,
+    prefix: str,
+    partition_count: int | None,
+    wishes: TopicWishes,
+    security: KafkaSecurity = NO_SECURITY,
+) -> tuple[list[TopicFound], list[TopicFault]]:
+    """
+    Return what topics there are and what is wrong with them; never makes anything.
+
+    Raises:
+        LogUnavailable: no broker can be used, or it does not show the topics.
+    """
+    async with _open_admin(bootstrap, security) as admin:
+        topics = await _describe(admin, prefix)
+        found = await _find_all(admin, bootstrap, topics, prefix, security)
+    faults = [
+        TopicFault(
+            topic=topic_name(prefix, log),
+            reason="is not there",
+            remedy="`switch topics create` makes it",
+        )
+        for log in TOPIC_LOGS
+        if log not in topics
+    ]
+    count = partition_count or (len(topics["journal"]) if "journal" in topics else 0)
+    for one in found:
+        faults += check_topic(one, count or one.partition_count, wishes)
+    return found, faults
+
+
+async def remove_topics(
+    bootstrap: str, *, prefix: str, security: KafkaSecurity = NO_SECURITY
+) -> None:
+    """
+    Remove the topics of all logs with everything in them; missing ones are fine.
 
     For logs that were made to be thrown away. Never for one that holds a payment.
 
     Raises:
-        LogUnavailable: no broker answers.
+        LogUnavailable: no broker can be used.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
+    async with _open_admin(bootstrap, security) as admin:
+        await admin.delete_topics([topic_name(prefix, log) for log in TOPIC_LOGS])
+
+
+@contextlib.asynccontextmanager
+async def _open_admin(
+    bootstrap: str, security: KafkaSecurity
+) -> AsyncIterator[AIOKafkaAdminClient]:
+    options = security.client_options()
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=bootstrap, request_timeout_ms=REQUEST_TIMEOUT_MS, **options
+    )
     try:
         async with asyncio.timeout(CREATE_TIMEOUT_S):
             await admin.start()
-            await admin.delete_topics([topic_name(prefix, log) for log in TOPIC_SETTINGS])
+            yield admin
     except (KafkaError, OSError, TimeoutError) as error:
-        raise LogUnavailable(
-            f"no Kafka broker answers at {bootstrap} ({type(error).__name__})"
-        ) from error
+        raise LogUnavailable(await explain_unreachable(bootstrap, security)) from error
     finally:
         await admin.close()
 
 
 async def _create(
-    admin: AIOKafkaAdminClient, prefix: str, partition_count: int, replication_factor: int
-) -> None:
-    settings = {"cleanup.policy": "delete"}
-    if replication_factor >= REPLICATION_OF_PRODUCTION:
-        settings["min.insync.replicas"] = str(replication_factor - 1)
+    admin: AIOKafkaAdminClient, prefix: str, partition_count: int, wishes: TopicWishes
+) -> list[str]:
+    there = await _describe(admin, prefix)
+    missing = [log for log in TOPIC_LOGS if log not in there]
+    if not missing:
+        return []
+    settings = {
+        "min.insync.replicas": str(wishes.min_isr_count),
+        "unclean.leader.election.enable": "false",
+        "max.message.bytes": str(MESSAGE_BYTES),
+    }
+    counts = wanted_counts(partition_count)
     topics = [
         NewTopic(
             name=topic_name(prefix, log),
-            num_partitions=count,
-            replication_factor=replication_factor,
-            topic_configs=settings | TOPIC_SETTINGS[log],
+            num_partitions=counts[log],
+            replication_factor=wishes.copy_count,
+            topic_configs=settings | dict(TOPIC_SETTINGS[log]),
         )
-        for log, count in _wanted_counts(partition_count).items()
+        for log in missing
     ]
     response = await admin.create_topics(topics)
+    made = []
     for name, code, message in response.topic_errors:
-        if code not in (0, TopicAlreadyExistsError.errno):
-            raise LogUnavailable(f"cannot make topic {name}: {message or for_code(code).__name__}")
+        if code == 0:
+            made.append(name)
+        elif code != TopicAlreadyExistsError.errno:
+            why = message or for_code(code).__name__
+            raise LogUnavailable(
+                f"cannot make topic {name} with {wishes.copy_count} replicas: {why}; fewer than"
+                " three brokers for development and tests: say so with log.single_broker"
+                if wishes.copy_count > 1
+                else f"cannot make topic {name}: {why}"
+            )
+    while len(await _describe(admin, prefix)) < len(TOPIC_LOGS):  # noqa: ASYNC110 - Kafka tells nobody
+        await asyncio.sleep(POLL_S)
+    return made
 
 
-async def _await_counts(
-    admin: AIOKafkaAdminClient, prefix: str, topic_count_min: int
-) -> dict[str, int]:
-    """Return the partition count of each topic that exists, once every partition has a leader."""
-    names = {topic_name(prefix, log): log for log in TOPIC_SETTINGS}
+async def _describe(admin: AIOKafkaAdminClient, prefix: str) -> dict[str, list[int]]:
+    """Return how many replicas each partition of each topic has, once all have a leader."""
+    names = {topic_name(prefix, log): log for log in TOPIC_LOGS}
     while True:
         topics = [t for t in await admin.describe_topics() if t["topic"] in names]
-        has_leaders = all(p["leader"] >= 0 for topic in topics for p in topic["partitions"])
-        if has_leaders and len(topics) >= topic_count_min:
-            return {names[topic["topic"]]: len(topic["partitions"]) for topic in topics}
+        if all(p["leader"] >= 0 for topic in topics for p in topic["partitions"]):
+            return {
+                names[topic["topic"]]: [
+                    len(p["replicas"])
+                    for p in sorted(topic["partitions"], key=lambda p: int(p["partition"]))
+                ]
+                for topic in topics
+            }
         await asyncio.sleep(POLL_S)
 
 
-def _wanted_counts(partition_count: int) -> dict[str, int]:
-    return {
-        "inbound": partition_count,
-        "journal": partition_count,
-        "registry": REGISTRY_PARTITION_COUNT,
-        "replies": REPLIES_PARTITION_COUNT,
-    }
+def _find_count(topics: Mapping[str, Sequence[int]], prefix: str, wanted: int | None) -> int:
+    missing = [topic_name(prefix, log) for log in LOG_NAMES if log not in topics]
+    if missing:
+        raise LogUnavailable(
+            f"there is no topic {', '.join(missing)}; `switch topics create` makes it"
+        )
+    return wanted or len(topics["journal"])
 
 
-def _check_counts(counts: dict[str, int], prefix: str, partition_count: int | None) -> int:
-    if len(counts) < len(TOPIC_SETTINGS):
-        missing = ", ".join(topic_name(prefix, log) for log in TOPIC_SETTINGS if log not in counts)
-        raise LogUnavailable(f"there is no topic {missing}; start the switch there first")
-    found = counts["journal"]
-    for log, count in _wanted_counts(partition_count or found).items():
-        if counts[log] != count:
-            raise LogUnavailable(
-                f"topic {topic_name(prefix, log)} has {counts[log]} partitions, not {count}: the "
-                "count is fixed for ever; set it back, or take another prefix"
-            )
+def _check_counts(
+    topics: Mapping[str, Sequence[int]], prefix: str, partition_count: int
+) -> list[str]:
+    counts = wanted_counts(partition_count)
+    return [
+        f"topic {topic_name(prefix, log)} has {len(topics[log])} partitions, not {counts[log]}: the"
+        " count is fixed for ever; set it back, or take another prefix"
+        for log in LOG_NAMES
+        if len(topics[log]) != counts[log]
+    ]
+
+
+async def _find_all(
+    admin: AIOKafkaAdminClient,
+    bootstrap: str,
+    topics: Mapping[str, Sequence[int]],
+    prefix: str,
+    security: KafkaSecurity,
+) -> list[TopicFound]:
+    settings = await _read_settings(admin, [topic_name(prefix, log) for log in topics])
+    starts = await _read_starts(
+        bootstrap,
+        {
+            topic_name(prefix, log): len(topics[log])
+            for log in ("journal", "registry")
+            if log in topics
+        },
+        security,
+    )
+    return [
+        TopicFound(
+            log=log,
+            name=topic_name(prefix, log),
+            copy_counts=topics[log],
+            settings=settings[topic_name(prefix, log)],
+            start_offsets=starts.get(topic_name(prefix, log), ()),
+        )
+        for log in TOPIC_LOGS
+        if log in topics
+    ]
+
+
+async def _read_settings(
+    admin: AIOKafkaAdminClient, names: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    if not names:
+        return {}
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    found: dict[str, dict[str, str]] = {}
+    responses: list[Any] = await admin.describe_configs(asked)
+    for response in responses:
+        for code, message, _, name, entries in response.resources:
+            if code != 0:
+                raise LogUnavailable(
+                    f"the settings of topic {name} cannot be read, so it cannot be trusted:"
+                    f" {message or for_code(code).__name__}; allow Describe and DescribeConfigs"
+                )
+            found[name] = {entry[0]: entry[1] for entry in entries}
     return found
+
+
+async def _read_starts(
+    bootstrap: str, counts: Mapping[str, int], security: KafkaSecurity
+) -> dict[str, list[int]]:
+    """Return the first offset kept of every partition."""
+    places = [TopicPartition(name, index) for name, n in counts.items() for index in range(n)]
+    if not places:
+        return {}
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        request_timeout_ms=REQUEST_TIMEOUT_MS,
+        **security.client_options(),
+    )
+    try:
+        await consumer.start()
+        starts = await consumer.beginning_offsets(places)
+    except UnknownTopicOrPartitionError as error:
+        raise LogUnavailable(f"a topic went away while it was looked at: {error}") from error
+    finally:
+        await consumer.stop()
+    return {name: [starts[TopicPartition(name, i)] for i in range(n)] for name, n in counts.items()}

@@ -1,21 +1,33 @@
 """Open the event log that a URL names."""
 
 from pathlib import Path
+from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from switch.adapters.kafka_log import KafkaLog
+from switch.adapters.kafka_security import NO_SECURITY, KafkaSecurity
+from switch.adapters.kafka_topic_check import TopicWishes
 from switch.adapters.sqlite_log import SqliteLog
 from switch.eventlog.port import EventLog, LogUnavailable
 
+PREFIX: Final = "switch-"  # of the topics, unless the URL names another
+
 
 async def open_log(
-    url: str, *, partition_count: int | None = None, read_only: bool = False
+    url: str,
+    *,
+    partition_count: int | None = None,
+    read_only: bool = False,
+    topics: TopicWishes | None = None,
+    security: KafkaSecurity = NO_SECURITY,
 ) -> EventLog:
     """
-    Open `sqlite:///PATH` or `kafka://HOST:PORT[,HOST:PORT...][?prefix=...&replication=...]`.
+    Open `sqlite:///PATH` or `kafka://HOST:PORT[,HOST:PORT...][?prefix=NAME]`.
 
     With `partition_count` the log is made if there is none, and refused if it has another count;
     with None it must be there. `read_only` follows an embedded log that another process writes.
+    `topics` is for whoever serves from Kafka: topics that would lose money are refused, missing
+    ones made if `topics` says so; without it they are opened as they are.
 
     Raises:
         LogUnavailable: the log cannot be opened; the message says why and what to do.
@@ -28,15 +40,31 @@ async def open_log(
             read_only=read_only,
         )
     if parts.scheme == "kafka" and parts.netloc:
-        options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
-        prefix = options.pop("prefix", "switch-")
-        replication = options.pop("replication", "1")
-        if options or not replication.isdecimal():
-            raise LogUnavailable(f"only prefix=TEXT and replication=NUMBER may follow in {url}")
+        bootstrap, prefix = parse_kafka_url(url)
         return await KafkaLog.connect(
-            parts.netloc,
+            bootstrap,
             partition_count=None if read_only else partition_count,
             prefix=prefix,
-            replication_factor=int(replication),
+            topics=topics,
+            security=security,
         )
     raise LogUnavailable(f"{url!r} names no log: sqlite:///PATH or kafka://HOST:PORT is wanted")
+
+
+def parse_kafka_url(url: str) -> tuple[str, str]:
+    """
+    Return brokers and topic prefix that a `kafka://` URL names.
+
+    Raises:
+        LogUnavailable: it names none, or more than these.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "kafka" or not parts.netloc or parts.path not in ("", "/"):
+        raise LogUnavailable(f"{url!r} names no log on Kafka: kafka://HOST:PORT is wanted")
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    prefix = options.pop("prefix", PREFIX)
+    if options:
+        raise LogUnavailable(
+            f"only prefix=NAME may follow in {url}; copies are set by log.replication_factor"
+        )
+    return parts.netloc, prefix

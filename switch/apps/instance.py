@@ -17,6 +17,7 @@ from switch.apps.gateway import GatewayRole
 from switch.apps.handler import HandlerRole
 from switch.apps.http_listener import HttpListener
 from switch.apps.issuer_links import IssuerLinks
+from switch.apps.log_settings import make_kafka_security, make_topic_wishes
 from switch.apps.payment_status import AuditStatus
 from switch.apps.registrar import RegistrarRole
 from switch.apps.registry_follower import RegistryFollower
@@ -140,7 +141,12 @@ class Instance:
             FileKeyStore(self._keys_directory),
             minute_key_lifetime_ms=settings.minute_key_lifetime_ms,
         )
-        self.event_log = await open_log(self._log_url, partition_count=settings.log.partition_count)
+        self.event_log = await open_log(
+            self._log_url,
+            partition_count=settings.log.partition_count,
+            topics=make_topic_wishes(settings.log, makes=self.roles == INSTANCE_ROLES),
+            security=make_kafka_security(settings.log),
+        )
         self.follower = RegistryFollower(
             self.event_log,
             poll_wait_ms=settings.registry.poll_wait_ms,

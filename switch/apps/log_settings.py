@@ -4,6 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from switch.adapters.kafka_security import KafkaSecurity
+from switch.adapters.kafka_topic_check import TopicWishes
 from switch.apps.settings_section import Section, meta, secret
 
 
@@ -117,3 +119,23 @@ class SnapshotSettings(Section, frozen=True, kw_only=True):
         bool,
         meta("Over Kafka, also send snapshots to a topic, for a handler that starts elsewhere."),
     ] = True
+
+
+def make_kafka_security(log: LogSettings) -> KafkaSecurity:
+    """Return how this process and the brokers prove themselves to each other."""
+    return KafkaSecurity(
+        protocol=log.security_protocol,
+        mechanism=log.sasl_mechanism,
+        username=log.sasl_username,
+        password=log.sasl_password,
+        ca_file=log.ca_file,
+        certificate_file=log.certificate_file,
+        key_file=log.key_file,
+    )
+
+
+def make_topic_wishes(log: LogSettings, *, makes: bool) -> TopicWishes:
+    """Return how topics must be for a role that serves; with `makes` it makes missing ones."""
+    return TopicWishes(
+        replication_factor=log.replication_factor, single_broker=log.single_broker, makes=makes
+    )

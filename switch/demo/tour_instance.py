@@ -62,6 +62,8 @@ class TourInstance:
             for name, value in environment.items()
             if not name.startswith(_SETTING_PREFIX)
         } | _SETTINGS
+        if log_url:  # topics of its own, removed in the end: one copy will do
+            self._environment["SWITCH__LOG__SINGLE_BROKER"] = "true"
         self._process: subprocess.Popen[bytes] | None = None
         self._addresses: dict[str, object] = {}
         self._output_start = 0

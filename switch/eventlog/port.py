@@ -5,8 +5,10 @@ from typing import ClassVar, Final, NamedTuple, Protocol
 
 RECORD_BYTES_MAX: Final = 131_072  # thirty times the largest frame a terminal may send
 LOG_NAMES: Final = ("inbound", "journal", "registry", "replies")
+SIDE_LOG_NAMES: Final = ("snapshots", "status")  # over Kafka only: caches, nothing that must last
 REPLIES_PARTITION_COUNT: Final = 16  # one a gateway
 REGISTRY_PARTITION_COUNT: Final = 1  # one writer, one order
+STATUS_PARTITION_COUNT: Final = 1
 
 
 class AppendRefused(Exception):
@@ -53,16 +55,22 @@ class StoredRecord(NamedTuple):
 AppendSink = Callable[[int | AppendRefused | AppendUnknown], None]
 
 
-def check_address(log: str, partition: int, partition_count: int) -> None:
+def check_address(
+    log: str, partition: int, partition_count: int, names: tuple[str, ...] = LOG_NAMES
+) -> None:
     """
-    Make sure that the log has this partition.
+    Make sure that the log has this partition; `names` are the logs that there are.
 
     Raises:
         ValueError: it does not; the message says which partitions there are.
     """
-    counts = {"registry": REGISTRY_PARTITION_COUNT, "replies": REPLIES_PARTITION_COUNT}
-    if log not in LOG_NAMES:
-        raise ValueError(f"there is no log {log!r}, only {', '.join(LOG_NAMES)}")
+    counts = {
+        "registry": REGISTRY_PARTITION_COUNT,
+        "replies": REPLIES_PARTITION_COUNT,
+        "status": STATUS_PARTITION_COUNT,
+    }
+    if log not in names:
+        raise ValueError(f"there is no log {log!r}, only {', '.join(names)}")
     count = counts.get(log, partition_count)
     if not 0 <= partition < count:
         raise ValueError(f"log {log!r} has partitions 0 to {count - 1}, not {partition}")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from switch.adapters.kafka_log import KafkaLog
+from switch.adapters.kafka_topic_check import TopicWishes
 from switch.adapters.sqlite_log import SqliteLog
 from switch.eventlog.memory_log import MemoryLog
 from switch.eventlog.port import EventLog
@@ -40,7 +41,12 @@ async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         prefix = f"contract-{secrets.token_hex(4)}-"
 
         async def open_log() -> EventLog:
-            return await KafkaLog.connect(bootstrap, partition_count=PARTITION_COUNT, prefix=prefix)
+            return await KafkaLog.connect(
+                bootstrap,
+                partition_count=PARTITION_COUNT,
+                prefix=prefix,
+                topics=TopicWishes(single_broker=True),
+            )
 
     stage = LogStage(kind, open_log)
     async with asyncio.timeout(60):

@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from infra.kafka.cluster import KafkaCluster
 from switch.adapters import kafka_log
 from switch.adapters.kafka_log import KafkaLog, check_extension
+from switch.adapters.kafka_topic_check import TopicWishes
 from switch.eventlog.inbound import traceparent_of
 from switch.eventlog.port import (
     AppendRefused,
@@ -22,6 +23,7 @@ from switch.eventlog.port import (
 )
 
 ON_BOTH_LOOPS = True
+ONE_BROKER = TopicWishes(single_broker=True)
 
 
 class Acks:
@@ -51,7 +53,10 @@ async def append_all(partition, *values, **names):
 @pytest.fixture
 async def log(kafka_bootstrap):
     log = await KafkaLog.connect(
-        kafka_bootstrap, partition_count=2, prefix=f"kafka-log-{secrets.token_hex(4)}-"
+        kafka_bootstrap,
+        partition_count=2,
+        prefix=f"kafka-log-{secrets.token_hex(4)}-",
+        topics=ONE_BROKER,
     )
     yield log
     await log.close()
@@ -178,7 +183,9 @@ def _state_of(thread):
 @pytest.mark.kafka
 @pytest.mark.process
 async def test_a_frozen_broker_leaves_what_was_sent_unknown_and_refuses_the_rest(own_broker):
-    log = await KafkaLog.connect(own_broker.bootstrap, partition_count=1, append_deadline_ms=700)
+    log = await KafkaLog.connect(
+        own_broker.bootstrap, partition_count=1, topics=ONE_BROKER, append_deadline_ms=700
+    )
     partition = await log.open_partition("journal", 0)
     assert await append_all(partition, b"before") == [0]
     pid = own_broker.pid
@@ -207,7 +214,7 @@ async def test_a_frozen_broker_leaves_what_was_sent_unknown_and_refuses_the_rest
 @pytest.mark.kafka
 @pytest.mark.process
 async def test_what_was_acked_survives_the_brokers_kill_9(own_broker):
-    log = await KafkaLog.connect(own_broker.bootstrap, partition_count=1)
+    log = await KafkaLog.connect(own_broker.bootstrap, partition_count=1, topics=ONE_BROKER)
     partition = await log.open_partition("journal", 0)
     values = [b"%d" % n for n in range(100)]
     assert await append_all(partition, *values) == list(range(100))

@@ -1,6 +1,7 @@
 import pytest
 
 from switch.adapters.kafka_log import KafkaLog
+from switch.adapters.kafka_topic_check import TopicWishes
 from switch.adapters.open_log import open_log
 from switch.adapters.sqlite_log import SqliteLog
 from switch.eventlog.port import LogUnavailable
@@ -39,7 +40,7 @@ async def test_a_log_that_must_be_there_and_is_not_is_named(tmp_path):
         "kafka://",
         "postgres://x/y",
         "kafka://127.0.0.1:9092?prefix=a&size=3",
-        "kafka://127.0.0.1:9092?replication=many",
+        "kafka://127.0.0.1:9092?replication=1",
     ],
 )
 async def test_what_names_no_log_is_refused_with_the_form_that_is_wanted(url):
@@ -49,10 +50,11 @@ async def test_what_names_no_log_is_refused_with_the_form_that_is_wanted(url):
 
 @pytest.mark.kafka
 async def test_a_kafka_log_is_made_with_its_prefix_and_found_again(kafka_bootstrap):
-    url = f"kafka://{kafka_bootstrap}?prefix=open-log-&replication=1"
+    url = f"kafka://{kafka_bootstrap}?prefix=open-log-"
     with pytest.raises(LogUnavailable, match="there is no topic open-log-inbound"):
         await open_log(url)
-    log = await open_log(url, partition_count=3)
+    topics = TopicWishes(single_broker=True)
+    log = await open_log(url, partition_count=3, topics=topics)
     assert isinstance(log, KafkaLog)
     await log.close()
     found = await open_log(url)
