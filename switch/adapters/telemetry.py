@@ -114,6 +114,29 @@ METRICS: Final = (
     ),
     MetricSpec("switch_cases_open", "gauge", "Cases that somebody must look at.", ("partition",)),
     MetricSpec(
+        "switch_snapshots_total",
+        "counter",
+        "What became of snapshots: written, sent, loaded, failed, discarded, unusable, not-sent.",
+        ("outcome",),
+    ),
+    MetricSpec(
+        "switch_snapshot_offset",
+        "gauge",
+        "First journal offset that is not in the newest snapshot written or loaded here.",
+        ("partition",),
+    ),
+    MetricSpec(
+        "switch_snapshot_time_seconds",
+        "gauge",
+        "When the newest snapshot was written here, in seconds since 1970.",
+        ("partition",),
+    ),
+    MetricSpec(
+        "switch_snapshot_pause_seconds",
+        "gauge",
+        "How long the process stood still for the last snapshot that it began.",
+    ),
+    MetricSpec(
         "switch_projection_lag", "gauge", "Journal records that the projections have not taken yet."
     ),
     MetricSpec("switch_http_requests_total", "counter", "HTTP answers.", ("route", "status")),
