@@ -9,10 +9,10 @@ from switch.adapters.clock import read_clock
 from switch.adapters.sinks import call_sink
 from switch.domain.clock import Now
 from switch.eventlog.claimed_writer import AppendFault, ClaimedWriter, OwnedSink
-from switch.eventlog.claims import JOURNAL_FORMAT, ClaimFold, RecordFormat
-from switch.eventlog.journal import JournalRecord
+from switch.eventlog.claims import RecordFormat
 from switch.eventlog.journal_reader import RecordT
 from switch.eventlog.port import AppendRefused, AppendUnknown, LogUnavailable, PartitionLog
+from switch.eventlog.takeover import Takeover
 
 READ_COUNT_MAX: Final = 1_000  # a fold of one such slice holds up the event loop for milliseconds
 READ_WAIT_MS: Final = 200
@@ -50,6 +50,7 @@ class OwnedJournal(Generic[RecordT]):
         self.epoch = epoch  # offset of the claim
         self.claim_acked_boot_ms = clock().boot_ms
         self._sequence = itertools.count(1)  # the claim itself is 0
+        self.gap_count = 0  # how often something lay before an own record, if only an offset
         self._folded_void_count = 0
 
     @property
@@ -124,6 +125,7 @@ class OwnedJournal(Generic[RecordT]):
         """Read what lies before own records; then the acks that waited for it go on."""
         writer = self._writer
         while writer.gap_end is not None and writer.failure is None:
+            self.gap_count += 1
             try:
                 await self._read_gap(writer.next_offset, writer.gap_end)
             except Exception as fault:  # noqa: BLE001 (unreadable: act on nothing after it)
@@ -160,20 +162,51 @@ class OwnedJournal(Generic[RecordT]):
             self._set_timer()
 
 
+async def follow_log(log: PartitionLog, takeover: Takeover[RecordT]) -> None:
+    """
+    Fold everything up to the end of the log as it is now, in slices that let others run between.
+
+    Raises:
+        LogUnavailable: the log cannot be read.
+        PositionOutOfRange: the log does not begin at its beginning any more.
+    """
+    if takeover.lacks_owner:
+        for record in await log.read(takeover.epoch, count_max=1, wait_ms=READ_WAIT_MS):
+            takeover.note_owner(record.value)
+    end = await log.end()
+    while takeover.next_offset < end and await read_on(log, takeover, READ_WAIT_MS):
+        pass  # the last offsets may hold no record
+
+
+async def read_on(log: PartitionLog, takeover: Takeover[RecordT], wait_ms: int) -> int:
+    """
+    Fold the next slice and return how many records it held; wait so long for a first one.
+
+    Raises:
+        LogUnavailable: the log cannot be read.
+        PositionOutOfRange: the log does not begin at its beginning any more.
+    """
+    records = await log.read(takeover.next_offset, count_max=READ_COUNT_MAX, wait_ms=wait_ms)
+    takeover.feed(records)
+    await asyncio.sleep(0)  # a log that has much at hand does not wait for anything
+    return len(records)
+
+
 async def claim_log(
     log: PartitionLog,
     record_format: RecordFormat[RecordT],
+    takeover: Takeover[RecordT],
     *,
     owner: str,
     claim_id: str,
-    on_record: Callable[[int, RecordT], None],
     append_deadline_ms: int,
     clock: Callable[[], Now] = read_clock,
 ) -> OwnedJournal[RecordT]:
     """
-    Claim a partition: append the claim, then feed every valid record up to it to `on_record`.
+    Claim a partition: fold it as far as it goes, append the claim, fold what came before that.
 
-    The claim itself is the last record fed. `claim_id` must be random and never used before.
+    So little is left to be read once the claim has taken the log from whoever had it. The claim
+    is the last record folded. `claim_id` must be random and never used before.
 
     Raises:
         AppendUnknown: no ack in time, or the claim is not where its ack said.
@@ -181,6 +214,7 @@ async def claim_log(
         LogUnavailable: the log cannot be read.
         PositionOutOfRange: the log does not begin at its beginning any more.
     """
+    await follow_log(log, takeover)
     claim = record_format.make_claim(owner, claim_id, clock().wall_ms)
     epoch = await _append_claim(log, record_format.encode(claim), claim_id, append_deadline_ms)
     owned = OwnedJournal(
@@ -191,31 +225,11 @@ async def claim_log(
         clock=clock,
         append_deadline_ms=append_deadline_ms,
     )
-    fold = ClaimFold(record_format.decode, claim_id=claim_id, epoch=epoch, on_record=on_record)
-    await _read_up_to_claim(log, fold, append_deadline_ms)
-    owned.note_folded_voids(fold.count_voids())
+    takeover.begin_claim(claim_id, epoch)
+    await _read_up_to_claim(log, takeover, append_deadline_ms)
+    takeover.check_claim()
+    owned.note_folded_voids(takeover.void_count)
     return owned
-
-
-async def claim_journal(
-    log: PartitionLog,
-    *,
-    owner: str,
-    claim_id: str,
-    on_record: Callable[[int, JournalRecord], None],
-    append_deadline_ms: int,
-    clock: Callable[[], Now] = read_clock,
-) -> OwnedJournal[JournalRecord]:
-    """Claim a partition of the journal; see `claim_log`."""
-    return await claim_log(
-        log,
-        JOURNAL_FORMAT,
-        owner=owner,
-        claim_id=claim_id,
-        on_record=on_record,
-        append_deadline_ms=append_deadline_ms,
-        clock=clock,
-    )
 
 
 async def _append_claim(
@@ -240,15 +254,16 @@ async def _append_claim(
     return outcome
 
 
-async def _read_up_to_claim(log: PartitionLog, fold: ClaimFold[RecordT], stall_ms_max: int) -> None:
-    """Read from the first record up to the claim."""
+async def _read_up_to_claim(
+    log: PartitionLog, takeover: Takeover[RecordT], stall_ms_max: int
+) -> None:
+    """Read what lies before the claim, which is durable: a reader must come to it."""
     stall_ms = 0
-    while not fold.is_done:
-        records = await log.read(fold.next_offset, count_max=READ_COUNT_MAX, wait_ms=READ_WAIT_MS)
-        stall_ms = 0 if records else stall_ms + READ_WAIT_MS
+    while not takeover.is_done:
+        count = await read_on(log, takeover, READ_WAIT_MS)
+        stall_ms = 0 if count else stall_ms + READ_WAIT_MS
         if stall_ms > stall_ms_max:
             raise LogUnavailable(
-                f"nothing can be read from offset {fold.next_offset} on, "
+                f"nothing can be read from offset {takeover.next_offset} on, "
                 "although the claim behind it was acked"
             )
-        fold.feed(records)

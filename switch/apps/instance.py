@@ -18,6 +18,7 @@ from switch.apps.handler import HandlerRole
 from switch.apps.http_listener import HttpListener
 from switch.apps.issuer_links import IssuerLinks
 from switch.apps.log_settings import make_kafka_security, make_topic_wishes
+from switch.apps.ownership import make_proposer
 from switch.apps.payment_status import AuditStatus
 from switch.apps.registrar import RegistrarRole
 from switch.apps.registry_follower import RegistryFollower
@@ -190,6 +191,7 @@ class Instance:
             telemetry=self._telemetry,
             append_deadline_ms=settings.times.append_deadline_ms,
             drain_ms=settings.times.drain_ms,
+            proposer=make_proposer(settings.ownership, event_log, self._telemetry.log),
         )
         links.on_answers = handler.on_issuer_messages
         links.on_changed = handler.on_links_changed

@@ -24,6 +24,7 @@ from switch.eventlog.registry_record import (
     decode_registry_record,
     encode_registry_record,
 )
+from switch.eventlog.takeover import Takeover
 from switch.registrar.document import parse_document
 from switch.registrar.registrar import Registrar, split_load
 from switch.security.keys import Keys
@@ -119,9 +120,9 @@ class RegistrarRole:
             self._owned = await claim_log(
                 partition,
                 REGISTRY_FORMAT,
+                Takeover(decode_registry_record, on_record=_ignore_record),
                 owner=self._owner,
                 claim_id=secrets.token_hex(_CLAIM_BYTES),
-                on_record=_ignore_record,
                 append_deadline_ms=self._append_deadline_ms,
             )
         except (LogUnavailable, AppendRefused, AppendUnknown, PositionOutOfRange) as error:

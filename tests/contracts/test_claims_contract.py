@@ -5,12 +5,14 @@ from collections.abc import Callable
 
 import pytest
 
-from switch.adapters.owned_journal import OwnedJournal, claim_journal
+from switch.adapters.owned_journal import OwnedJournal, claim_log
 from switch.eventlog.claimed_writer import AppendFault
+from switch.eventlog.claims import JOURNAL_FORMAT
 from switch.eventlog.journal import (
     JournalRecord,
     PartitionClaimed,
     PositionNoted,
+    decode_record,
     encode_record,
 )
 from switch.eventlog.journal_reader import JournalReader
@@ -23,6 +25,7 @@ from switch.eventlog.port import (
     PartitionLog,
     StoredRecord,
 )
+from switch.eventlog.takeover import Takeover
 from tests.contracts.log_stage import DEADLINE_S, LogStage, append_all, read_all
 
 Folded = list[tuple[int, JournalRecord]]
@@ -66,11 +69,12 @@ async def claim(
     append_deadline_ms: int = 10_000,
 ) -> tuple[OwnedJournal[JournalRecord], Folded]:
     folded: Folded = []
-    owned = await claim_journal(
+    owned = await claim_log(
         wrap(await log.open_partition("journal", 0)),
+        JOURNAL_FORMAT,
+        Takeover(decode_record, on_record=lambda offset, record: folded.append((offset, record))),
         owner="tester",
         claim_id=claim_id,
-        on_record=lambda offset, record: folded.append((offset, record)),
         append_deadline_ms=append_deadline_ms,
     )
     return owned, folded
@@ -255,11 +259,12 @@ async def test_a_claim_on_a_closed_partition_is_refused(stage: LogStage) -> None
     partition = await log.open_partition("journal", 0)
     await partition.close()
     with pytest.raises(AppendRefused):
-        await claim_journal(
+        await claim_log(
             partition,
+            JOURNAL_FORMAT,
+            Takeover(decode_record, on_record=lambda _offset, _record: None),
             owner="tester",
             claim_id="late",
-            on_record=lambda _offset, _record: None,
             append_deadline_ms=1_000,
         )
 

@@ -4,11 +4,20 @@ import asyncio
 
 import pytest
 
-from switch.adapters.owned_journal import claim_journal
+from switch.adapters.owned_journal import claim_log, follow_log
 from switch.domain.clock import Now
-from switch.eventlog.journal import JournalRecord, PartitionClaimed, PositionNoted, encode_record
+from switch.eventlog.claims import JOURNAL_FORMAT
+from switch.eventlog.journal import (
+    JournalRecord,
+    PartitionClaimed,
+    PositionNoted,
+    decode_record,
+    encode_record,
+)
+from switch.eventlog.journal_place import JournalPlace
 from switch.eventlog.memory_log import MemoryLog
 from switch.eventlog.port import AppendRefused, AppendUnknown, Fenced, LogUnavailable
+from switch.eventlog.takeover import Takeover
 
 DEADLINE_MS = 10_000
 
@@ -37,11 +46,15 @@ class Stage:
     async def claim(self, claim_id="own", deadline_ms=DEADLINE_MS):
         self.writer = await self.log.open_partition("journal", 0)
         self.partition = self.writer.partition
-        self.owned = await claim_journal(
+        self.takeover = Takeover(
+            decode_record, on_record=lambda offset, found: self.folded.append((offset, found))
+        )
+        self.owned = await claim_log(
             self.writer,
+            JOURNAL_FORMAT,
+            self.takeover,
             owner="tester",
             claim_id=claim_id,
-            on_record=lambda offset, found: self.folded.append((offset, found)),
             append_deadline_ms=deadline_ms,
             clock=lambda: self.now,
         )
@@ -79,6 +92,41 @@ async def test_the_claim_waits_for_no_one_who_is_void(stage):
     assert [offset for offset, _ in stage.folded] == [0, 0, 1, 3]
 
 
+async def test_what_was_folded_before_the_claim_is_not_read_again(stage):
+    await stage.claim("first")
+    stage.partition.put(encode_record(note("first", at=5)))
+    read, offsets = stage.writer.read, []
+
+    async def watch(offset, *, count_max, wait_ms):
+        offsets.append(offset)
+        return await read(offset, count_max=count_max, wait_ms=wait_ms)
+
+    takeover = Takeover(decode_record, on_record=lambda *_: None)
+    await follow_log(stage.writer, takeover)
+    assert (takeover.next_offset, takeover.owner) == (2, "tester")
+    stage.writer.read = watch
+    owned = await claim_log(
+        stage.writer,
+        JOURNAL_FORMAT,
+        takeover,
+        owner="next",
+        claim_id="second",
+        append_deadline_ms=DEADLINE_MS,
+    )
+    assert offsets == [2]
+    assert (owned.epoch, takeover.owner) == (2, "next")
+
+
+async def test_who_begins_behind_the_claim_in_force_still_learns_its_owner(stage):
+    await stage.claim("first")
+    stage.partition.put(encode_record(note("first", at=5)))
+    place = JournalPlace(next_offset=1, claim_id="first", epoch=0, claims=((0, "first"),))
+    takeover = Takeover(decode_record, on_record=lambda *_: None, place=place)
+    assert takeover.lacks_owner
+    await follow_log(stage.writer, takeover)
+    assert (takeover.owner, takeover.next_offset) == ("tester", 2)
+
+
 async def test_gaps_in_the_offsets_are_no_gap_in_the_claim(stage):
     await stage.claim("first")
     stage.partition.skip(7)
@@ -101,7 +149,7 @@ async def test_a_gap_without_records_is_no_reason_to_stop(stage):
     stage.append(2)
     await stage.settle()
     assert stage.outcomes == [4, 5]
-    assert stage.owned.void_count == 0
+    assert (stage.owned.void_count, stage.owned.gap_count) == (0, 1)
 
 
 async def test_a_foreign_claim_in_the_gap_fences_everything_outstanding(stage):
@@ -199,9 +247,7 @@ async def test_an_acked_claim_that_is_not_there_is_unknown(stage):
     original_put = writer.partition.put
     writer.partition.put = lambda _value: original_put(encode_record(claim("other")))
     with pytest.raises(AppendUnknown, match="is not there"):
-        await claim_journal(
-            writer, owner="o", claim_id="own", on_record=print_nothing, append_deadline_ms=100
-        )
+        await claim_own(writer, append_deadline_ms=100)
 
 
 async def test_an_acked_claim_that_cannot_be_read_does_not_wait_for_ever(stage):
@@ -214,9 +260,7 @@ async def test_an_acked_claim_that_cannot_be_read_does_not_wait_for_ever(stage):
 
     writer.read = read_nothing
     with pytest.raises(LogUnavailable, match="nothing can be read from offset 0"):
-        await claim_journal(
-            writer, owner="o", claim_id="own", on_record=print_nothing, append_deadline_ms=1_000
-        )
+        await claim_own(writer, append_deadline_ms=1_000)
 
 
 async def test_a_sink_that_raises_does_not_keep_others_from_the_failure(stage):
@@ -248,5 +292,13 @@ async def test_the_next_offset_is_known_before_the_append(stage):
     assert (stage.owned.next_offset, stage.owned.next_append_offset) == (1, 5)
 
 
-def print_nothing(_offset, _record):
-    """Fold nothing."""
+async def claim_own(writer, append_deadline_ms):
+    takeover = Takeover(decode_record, on_record=lambda _offset, _record: None)
+    return await claim_log(
+        writer,
+        JOURNAL_FORMAT,
+        takeover,
+        owner="o",
+        claim_id="own",
+        append_deadline_ms=append_deadline_ms,
+    )

@@ -18,6 +18,7 @@ from switch.demo.issuer_simulator import IssuerPace, IssuerSimulator
 OPERATOR_TOKEN = "op_test"
 API_KEY = "sk_test_0123456789"
 MERCHANT = "898110154110001"
+UNTIL_DEADLINE_S = 10.0
 REGISTRY = f"""
 [[acquirers]]
 acquirer_id = "{{acquirer}}"
@@ -138,6 +139,23 @@ class RunningInstance:
         """Void, refund, capture or reverse a payment over HTTP."""
         order = {"amount_minor": amount_minor, "currency": "CNY"} if amount_minor else {}
         return await self.order(key, order, f"/v1/payments/{rrn}/{name}")
+
+    async def until(self, condition):
+        """Wait for what no event tells of, with a deadline."""
+        async with asyncio.timeout(UNTIL_DEADLINE_S):
+            while not condition():  # noqa: ASYNC110 - the condition knows no events
+                await asyncio.sleep(0.01)
+
+    def partition_of_the_shop(self):
+        """Return the partition that has seen a payment."""
+        serving = self.instance.handler._serving()
+        [served] = [owned for owned in serving if len(owned.partition._book) > 0]
+        return served
+
+    def is_taken_anew(self, lost):
+        """Whether the partition is served again, under another claim than `lost`."""
+        serving = self.instance.handler._serving()
+        return any(owned.index == lost.index and owned is not lost for owned in serving)
 
     async def ask_operator(self, method, path, content=None):
         return await self.ask(method, path, content, Authorization=f"Bearer {OPERATOR_TOKEN}")

@@ -1,0 +1,248 @@
+"""One partition while this process owns it: the machine and its I/O."""
+
+import asyncio
+import functools
+from collections.abc import Callable
+from typing import Final, NamedTuple, Protocol
+
+import msgspec
+
+from switch.adapters.clock import read_boot_ms, read_clock
+from switch.adapters.owned_journal import OwnedJournal
+from switch.adapters.telemetry import Logger, Metrics
+from switch.apps.recall import OriginalReader
+from switch.domain.cases.state import INBOUND_PARKED
+from switch.domain.clock import Now
+from switch.domain.payment.events import CaseOpened
+from switch.domain.upstream import UpstreamAnswer, UpstreamRequest
+from switch.eventlog.inbound import Reply, decode_request, traceparent_of
+from switch.eventlog.journal import InboundParked, JournalRecord
+from switch.eventlog.port import StoredRecord
+from switch.handlers.actions import AppendRecord, ReadOriginal, SendReply, SendUpstream
+from switch.handlers.partition import Partition
+
+UNACKNOWLEDGED_COUNT_MAX: Final = 2_000  # a tenth of a second of the log at full speed
+
+
+class Links(Protocol):
+    """The issuer links of this process."""
+
+    @property
+    def links_up(self) -> tuple[str, ...]:
+        """Names of the links in service, sorted."""
+        ...
+
+    @property
+    def links_signed_on(self) -> frozenset[str]:
+        """Names of the links whose connection stands, written to or not."""
+        ...
+
+    def send(self, request: UpstreamRequest) -> bool:
+        """Write one message to its link; False if it was certainly not sent."""
+        ...
+
+
+class Surroundings(NamedTuple):
+    """What the machine of a partition acts upon, and whom it tells."""
+
+    links: Links
+    send_reply: Callable[[Reply], None]
+    on_acked: Callable[[], None]  # records were acked, and their effects have happened
+    metrics: Metrics
+    log: Logger
+
+
+class OwnedPartition:
+    """Feeds the machine of one partition and does what it asks for, until it is lost or let go."""
+
+    def __init__(
+        self,
+        *,
+        index: int,
+        partition: Partition,
+        journal: OwnedJournal[JournalRecord],
+        originals: OriginalReader,
+        surroundings: Surroundings,
+    ) -> None:
+        self.index = index
+        self.partition = partition
+        self.journal = journal
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.is_released = False
+        self._originals = originals
+        self._recalls: set[asyncio.Task[None]] = set()
+        self._links = surroundings.links
+        self._send_reply = surroundings.send_reply
+        self._on_acked = surroundings.on_acked
+        self._log = surroundings.log
+        self._acked_count = 0
+        self._pump_handle: asyncio.Handle | None = None
+        self._loop = asyncio.get_running_loop()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._inbound_ids: dict[int, str] = {}  # of the records fed last
+        metrics = surroundings.metrics
+        self._appends = metrics.counter("switch_journal_appends_total").labels(str(index))
+        self._cases_opened = metrics.counter("switch_cases_opened_total")
+        self._cases_open = metrics.gauge("switch_cases_open").labels(str(index))
+        self._cases_open.set(partition.case_count)
+
+    # -- the end --------------------------------------------------------------------------------
+
+    def stop(self, error: Exception) -> None:
+        """Act on nothing any more; the owner's task sees why."""
+        if not self.lost.done():
+            self.lost.set_exception(error)
+
+    def release(self, owner: str) -> None:
+        """Write the last record; nothing is decided after it, its acknowledgement is waited for."""
+        now = read_clock()
+        self.feed(functools.partial(self.partition.release, owner, now))
+        self.is_released = True
+
+    async def give_up(self) -> None:
+        """Act on nothing any more: its owner has let it go."""
+        self.lost.cancel()
+        for task in self._recalls:
+            task.cancel()
+        await asyncio.gather(*self._recalls, return_exceptions=True)
+        await self._originals.close()
+
+    # -- inputs ---------------------------------------------------------------------------------
+
+    def feed(self, take: Callable[[], None]) -> None:
+        """Give the machine an input and do what it asks for; a fault in it stops the partition."""
+        if not self.is_released:
+            self._feed(take)
+
+    def _feed(self, take: Callable[[], None]) -> None:
+        if self.lost.done():
+            return
+        try:
+            take()
+            self._pump()
+        except Exception as error:  # noqa: BLE001 - its state may be half changed: claim anew
+            self.stop(error)
+
+    def take_inbound(self, records: list[StoredRecord]) -> None:
+        """Let the machine decide the next inbound records."""
+        self._inbound_ids.clear()
+        self.feed(functools.partial(self._take_inbound, records, read_clock()))
+
+    def _take_inbound(self, records: list[StoredRecord], now: Now) -> None:
+        partition = self.partition
+        for offset, value in records:
+            try:
+                received = decode_request(value)
+            except msgspec.MsgspecError as error:
+                partition.on_unreadable_inbound(offset, str(error), now)
+            else:
+                self._inbound_ids[offset] = received.inbound_id
+                partition.on_inbound(offset, received, now)
+
+    def take_answers(self, answers: list[UpstreamAnswer], now: Now) -> None:
+        """Give the machine messages of issuers that quote RRNs of this partition."""
+        partition = self.partition
+
+        def take() -> None:
+            for answer in answers:
+                partition.on_issuer_message(answer, now)
+
+        self.feed(take)
+
+    async def wait_for_room(self) -> None:
+        """Wait while too many records are on their way; the inbound log holds the rest."""
+        await self._room.wait()
+
+    # -- what the machine asks for --------------------------------------------------------------
+
+    def _pump(self) -> None:
+        """Carry out what the machine asks for, in order."""
+        partition = self.partition
+        while actions := partition.take_actions():
+            for action in actions:
+                if isinstance(action, AppendRecord):
+                    self._append(action.record)
+                elif isinstance(action, SendUpstream):
+                    self._send_upstream(action)
+                elif isinstance(action, SendReply):
+                    self._send_reply(action.reply)
+                elif isinstance(action, ReadOriginal):
+                    self._begin_recall(action.rrn)
+        if partition.unacknowledged_count > UNACKNOWLEDGED_COUNT_MAX:
+            self._room.clear()
+        elif not self._room.is_set():
+            self._room.set()
+
+    def _append(self, record: JournalRecord) -> None:
+        inbound_id = self._inbound_ids.get(record.inbound_offset, "")
+        traceparent = traceparent_of(inbound_id) if inbound_id else ""
+        self.journal.append(record, self._on_append, traceparent=traceparent)
+        self._note_cases(record)
+
+    def _begin_recall(self, rrn: str) -> None:
+        """Read an original beside everything else; the machine bounds how many at a time."""
+        task = self._loop.create_task(self._recall(rrn), name=f"recall-{rrn}")
+        self._recalls.add(task)
+        task.add_done_callback(self._recalls.discard)
+
+    async def _recall(self, rrn: str) -> None:
+        """Read, then let the machine go on, whatever was found."""
+        recalled = await self._originals.read(rrn, self.journal.next_offset)
+        if recalled.fault:
+            self._log.warning("original not read", partition=self.index, reason=recalled.fault)
+        payment, fault = recalled
+        now = read_clock()
+        self.feed(lambda: self.partition.on_original(rrn, payment, fault, now))
+
+    def _send_upstream(self, action: SendUpstream) -> None:
+        """Look at the clock directly before the socket write (docs/design.md 3, send window)."""
+        late = action.send_before_boot_ms and read_boot_ms() > action.send_before_boot_ms
+        sent = not late and self._links.send(action.request)
+        if not sent and action.send_before_boot_ms:
+            self.partition.on_not_sent(action.request.match.rrn, read_clock())
+
+    # -- acknowledgements -----------------------------------------------------------------------
+
+    def _on_append(self, outcome: int | Exception) -> None:
+        """Count acknowledgements; all that came at once are taken in one go."""
+        if isinstance(outcome, Exception):
+            self.stop(outcome)
+            return
+        self._acked_count += 1
+        if self._pump_handle is None:
+            self._pump_handle = self._loop.call_soon(self._take_acks)
+
+    def _take_acks(self) -> None:
+        self._pump_handle = None
+        count, self._acked_count = self._acked_count, 0
+        self._appends.inc(count)
+        self._cases_open.set(self.partition.case_count)
+        now = read_clock()
+
+        def take() -> None:
+            for _ in range(count):
+                self.partition.on_appended(now)
+
+        self._feed(take)
+        if not self.lost.done():
+            self._on_acked()
+
+    def _note_cases(self, record: JournalRecord) -> None:
+        """Count what a person must look at."""
+        for event in record.events:
+            if type(event) is CaseOpened:
+                self._cases_opened.labels(event.kind).inc()
+            elif type(event) is InboundParked:
+                self._cases_opened.labels(INBOUND_PARKED).inc()
+                self._tell_parked(event)
+
+    def _tell_parked(self, event: InboundParked) -> None:
+        """Say loudly that somebody gets no answer, and where to look."""
+        self._log.error(
+            "request parked as a case: deciding it failed, and its sender gets no answer",
+            partition=self.index,
+            inbound_offset=event.inbound_offset,
+            inbound_id=event.inbound_id,
+            fault=event.fault,
+        )
