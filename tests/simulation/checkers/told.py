@@ -47,8 +47,10 @@ def _check_answer(journal: Journal, payment: PaymentMemory, told: Told) -> Itera
     if trail is None:
         yield violation("approval-not-in-journal", "no valid record opened it")
         return
-    end = trail.approved or trail.accepted or trail.awaited
-    if end is None or end[0] > told.ticket:
+    # of those that were durable then: an operator may approve once more what was accepted before
+    ends = (trail.approved, trail.accepted, trail.awaited)
+    end = next((end for end in ends if end and end[0] < told.ticket), None)
+    if end is None:
         yield violation("approval-not-in-journal", "it was not approved when it was told")
         return
     answer = end[1]["answer"]
