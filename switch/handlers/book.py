@@ -1,5 +1,6 @@
 """What a handler remembers of its partition: the fold of its journal, and nothing else."""
 
+from collections import OrderedDict
 from typing import Final, cast
 
 from switch.domain.card import Card
@@ -40,9 +41,9 @@ from switch.handlers.shelf import Shelf, Terminal
 from switch.handlers.tills import BATCH_DIGITS, TERMINAL_EVENTS, Tills
 from switch.handlers.upstream_stans import UpstreamStans
 
-_ROUTING_EVENTS: Final = (PaymentRouted, AdviceAccepted)
+_ROUTING_EVENTS: Final = frozenset({PaymentRouted, AdviceAccepted})
 _WITHOUT_OUTCOME: Final = frozenset({Phase.ROUTED, Phase.REPEATING})
-_RELEASING_EVENTS: Final = (PaymentDeclined, PaymentReversed)
+_RELEASING_EVENTS: Final = frozenset({PaymentDeclined, PaymentReversed})
 # they change the payment itself and neither its phase nor what its issuer must still be told
 _QUIET_EVENTS: Final = frozenset(
     {
@@ -90,7 +91,9 @@ class PartitionBook(Folded):
         self.open_rrns: dict[str, None] = {}  # something is still to happen, in order of opening
         self.watermark = 0
         self.registry_position = 0
-        self._decided_above_watermark: dict[int, None] = {}  # in the order of their decision
+        # in the order of their decision; the first is looked at with almost every record, and only
+        # an ordered dict finds it without walking over all that were taken out before it
+        self._decided_above_watermark: OrderedDict[int, None] = OrderedDict()
         self._forgot_at = 0
         self._forget_at = 0
 
@@ -305,14 +308,15 @@ class PartitionBook(Folded):
             return
         after = fold(before, event)
         self._shelf.replace(after)
-        if type(event) in _QUIET_EVENTS:
+        kind = type(event)
+        if kind in _QUIET_EVENTS:
             return
-        if isinstance(event, _ROUTING_EVENTS):
+        if kind in _ROUTING_EVENTS:
             if after.upstream_stan:
                 self._stans.use(after.upstream_stan)
                 self._totals.add(after, 1)
                 self._shelf.note_debit(after)
-        elif isinstance(event, _RELEASING_EVENTS) and before.upstream_stan:
+        elif kind in _RELEASING_EVENTS and before.upstream_stan:
             self._totals.add(before, -1)
         elif isinstance(event, PaymentDeclined) and event.answer.reason in _NOT_OF_THE_BATCH:
             self._shelf.set_aside(after)
@@ -324,10 +328,11 @@ class PartitionBook(Folded):
     def _note_open(self, before: Payment, after: Payment, at: int) -> None:
         """Keep what is open with an issuer; tell the cases who is told until it answers."""
         was_forwarding, is_forwarding = before.is_forwarding, after.is_forwarding
-        if is_forwarding or after.phase is Phase.ROUTED:
+        routed = Phase.ROUTED
+        if is_forwarding or after.phase is routed:
             self.open_rrns[after.rrn] = None
             self._stans.hold(after.upstream_stan)
-        elif was_forwarding or before.phase is Phase.ROUTED:
+        elif was_forwarding or before.phase is routed:
             self.open_rrns.pop(after.rrn, None)
             self._stans.release(after.upstream_stan)
         if was_forwarding is not is_forwarding:

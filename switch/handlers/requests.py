@@ -143,6 +143,8 @@ class RequestsSide:
     def _take_payment(self, offset: int, waiter: Waiter, request: PaymentRequest, now: Now) -> None:
         check = self._check_key(request, now)
         match check.verdict:
+            case Verdict.FRESH:  # almost always: so it is asked first
+                self._refer(offset, waiter, request, now)
             case Verdict.REPLAY:
                 assert check.answer is not None
                 self._recorder.say(self._waiting.tell(waiter, check.answer, check.payment, now))
@@ -151,8 +153,6 @@ class RequestsSide:
                 self._join(waiter, check.payment)
             case Verdict.CONFLICT:
                 self._conflict(offset, waiter, request, check, now)
-            case Verdict.FRESH:
-                self._refer(offset, waiter, request, now)
 
     def _check_key(self, request: PaymentRequest, now: Now) -> KeyCheck:
         """Look the key up; a partner may have used it for a reversal before."""

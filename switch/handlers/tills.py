@@ -180,8 +180,9 @@ class Tills(Folded):
 
     def note_change(self, before: Payment, after: Payment, at: int) -> None:
         """Count an approved payment in its batch, and take out one that no longer is."""
-        is_approved = after.phase is Phase.APPROVED
-        if is_approved is (before.phase is Phase.APPROVED):
+        approved = Phase.APPROVED
+        is_approved = after.phase is approved
+        if is_approved is (before.phase is approved):
             return
         counted = count_payment(after if is_approved else before)
         request = after.request

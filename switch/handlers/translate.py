@@ -227,7 +227,14 @@ def _read_amount(fields: dict[str, str]) -> Money | None:
     return Money(int(fields["amount_transaction"]), fields["currency"])
 
 
+_QUOTING: Final = frozenset(
+    {"original_transaction", "original_data_elements", "rrn", "authorization_id"}
+)
+
+
 def _read_original(dialect: Dialect, fields: dict[str, str]) -> OriginalReference | None:
+    if _QUOTING.isdisjoint(fields):
+        return None
     quoted = _split(dialect, "original_transaction", fields)
     elements = _split(dialect, "original_data_elements", fields)
     stan = quoted.get("original_stan") or elements.get("original_stan", "")

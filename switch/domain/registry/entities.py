@@ -1,6 +1,7 @@
 """What the registry knows, as its events carry it: frozen values, one kind a struct."""
 
 import enum
+import functools
 from typing import Final
 
 import msgspec
@@ -12,6 +13,7 @@ MERCHANT_ID_LENGTH: Final = 15  # DE 42: acquirer 3 + region 4 + MCC 4 + serial 
 _MCC_AT: Final = slice(7, 11)
 
 
+@functools.lru_cache(maxsize=4_096)  # asked at every payment
 def mcc_of_merchant_id(merchant_id: str) -> str | None:
     """Read the MCC that a 15-digit merchant id spells; None for an id of another make."""
     if len(merchant_id) != MERCHANT_ID_LENGTH or not (
