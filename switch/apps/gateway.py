@@ -25,7 +25,7 @@ from switch.eventlog.port import (
     PositionOutOfRange,
     StoredRecord,
 )
-from switch.gateway.actions import Action, AnswerJson, Append, Close, Send
+from switch.gateway.actions import Action, AnswerJson, Append, Close, CloseCause, Send
 from switch.gateway.gateway import FindTerminal, Gateway
 from switch.gateway.json_payment import JsonPayment
 from switch.gateway.limits import GatewayLimits, ListenerProfile
@@ -35,6 +35,7 @@ from switch.security.keys import Keys
 UNIONPAY_POS: Final = "unionpay-pos"
 ISO1987_ASCII: Final = "iso1987-ascii"
 TICK_S: Final = 0.05  # how exactly deadlines are kept; the shortest is a demo's 5 s
+QUIET_MS: Final = 200  # a terminal's next message comes sooner after an answer, or much later
 METRICS_TICKS: Final = 20  # counts become metrics once a second
 REPLIES_COUNT_MAX: Final = 256
 REPLIES_WAIT_MS: Final = 1_000
@@ -154,6 +155,7 @@ class GatewayRole:
                 event_log,
                 partition,
                 append_deadline_ms=settings.times.append_deadline_ms,
+                append_slow_ms=settings.gateway.append_slow_ms,
                 on_failed=self._hear_append_failed,
                 log=self._log,
             )
@@ -213,12 +215,26 @@ class GatewayRole:
         return answer
 
     async def drain(self, deadline_s: float) -> int:
-        """Take nothing new and wait for what was handed over; return how many still wait."""
+        """
+        Send clients elsewhere and answer what is under way; return how many requests still wait.
+
+        Quiet connections are closed at once. On the others requests are taken as before during
+        the first half of the time: whoever sent one did so before it could know. The second half
+        is for answers only.
+        """
         self._is_draining = True
         self._connections.stop_listening()
         loop = asyncio.get_running_loop()
         until = loop.time() + deadline_s
-        while self._gateway.in_flight_count and loop.time() < until:  # noqa: ASYNC110 - at the end only
+        taking_until = until - deadline_s / 2
+        while self._gateway.connection_count and loop.time() < taking_until:
+            self._perform(self._gateway.close_quiet(QUIET_MS, read_clock()))
+            if self._gateway.connection_count:
+                await asyncio.sleep(TICK_S)
+        while self._gateway.in_flight_count and loop.time() < taking_until:  # noqa: ASYNC110
+            await asyncio.sleep(TICK_S)
+        self._gateway.stop_taking()
+        while self._gateway.in_flight_count and loop.time() < until:  # noqa: ASYNC110
             await asyncio.sleep(TICK_S)
         return self._gateway.in_flight_count
 
@@ -249,8 +265,7 @@ class GatewayRole:
 
     def bytes_received(self, connection_id: int, received: bytes) -> None:
         """Feed the gateway."""
-        if not self._is_draining:
-            self._perform(self._gateway.data_received(connection_id, received, read_clock()))
+        self._perform(self._gateway.data_received(connection_id, received, read_clock()))
 
     def writing_paused(self, connection_id: int) -> None:
         """Tell the gateway that a client does not read."""
@@ -283,13 +298,14 @@ class GatewayRole:
                 self._close(action)
 
     def _close(self, action: Close) -> None:
-        self._log.info(
-            "connection closed",
-            cause=action.cause.value,
-            reason=action.reason,
-            listener=self._meter.listener_of(action.connection_id),
-            peer=self._connections.peer_of(action.connection_id),
-        )
+        if action.cause is not CloseCause.STOPPING:  # thousands at once, and all for one reason
+            self._log.info(
+                "connection closed",
+                cause=action.cause.value,
+                reason=action.reason,
+                listener=self._meter.listener_of(action.connection_id),
+                peer=self._connections.peer_of(action.connection_id),
+            )
         self._meter.closed(action.connection_id, action.cause.value)
         self._connections.close(action.connection_id, is_abort=action.is_abort)
 

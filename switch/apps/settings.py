@@ -134,6 +134,15 @@ class GatewaySettings(Section, frozen=True, kw_only=True):
             ge=1,
         ),
     ] = 5_000
+    append_slow_ms: Annotated[
+        int,
+        meta(
+            "While the inbound log has left a request unacknowledged for so long, new ones are"
+            " declined as not sent, before they are given to it. Several times what an"
+            " acknowledgement takes; below times.append_deadline_ms, when the log has failed.",
+            ge=10,
+        ),
+    ] = 500
     connection_in_flight_count_max: Annotated[
         int,
         meta(

@@ -18,6 +18,7 @@ class CloseCause(enum.Enum):
     NOT_READING = "not-reading"
     REFUSALS = "refusals"
     UNPROVEN = "unproven"
+    STOPPING = "stopping"
 
 
 class Send(msgspec.Struct, frozen=True, gc=False):

@@ -1,12 +1,12 @@
 """The gateway: connections and HTTP requests in, log records and answers out, without I/O."""
 
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
-from switch.codec import CodecError, Message
-from switch.codec.framing import FrameError, frame_bytes
+from switch.codec import CodecError
+from switch.codec.framing import FrameError
 from switch.codec.mti import is_repeat
 from switch.codec.salvage import salvage_message
-from switch.codec.tpdu import Transport, answer_transport, split_transport
+from switch.codec.tpdu import Transport, split_transport
 from switch.domain.clock import Now
 from switch.domain.identifiers import place_of
 from switch.domain.reasons import Reason
@@ -21,7 +21,7 @@ from switch.gateway.limits import REPEAT_WINDOW_MS, GatewayLimits, ListenerProfi
 from switch.gateway.normalise import REQUEST_MTIS, FormatFault, find_missing, original_stan
 from switch.gateway.operator_order import OperatorOrder
 from switch.gateway.refusals import has_right_mac, write_problem, write_refusal, write_unanswered
-from switch.gateway.session import Session
+from switch.gateway.session import Arrival, Session, frame_answer
 from switch.gateway.session_table import READING, SessionTable
 from switch.gateway.unproven import UnprovenMessages
 from switch.gateway.waiting import RecentStans, Waiting, WaitingTable
@@ -43,15 +43,6 @@ class FindTerminal(Protocol):
     def find_terminal(self, acquirer: str, terminal_id: str) -> Terminal | None:
         """Look a terminal up by the identity that it states."""
         ...
-
-
-class Arrival(NamedTuple):
-    """A message as it came in: over which connection, behind which transport, as which bytes."""
-
-    session: Session
-    transport: Transport | None
-    raw: bytes
-    message: Message
 
 
 class Gateway:
@@ -84,6 +75,7 @@ class Gateway:
         self._waiting = WaitingTable()
         self._unproven = UnprovenMessages(limits.sign_on_count_max)
         self._recent_stans = RecentStans(REPEAT_WINDOW_MS)
+        self._is_taking = True
 
     @property
     def connection_count(self) -> int:
@@ -138,7 +130,7 @@ class Gateway:
     def data_received(self, connection_id: int, data: bytes, now: Now) -> list[Action]:
         """Take bytes of a connection: parts of frames, whole ones, several."""
         session = self._sessions.find(connection_id)
-        if session is None:
+        if session is None or not self._is_taking:
             return []  # closed by us; its last bytes were still on their way
         self._sessions.hear(session, now.boot_ms)
         actions: list[Action] = []
@@ -170,7 +162,7 @@ class Gateway:
         The id is empty if the request is refused at once; then the answer's is, too.
         """
         is_payment = not payment.operation
-        if len(self._waiting) >= self._limits.in_flight_count_max:
+        if not self._is_taking or len(self._waiting) >= self._limits.in_flight_count_max:
             return "", [self._refuse_json("", Reason.GATEWAY_BUSY, is_payment=is_payment)]
         try:
             request = self._intake.receive_json(payment, now)
@@ -243,11 +235,31 @@ class Gateway:
         counts.delivered += 1
         self._note_proof(session, waiting.request, answer)
         actions: list[Action] = []
-        framed = _frame_answer(
+        framed = frame_answer(
             session.profile, waiting.transport, answer, reply.processing_requirement
         )
         self._send(session, framed, actions)
         return actions
+
+    # -- the end
+
+    def close_quiet(self, quiet_ms: int, now: Now) -> list[Action]:
+        """
+        Close the connections on which nothing is under way, nor was for `quiet_ms`.
+
+        So their terminals go to another gateway before they have something to send. Whoever is in
+        the middle of something is answered first; call it again and again.
+        """
+        closes: list[Action] = []
+        for close in self._sessions.find_quiet(now.boot_ms - quiet_ms):
+            session = self._sessions.find(close.connection_id)
+            if session is not None:
+                closes.append(self._close(session, close.cause, close.reason))
+        return closes
+
+    def stop_taking(self) -> None:
+        """Look at nothing new from here on; what was handed over is still answered."""
+        self._is_taking = False
 
     # -- time
 
@@ -439,7 +451,7 @@ class Gateway:
         answer = write_refusal(
             session.profile.dialect, arrival.message, reason, detail, mac_key=mac_key
         )
-        self._send(session, _frame_answer(session.profile, arrival.transport, answer, 0), actions)
+        self._send(session, frame_answer(session.profile, arrival.transport, answer, 0), actions)
 
     def _refuse_json(
         self, inbound_id: str, reason: Reason, detail: str = "", *, is_payment: bool = True
@@ -486,15 +498,3 @@ class Gateway:
         self._sessions.drop(session.connection_id)
         self._waiting.drop_session(session)
         return Close(session.connection_id, cause, reason, is_abort)
-
-
-def _frame_answer(
-    profile: ListenerProfile,
-    transport: Transport | None,
-    answer: bytes,
-    processing_requirement: int,
-) -> bytes:
-    """Put before an answer what came before its request, and the length."""
-    if transport is not None:
-        answer = answer_transport(transport, processing_requirement) + answer
-    return frame_bytes(profile.prefix, answer)

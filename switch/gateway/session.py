@@ -1,6 +1,10 @@
 """One connection of a terminal, as small as 10,000 idle ones ask for."""
 
-from switch.codec.framing import Framer
+from typing import NamedTuple
+
+from switch.codec import Message
+from switch.codec.framing import Framer, frame_bytes
+from switch.codec.tpdu import Transport, answer_transport
 from switch.gateway.limits import ListenerProfile
 
 
@@ -36,3 +40,24 @@ class Session:
         self.refusal_count = 0
         self.handed_count = 0  # requests handed over before it was proven
         self.unread_bytes = -1  # what was written since it stopped reading; -1 while it reads
+
+
+class Arrival(NamedTuple):
+    """A message as it came in: over which connection, behind which transport, as which bytes."""
+
+    session: Session
+    transport: Transport | None
+    raw: bytes
+    message: Message
+
+
+def frame_answer(
+    profile: ListenerProfile,
+    transport: Transport | None,
+    answer: bytes,
+    processing_requirement: int,
+) -> bytes:
+    """Put before an answer what came before its request, and the length."""
+    if transport is not None:
+        answer = answer_transport(transport, processing_requirement) + answer
+    return frame_bytes(profile.prefix, answer)

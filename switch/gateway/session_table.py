@@ -105,6 +105,21 @@ class SessionTable:
             due.append(Close(connection_id, CloseCause.IDLE, reason))
         return due
 
+    def find_quiet(self, heard_before_boot_ms: int) -> list[Close]:
+        """
+        Find the connections that nothing is under way on; dropping them is up to the caller.
+
+        Those heard of since are left: their next message may be on its way to us.
+        """
+        reason = "this gateway is stopping"
+        quiet: list[Close] = []
+        for connection_id, session in self._sessions.items():
+            if session.seen_boot_ms > heard_before_boot_ms:
+                break
+            if not session.waits and not session.framer.is_inside_frame:
+                quiet.append(Close(connection_id, CloseCause.STOPPING, reason))
+        return quiet
+
     def next_deadline(self) -> int | None:
         """Return the boot time at which `find_due` finds the next connection."""
         limits = self._limits

@@ -6,7 +6,7 @@ from switch.adapters.clock import read_boot_ms
 from switch.adapters.telemetry import make_telemetry
 from switch.apps.inbound_writer import InboundWriter
 from switch.eventlog.memory_log import MemoryLog
-from switch.eventlog.port import AppendRefused, AppendUnknown
+from switch.eventlog.port import AppendRefused, AppendUnknown, LogUnavailable
 
 DEADLINE_S = 10.0
 
@@ -19,6 +19,7 @@ class Stage:
             self.log,
             1,
             append_deadline_ms=1_000,
+            append_slow_ms=100,
             on_failed=lambda inbound_id, error: self.failed.append((inbound_id, type(error))),
             log=make_telemetry("test").log,
         )
@@ -81,3 +82,58 @@ async def test_late_acks_of_a_dropped_writer_are_not_heard(stage):
     stage.writer.check_deadline(read_boot_ms() + 1_001)
     stage.log.pump()
     assert stage.failed == [("a", AppendUnknown)]
+
+
+async def test_while_the_log_is_slow_new_requests_are_refused_and_then_taken_again(stage):
+    stage.writer.append("a", b"k", b"1")
+    await stage.until(lambda: "acknowledged nothing" in stage.writer.fault)
+    stage.writer.append("b", b"k", b"2")
+    await stage.until(lambda: stage.failed == [("b", AppendRefused)])
+    stage.log.pump()
+    assert stage.records == [b"1"], "what was handed over before went its way"
+    assert stage.writer.fault == ""
+    stage.writer.append("c", b"k", b"3")
+    stage.log.pump()
+    assert stage.records == [b"1", b"3"]
+    assert stage.failed == [("b", AppendRefused)]
+
+
+async def test_after_a_failure_one_request_goes_first_and_the_others_when_it_landed(stage):
+    stage.log.writers[0].failure = AppendUnknown("no ack")
+    stage.writer.append("a", b"k", b"1")
+    stage.log.pump()
+    await stage.until(lambda: not stage.writer.fault)
+    stage.writer.append("b", b"k", b"2")
+    stage.writer.append("c", b"k", b"3")
+    await stage.until(lambda: stage.failed[1:] == [("c", AppendRefused)])
+    stage.log.pump()
+    stage.writer.append("d", b"k", b"4")
+    stage.writer.append("e", b"k", b"5")
+    stage.log.pump()
+    assert stage.records[-3:] == [b"2", b"4", b"5"]
+    assert len(stage.failed) == 2
+
+
+async def test_a_log_that_does_not_answer_is_not_opened_again_before_it_does(stage):
+    real = stage.log.open_partition
+    asked = []
+
+    async def open_partition(log, partition):
+        opened = await real(log, partition)
+
+        async def end():
+            asked.append(1)
+            if len(asked) < 3:
+                raise LogUnavailable("no broker answers")
+            return 0
+
+        opened.end = end
+        return opened
+
+    stage.log.open_partition = open_partition
+    stage.log.writers[0].failure = AppendUnknown("no ack")
+    stage.writer.append("a", b"k", b"1")
+    stage.log.pump()
+    await stage.until(lambda: stage.writer.fault == "no broker answers")
+    await stage.until(lambda: not stage.writer.fault)
+    assert len(asked) == 3

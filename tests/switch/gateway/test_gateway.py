@@ -392,6 +392,21 @@ def test_a_keep_alive_keeps_a_connection_and_silence_ends_it(world: Any) -> None
     assert close.cause is CloseCause.IDLE
 
 
+def test_a_gateway_that_stops_closes_who_is_quiet_and_answers_who_waits(world: Any) -> None:
+    world.open(1)
+    world.open(2)
+    request = world.hand_over(SALE, boot_ms=100)
+    [close] = world.gateway.close_quiet(50, world.at(120))
+    assert (close.connection_id, close.cause) == (2, CloseCause.STOPPING)
+    assert world.gateway.close_quiet(50, world.at(1_000)) == []
+    world.gateway.stop_taking()
+    assert world.feed(SALE, boot_ms=1_000) == []
+    assert len(world.gateway.deliver(world.reply(request), world.at(1_000))) == 1
+    [close] = world.gateway.close_quiet(50, world.at(1_010))
+    assert close.connection_id == 1
+    assert world.gateway.connection_count == 0
+
+
 def test_one_connection_too_many_is_refused_and_the_others_stay(world: Any) -> None:
     for number in range(3):
         world.open(number)

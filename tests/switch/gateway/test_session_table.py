@@ -50,3 +50,20 @@ def test_pausing_twice_does_not_begin_the_time_anew(world: Any) -> None:
     table.pause(session, 200)
     assert session.unread_bytes == 7
     assert table.next_deadline() == 310
+
+
+def test_quiet_are_those_without_anything_under_way_and_not_heard_of_lately(world: Any) -> None:
+    table = SessionTable(LIMITS)
+    for number in range(4):
+        table.open(number, world.unionpay, 0)
+    waiting, partial, fresh = (table.find(number) for number in range(3))
+    assert waiting is not None
+    assert partial is not None
+    assert fresh is not None
+    waiting.waits.add("gw-1")
+    partial.framer.receive_data(b"\x00")
+    table.hear(fresh, 60)
+    assert [close.connection_id for close in table.find_quiet(50)] == [3]
+    waiting.waits.clear()
+    assert {close.connection_id for close in table.find_quiet(60)} == {0, 2, 3}
+    assert {close.cause for close in table.find_quiet(60)} == {CloseCause.STOPPING}
