@@ -54,7 +54,7 @@ class ForkedWriter:
         except TimeoutError:
             raise ChildFailed(f"it was not written within {timeout_s:g} s") from None
         finally:
-            self._reap()
+            self.end()
         assert self._status is not None
         code = os.waitstatus_to_exitcode(self._status)
         if code == _FAULT:
@@ -77,8 +77,8 @@ class ForkedWriter:
         finally:
             loop.remove_reader(self._ended)
 
-    def _reap(self) -> None:
-        """Make sure that no child is left, however the waiting ended."""
+    def end(self) -> None:
+        """Make sure that no child is left: it is killed if it still writes."""
         if self._status is None:
             pid, status = os.waitpid(self._pid, os.WNOHANG)
             if not pid:
