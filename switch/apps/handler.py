@@ -120,6 +120,8 @@ class HandlerRole:
         await asyncio.gather(*self._keeping, *self._tasks, return_exceptions=True)
         await self._proposer.stop()
         await self._replies.close()
+        if self._snapshots is not None:
+            await self._snapshots.stop()
 
     async def _until(self, is_true: Callable[[], bool]) -> None:
         """Look every few milliseconds: the machines know no events of this loop."""

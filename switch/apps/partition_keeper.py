@@ -39,18 +39,20 @@ READ_COUNT_MAX: Final = 256
 FOLLOW_WAIT_MS: Final = 100  # how late the loss of a membership or a deadline may be noticed
 RELEASE_WAIT_MS: Final = 1_000
 LAG_INTERVAL_MS: Final = 1_000
-RECLAIM_DELAY_MIN_MS: Final = 100
-RECLAIM_DELAY_MAX_MS: Final = 30_000
-SETTLED_MS: Final = 5_000  # whoever served for so long is not fighting
+SETTLED_MS: Final = 5_000  # whoever served for so long is not fighting, and its log is well
 _POLL_S: Final = 0.01  # the machines know no events of this loop
+_RECOVERY: Final = {"first_ms": 100, "max_ms": 5_000, "growth": 2}
+_FIGHT: Final = {"first_ms": 500, "max_ms": 60_000, "growth": 3}  # each round costs reversals
 _EXPECTED_LOSSES: Final = (AppendRefused, AppendUnknown, Fenced, LogUnavailable, UnknownEvent)
 
 
 class Snapshots(Protocol):
     """Snapshots of partitions, as the one who serves them sees it."""
 
-    async def load(self, index: int) -> tuple[JournalPlace, PartitionBook] | None:
-        """Return the newest that can be used, and the place in the journal it stands at."""
+    async def load(
+        self, index: int, journal: PartitionLog
+    ) -> tuple[JournalPlace, PartitionBook] | None:
+        """Return the newest that fits the journal, and the place in it that it stands at."""
         ...
 
     def note_acked(
@@ -70,6 +72,10 @@ class Snapshots(Protocol):
 
     def newest_offset(self, index: int) -> int:
         """Return how far the newest one goes, -1 if there is none."""
+        ...
+
+    async def stop(self) -> None:
+        """Leave what is being made."""
         ...
 
 
@@ -121,9 +127,8 @@ class PartitionKeeper:
         self._inbound_end = 0
         self._gap_count = 0
         self._snapshot_offset = -1
-        self._back_off = BackOff(
-            first_ms=RECLAIM_DELAY_MIN_MS, max_ms=RECLAIM_DELAY_MAX_MS, settled_ms=SETTLED_MS
-        )
+        self._recovery = BackOff(**_RECOVERY, settled_ms=SETTLED_MS)
+        self._fight = BackOff(**_FIGHT, settled_ms=SETTLED_MS)
         label, metrics = str(index), parts.telemetry.metrics
         self._takeovers = metrics.counter("switch_takeovers_total").labels(label)
         self._is_owned = metrics.gauge("switch_partition_owned").labels(label)
@@ -202,7 +207,8 @@ class PartitionKeeper:
         now = read_boot_ms()
         served_ms = now - self._served_boot_ms if self._served_boot_ms else 0
         self._since_boot_ms = now  # whoever has it now has his time, too
-        delay_ms = self._back_off.take_loss(served_ms, random.random())  # noqa: S311 - jitter
+        back_off = self._fight if isinstance(error, Fenced) else self._recovery
+        delay_ms = back_off.take_loss(served_ms, random.random())  # noqa: S311 - jitter
         self.state = "claiming"
         self._log.warning(
             "partition lost",
@@ -238,7 +244,9 @@ class PartitionKeeper:
         """Fold the journal, and go on following it until one may claim; None: not proposed."""
         self.state = "folding"
         parts = self._parts
-        loaded = await parts.snapshots.load(self.index) if parts.snapshots is not None else None
+        loaded = (
+            await parts.snapshots.load(self.index, log) if parts.snapshots is not None else None
+        )
         place, book = loaded or (
             JournalPlace(),
             PartitionBook(self.index, parts.settings.partition_count, parts.settings.rules),

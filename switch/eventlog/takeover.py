@@ -201,8 +201,9 @@ class BackOff:
     `settled_ms` begins with the short delay again, while the other's has grown.
     """
 
-    def __init__(self, *, first_ms: int, max_ms: int, settled_ms: int) -> None:
+    def __init__(self, *, first_ms: int, max_ms: int, growth: int, settled_ms: int) -> None:
         self._first_ms = first_ms
+        self._growth = growth
         self._max_ms = max_ms
         self._settled_ms = settled_ms
         self._delay_ms = first_ms
@@ -216,5 +217,5 @@ class BackOff:
         if served_ms >= self._settled_ms:
             self._delay_ms = self._first_ms
         delay_ms = self._delay_ms
-        self._delay_ms = min(delay_ms * 2, self._max_ms)
+        self._delay_ms = min(delay_ms * self._growth, self._max_ms)
         return int(delay_ms * (0.5 + luck))

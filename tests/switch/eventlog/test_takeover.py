@@ -210,19 +210,19 @@ def test_ordinals_wait_for_nobody():
 
 
 def test_the_delay_grows_from_loss_to_loss_up_to_its_bound():
-    back_off = BackOff(first_ms=100, max_ms=1_000, settled_ms=5_000)
+    back_off = BackOff(first_ms=100, max_ms=1_000, growth=2, settled_ms=5_000)
     assert [back_off.take_loss(0, 0.5) for _ in range(6)] == [100, 200, 400, 800, 1_000, 1_000]
 
 
 def test_who_had_it_for_long_begins_anew():
-    back_off = BackOff(first_ms=100, max_ms=1_000, settled_ms=5_000)
+    back_off = BackOff(first_ms=100, max_ms=1_000, growth=2, settled_ms=5_000)
     for _ in range(5):
         back_off.take_loss(4_999, 0.5)
     assert back_off.take_loss(5_000, 0.5) == 100
 
 
 def test_the_delay_is_jittered():
-    back_off = BackOff(first_ms=100, max_ms=100, settled_ms=5_000)
+    back_off = BackOff(first_ms=100, max_ms=100, growth=2, settled_ms=5_000)
     assert [back_off.take_loss(0, luck) for luck in (0, 0.999)] == [50, 149]
 
 
@@ -230,7 +230,7 @@ def test_the_delay_is_jittered():
 def test_of_two_that_fight_one_soon_has_nearly_all_of_the_time(lucks):
     """Each claims after its delay and takes it from the other, who notices at once."""
     luck = iter(lucks)
-    rivals = [BackOff(first_ms=100, max_ms=30_000, settled_ms=5_000) for _ in range(2)]
+    rivals = [BackOff(first_ms=500, max_ms=30_000, growth=3, settled_ms=5_000) for _ in range(2)]
     due, owner, since, now = [0, 50], None, 0, 0
     served = [0, 0]
     while now < 120_000:
