@@ -1,5 +1,6 @@
 """The disk under everything (log, keys, database, ledger, log lines) is full."""
 
+import contextlib
 import os
 import subprocess
 import time
@@ -39,11 +40,10 @@ class SmallDisk:
         self.ballast.unlink()
 
 
-@pytest.fixture
-def disk(tmp_path):
-    folder = tmp_path / "disk"
+@contextlib.contextmanager
+def mount_small_disk(folder, size_mib):
     folder.mkdir()
-    options = ["-o", f"size={DISK_MIB}m,mode=700"]
+    options = ["-o", f"size={size_mib}m,mode=700"]
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", *options, "small-disk", str(folder)],
         capture_output=True,
@@ -52,8 +52,16 @@ def disk(tmp_path):
     )
     if mounted.returncode:
         pytest.skip("DISK TESTS SKIPPED, they mount a tmpfs: " + mounted.stderr.strip())
-    yield SmallDisk(folder)
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    try:
+        yield SmallDisk(folder)
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    with mount_small_disk(tmp_path / "disk", DISK_MIB) as made:
+        yield made
 
 
 @pytest.fixture

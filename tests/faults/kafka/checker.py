@@ -9,14 +9,13 @@ import json
 from collections import Counter, defaultdict
 from typing import NamedTuple
 
+from tests.faults.kafka.memory import NOT_HANDED_OVER
 from tests.faults.kafka.story import Chronicle, Journal
 
 APPROVED = "00"
 CONFLICT = "94"
 BOOKED = {"approved", "late", "silent"}
 IDLE = {"ignored", "already"}  # what the issuer did nothing about
-# reasons that a gateway gives by itself: nothing of the request was handed to the log
-NOT_HANDED_OVER = {"gateway-busy", "log-unavailable"}
 CLOCK_SLACK_MS = 5
 
 
@@ -145,7 +144,7 @@ def _find_lost_money(case):
     for rrn in {*case.asked, *case.journal.stories}:
         story = case.journal.stories.get(rrn)
         asked, reversals = case.asked.get(rrn, []), case.reversals.get(rrn, [])
-        yield from _check_order(case, rrn)
+        yield from _check_debit_first(case, rrn)
         if story is None:
             if case.moved[rrn]:
                 yield Violation(3, "debit-of-nobody", rrn, _show_lines(asked))
@@ -161,7 +160,7 @@ def _find_lost_money(case):
             yield Violation(3, "reversal-without-intent", rrn, _show_lines(reversals))
 
 
-def _check_order(case, rrn):
+def _check_debit_first(case, rrn):
     """No debit after its reversal: what the send window is for."""
     if rrn in case.booked and rrn in case.reversals:
         last_debit, first_reversal = case.booked[rrn][-1], case.reversals[rrn][0]
@@ -198,6 +197,7 @@ def _find_missing_causes(case):
     for decision, event in journal.parked:
         yield Violation(4, "undecidable", str(decision), str(event))
     yield from _check_inbound(case)
+    yield from _check_order(case)
     for rrn, lines in case.asked.items():
         story = journal.stories.get(rrn)
         index, line = lines[0]
@@ -219,14 +219,26 @@ def _check_inbound(case):
             about = f"{story.requested}, inbound {place[1]}"
             yield Violation(4, "request-without-inbound", story.rrn, about)
             continue
-        asked = json.loads(case.inbound[place].value)
-        if asked["inbound_id"] != story.requested.content.get("inbound_id"):
-            yield Violation(4, "request-of-other-inbound", story.rrn, asked["inbound_id"])
+        fields = json.loads(case.inbound[place].value)["fields"]
+        said = fields.get("terminal_id", ""), fields.get("stan", "")
+        if said != (story.terminal_id, story.stan):
+            yield Violation(4, "request-of-other-inbound", story.rrn, f"{said} at {place}")
         if place in decided:
             yield Violation(4, "inbound-decided-twice", story.rrn, f"and {decided[place]}")
         decided[place] = story.rrn
         if int(story.rrn[:2]) != place[0] or int(story.rrn[2:]) > story.requested.offset:
             yield Violation(4, "rrn-of-another-place", story.rrn, str(story.requested))
+
+
+def _check_order(case):
+    """The payments of one terminal are decided in the order in which they came in."""
+    last = {}
+    for story in sorted(case.journal.stories.values(), key=lambda s: s.requested.offset):
+        terminal = story.requested.partition, story.terminal_id
+        if story.inbound_offset < last.get(terminal, -1):
+            shown = f"inbound {story.inbound_offset} after {last[terminal]}"
+            yield Violation(4, "decided-out-of-order", story.rrn, shown)
+        last[terminal] = story.inbound_offset
 
 
 # -- 5: one key, one answer ----------------------------------------------------------------------
@@ -299,13 +311,8 @@ def _find_false_not_sent(case):
 # -- 12: the queues drain ------------------------------------------------------------------------
 
 
-def find_backlog(records):
+def find_backlog(ends, marks):
     """Return what of the inbound log no partition says to have decided, as sentences."""
-    ends = Counter()
-    for record in records:
-        if record.log == "inbound":
-            ends[record.partition] = max(ends[record.partition], record.offset + 1)
-    marks = Chronicle([r for r in records if r.log == "journal"]).watermarks()
     return [
         f"partition {partition}: decided up to {marks.get(partition, 0)} of {end}"
         for partition, end in sorted(ends.items())
@@ -314,7 +321,10 @@ def find_backlog(records):
 
 
 def _find_backlog(case):
-    for sentence in find_backlog(case.evidence.records):
+    ends = Counter()
+    for partition, offset in case.inbound:
+        ends[partition] = max(ends[partition], offset + 1)
+    for sentence in find_backlog(ends, case.journal.watermarks()):
         yield Violation(12, "not-drained", sentence)
 
 

@@ -4,6 +4,9 @@ from typing import NamedTuple
 
 from loadtest.told import Told
 
+# reasons that a gateway gives by itself: nothing of the request was handed to the log
+NOT_HANDED_OVER = frozenset({"gateway-busy", "log-unavailable"})
+
 
 class Exchange(NamedTuple):
     """

@@ -61,6 +61,19 @@ class Rule:
         return self.topic in request.head and (not self.pid or link.pid == self.pid)
 
 
+class Spot:
+    """
+    A place in an unframed stream: the next piece towards the server that holds `text`.
+
+    The connection ends there: before the server hears of it, or (`passes`) instead of its answer.
+    """
+
+    def __init__(self, text, *, passes):
+        self.text = text
+        self.passes = passes
+        self.met = 0
+
+
 class _Request:
     """What is remembered of a request until its answer has passed."""
 
@@ -101,10 +114,11 @@ class Link:
         self._pending = {}  # requests without an answer, by correlation id
         self._held = asyncio.Event()
         self._held.set()
+        self._ends_with_answer = False
 
     async def run(self):
         try:
-            server = await asyncio.open_connection(*self._proxy.target)
+            server = await self._proxy.dial()
         except OSError:
             self.cut()
             return
@@ -153,7 +167,21 @@ class Link:
                 await self._write(direction, piece, writer)
         self.cut()
 
+    def _meets_spot(self, direction, piece):
+        """Whether the connection ends before this piece."""
+        if direction is Direction.TO_CLIENT:
+            return self._ends_with_answer
+        for spot in self._proxy.spots:
+            if not spot.met and spot.text in piece:
+                spot.met = 1
+                self._ends_with_answer = spot.passes
+                return not spot.passes
+        return False
+
     async def _write(self, direction, piece, writer):
+        if self._meets_spot(direction, piece):
+            self.cut()
+            return
         if self._proxy.holes[direction]:
             self.has_lost = True
             return
@@ -198,7 +226,8 @@ class Proxy:
     """
     Listens on a port of its own and passes everything on to `target`, from a thread of its own.
 
-    Every method may be called from any thread; each returns once it is in force.
+    `target` is an address, or the path of a unix socket. Every method may be called from any
+    thread; each returns once it is in force.
     """
 
     def __init__(self, target, *, port=0, is_framed=True):
@@ -211,6 +240,7 @@ class Proxy:
         self.piece_bytes = 0  # 0: as it comes
         self.gates = {}
         self.rules = []
+        self.spots = []
         self.links = set()
         self._tasks = set()
         self._loop = asyncio.new_event_loop()
@@ -246,6 +276,11 @@ class Proxy:
             gate.set()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
+
+    async def dial(self):
+        if isinstance(self.target, str):
+            return await asyncio.open_unix_connection(self.target)
+        return await asyncio.open_connection(*self.target)
 
     async def _close(self):
         self._server.close()
@@ -316,12 +351,19 @@ class Proxy:
         self._do(lambda: self.rules.append(rule))
         return rule
 
+    def mark(self, text, *, passes):
+        """Cut at a place of an unframed stream; see `Spot`."""
+        spot = Spot(text, passes=passes)
+        self._do(lambda: self.spots.append(spot))
+        return spot
+
     def heal(self):
         """End every fault; what was held is delivered."""
         self._do(self._heal)
 
     def _heal(self):
         self.rules.clear()
+        self.spots.clear()
         self.piece_bytes = 0
         for direction in Direction:
             self.delay_s[direction] = 0.0

@@ -51,6 +51,8 @@ class Story:
         self.rrn = rrn
         self.key = ""
         self.merchant_id = ""
+        self.terminal_id = ""
+        self.stan = ""
         self.amount_minor = 0
         self.inbound_offset = -1
         self.registry_position = 0
@@ -85,14 +87,20 @@ class Story:
 class Chronicle:
     """All partitions of one claimed log: who claimed, what was valid, what was void."""
 
-    def __init__(self, records):
+    def __init__(self, records=()):
         self.decisions = []
         self.claims = []
         self.stale = []  # sentences about records that break the claim rules
         self._in_force = {}  # partition -> claim id
         self._used = {}  # (partition, claim id) -> offset of the claim
+        self.feed(records)
+
+    def feed(self, records):
+        """Take what comes next in each partition; return the decisions."""
+        known = len(self.decisions)
         for record in sorted(records, key=lambda r: (r.partition, r.offset)):
             self._take(record)
+        return self.decisions[known:]
 
     def _take(self, record):
         content = json.loads(record.value)
@@ -133,23 +141,25 @@ class Chronicle:
 class Journal(Chronicle):
     """The journal with the story of each payment."""
 
-    def __init__(self, records):
-        super().__init__(records)
+    def __init__(self, records=()):
         self.stories = {}
         self.orphans = []  # (decision, event): about a payment that nobody asked for
         self.parked = []
-        for decision in self.valid():
+        self.void_requests = {}  # rrn -> key: what only void records say
+        super().__init__(records)
+
+    def feed(self, records):
+        found = super().feed(records)
+        for decision in found:
             for index, event in enumerate(decision.events):
-                if event["type"] == "inbound-parked.v1":
+                if event["type"] == "inbound-parked.v1" and not decision.is_void:
                     self.parked.append((decision, event))
                 if rrn := event.get("rrn", ""):
-                    self._tell(rrn, decision, index, event)
-        self.void_requests = {
-            event["rrn"]: event["request"]["idempotency_key"]
-            for decision in self.void()
-            for event in decision.events
-            if event["type"] == "payment-requested.v1"
-        }
+                    if not decision.is_void:
+                        self._tell(rrn, decision, index, event)
+                    elif event["type"] == "payment-requested.v1":
+                        self.void_requests[rrn] = event["request"]["idempotency_key"]
+        return found
 
     def rrns_by_key(self):
         found = {}
@@ -180,6 +190,8 @@ def _ask(story, decision, event):
     request = event["request"]
     story.key = request["idempotency_key"]
     story.merchant_id = request["merchant_id"]
+    story.terminal_id = request.get("terminal_id", "")
+    story.stan = request.get("stan", "")
     story.amount_minor = (request.get("amount") or {}).get("minor", 0)
     story.inbound_offset = decision.content.get("inbound_offset", -1)
     story.registry_position = decision.content["registry_position"]

@@ -155,6 +155,8 @@ def requested(rrn, stan, minor):
     request = {
         "idempotency_key": key_of(stan),
         "merchant_id": MERCHANT,
+        "terminal_id": TERMINAL,
+        "stan": stan,
         "amount": {"minor": minor, "currency": "156"},
     }
     return {"type": "payment-requested.v1", "rrn": rrn, "request": request, "at": T0}
@@ -353,11 +355,20 @@ def test_4_a_request_without_an_inbound_record(run):
 
 
 def test_4_a_request_of_another_inbound_record(run):
-    run.receive()
+    run.receive("000077")
     rrn = "030000000001"
-    run.append(requested(rrn, "000001", 100), inbound_offset=0, inbound_id="01.a-7")
+    run.append(requested(rrn, "000001", 100), inbound_offset=0)
     run.decline(rrn)
     assert run.kinds() == {(4, "request-of-other-inbound")}
+
+
+def test_4_payments_of_a_terminal_decided_in_another_order_than_they_came(run):
+    first, second = run.receive("000001"), run.receive("000002")
+    for stan, offset in (("000002", second), ("000001", first)):
+        rrn = f"03{len(run.journal):010d}"
+        run.append(requested(rrn, stan, 100), inbound_offset=offset)
+        run.decline(rrn)
+    assert run.kinds() == {(4, "decided-out-of-order")}
 
 
 def test_4_an_inbound_record_that_was_decided_twice(run):
@@ -437,7 +448,7 @@ def test_12_an_inbound_record_that_nobody_decided(run):
     run.sale()
     run.receive("000002")
     assert run.kinds() == {(12, "not-drained")}
-    assert find_backlog([*run.journal, *run.inbound]) == ["partition 3: decided up to 1 of 2"]
+    assert find_backlog({3: 2}, {3: 1}) == ["partition 3: decided up to 1 of 2"]
 
 
 def test_a_torn_last_line_of_the_ledger_is_left_out(tmp_path):

@@ -255,3 +255,31 @@ def test_a_target_that_is_not_there_ends_the_connection(make_line):
     with socket.create_server(("127.0.0.1", 0)) as gone:
         proxy.target = gone.getsockname()
     assert is_dead(connect())
+
+
+@pytest.mark.parametrize("passes", [False, True])
+def test_an_unframed_stream_ends_at_a_text_before_the_server_or_before_its_answer(
+    make_line, passes
+):
+    proxy, connect, _ = make_line(is_framed=False)
+    line = connect()
+    spot = proxy.mark(b"COMMIT", passes=passes)
+    line.sendall(b"begin")
+    assert read(line, 5) == b"begin"
+    (link,) = proxy.links
+    line.sendall(b"COMMIT")
+    assert is_dead(line)
+    assert spot.met == 1
+    assert link.passed[Direction.TO_SERVER] == 5 + 6 * passes
+    assert link.passed[Direction.TO_CLIENT] == 5
+
+
+def test_a_target_may_be_a_unix_socket(tmp_path):
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        with Proxy(path, is_framed=False) as proxy, socket.create_connection(proxy.address) as line:
+            line.sendall(b"x")
+            with listener.accept()[0] as taken:
+                assert read(taken, 1) == b"x"

@@ -1,0 +1,79 @@
+"""
+A handler process with one thing changed, for tests alone.
+
+    FAULTS_ALTERATION=no-void-rule python -m tests.faults.kafka.altered_handler handler --data DIR
+
+Four alterations take a safeguard out: the suite must then fail, or it would not notice either if
+the switch lost it. `newer-records` is a later version that writes one field more. Nothing in it can
+be reached from the switch. Modules are imported late: changed before others take from them.
+"""
+
+import json
+import os
+import sys
+from importlib import import_module
+
+
+def take_out_void_rule():
+    """Whoever takes over believes every record, also those of writers that were succeeded."""
+    journal_reader = import_module("switch.eventlog.journal_reader")
+
+    def feed(self, offset, value):
+        record = self._decode(value)
+        self.next_offset = offset + 1
+        if journal_reader.is_claim(record):
+            self.claim_id, self.epoch = record.claim_id, offset
+        self.last_was_void = False
+        return record
+
+    journal_reader.RecordReader.feed = feed
+
+
+def take_out_append_check():
+    """An ack is an ack, wherever the record went."""
+    claimed_writer = import_module("switch.eventlog.claimed_writer")
+    contiguous = claimed_writer.AppendVerdict.CONTIGUOUS
+    claimed_writer.check_append = lambda _expected, _acked: contiguous
+
+
+def take_out_write_ahead():
+    """Effects do not wait for their cause to be durable."""
+    owned_journal = import_module("switch.adapters.owned_journal")
+
+    def append(self, record, sink, **more):
+        offset = self._writer.next_offset
+        self._writer.next_offset += 1
+        self._log.append(self._format.encode(record), lambda _outcome: None, **more)
+        self._loop.call_soon(owned_journal.call_sink, sink, offset)
+
+    owned_journal.OwnedJournal.append = append
+
+
+def take_out_send_window():
+    """A debit is sent however long its ack took."""
+    import_module("switch.apps.owned_partition").read_boot_ms = lambda: 0
+
+
+def write_newer_records():
+    """Each record has a field that this version's readers do not know."""
+    journal = import_module("switch.eventlog.journal")
+    encode = journal.encode_record
+
+    def encode_newer(record):
+        return json.dumps(json.loads(encode(record)) | {"newer": 1}).encode()
+
+    journal.encode_record = encode_newer
+
+
+ALTERATIONS = {
+    "no-void-rule": take_out_void_rule,
+    "no-append-check": take_out_append_check,
+    "no-write-ahead": take_out_write_ahead,
+    "no-send-window": take_out_send_window,
+    "newer-records": write_newer_records,
+}
+
+
+if __name__ == "__main__":
+    ALTERATIONS[os.environ["FAULTS_ALTERATION"]]()
+    sys.exit(import_module("switch.cli.main").main())

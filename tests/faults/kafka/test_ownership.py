@@ -1,0 +1,128 @@
+"""Who owns what: fights, storms, planned hand-overs, changes that reach everybody."""
+
+import time
+
+import pytest
+
+from loadtest.world import write_registry_file
+from tests.faults.kafka.conftest import IS_LONG, ROUNDS
+from tests.faults.kafka.stand import PARTITION_COUNT
+from tests.faults.stand import now_ms, until
+
+pytestmark = [pytest.mark.process, pytest.mark.kafka]
+
+STORM_S = 60.0 if IS_LONG else 12.0
+JOIN_EVERY_S = 2.0
+FIGHT_S = 10.0
+CLAIMS_IN_A_FIGHT_MAX = 40  # of four partitions in ten seconds, the delays growing
+REACHED_WITHIN_S = 1.0
+ALL_PARTITIONS = {"OWNERSHIP__PROPOSER": "static"}
+NOT_ACTIVE = "03"
+
+
+def pass_time(seconds):
+    over_at = time.monotonic() + seconds
+    until(lambda: time.monotonic() > over_at, "time passes")
+
+
+def test_two_claimers_of_the_same_partitions_come_to_an_end(make_stand, shared_broker, noise):
+    stand = make_stand(shared_broker, ALL_PARTITIONS).start(handlers=2)
+    crowd = stand.crowd(seed=noise.random())
+    crowd.start()
+    crowd.wait_paid(20)
+    before = len(stand.claims())
+    pass_time(FIGHT_S)
+    assert len(stand.claims()) - before < CLAIMS_IN_A_FIGHT_MAX
+    crowd.wait_paid(30)
+    stand.check(crowd)
+
+
+def test_an_ownership_storm_keeps_the_order_of_every_terminal_and_payments_go_on(stand, noise):
+    stand.start(handlers=3)
+    crowd = stand.crowd(seed=noise.random())
+    crowd.start()
+    crowd.wait_paid(20)
+    paid_before, over_at = crowd.paid_count(), time.monotonic() + STORM_S
+    while time.monotonic() < over_at:
+        leaving = noise.choice(stand.handlers)
+        if noise.random() < 1 / 2:
+            leaving.stop()
+        else:
+            leaving.kill()
+        pass_time(JOIN_EVERY_S)
+        leaving.start()
+    paid_in_storm = crowd.paid_count() - paid_before
+    stand.check(crowd)
+    assert paid_in_storm > STORM_S, "more than one payment a second, storm or not"
+
+
+def test_a_rolling_restart_declines_nothing_and_reverses_nothing(stand, noise):
+    stand.start(handlers=2)
+    crowd = stand.crowd(seed=noise.random())
+    crowd.is_plain = True  # whatever is not approved now is the switch's doing
+    crowd.start()
+    crowd.wait_paid(30)
+    for _ in range(ROUNDS // 2):
+        for member in (*stand.handlers, *stand.gateways):
+            assert member.stop() == 0
+            member.start().wait_ready()
+            crowd.wait_paid(20)
+    stand.check(crowd)
+    refused = [x for x in crowd.exchanges if x.code not in {"00", ""}]
+    assert not refused, refused
+    assert not [line for line in stand.ledger() if line["op"] == "reversal"]
+
+
+def test_a_change_of_the_registry_reaches_every_handler_within_a_second(stand, noise):
+    stand.start(handlers=2)
+    crowd = stand.crowd(seed=noise.random(), rate_per_s=40)
+    crowd.is_plain = True
+    crowd.start()
+    crowd.wait_paid(20)
+    text = write_registry_file(stand.specs).replace(
+        'status = "activated"\nmcc', 'status = "suspended"\nmcc'
+    )
+    stand.load_registry(text)
+    changed_at = now_ms()
+    until(lambda: {x.code for x in crowd.exchanges[-30:]} == {NOT_ACTIVE}, "all are refused")
+    late = [
+        x
+        for x in crowd.exchanges
+        if x.code == "00" and x.sent_at > changed_at + 1_000 * REACHED_WITHIN_S
+    ]
+    assert not late, late
+    assert len(stand.partitions()) == PARTITION_COUNT
+    stand.check(crowd)
+
+
+def test_handlers_of_two_versions_read_each_other(make_stand, shared_broker, noise):
+    """The newer one writes a field that the other does not know."""
+    stand = make_stand(shared_broker).start(handlers=1)
+    stand.alteration = "newer-records"
+    stand.add_handler().wait_ready()
+    crowd = stand.crowd(seed=noise.random())
+    crowd.start()
+    for member in (*stand.handlers, stand.handlers[0]):
+        crowd.wait_paid(20)
+        member.kill()
+        crowd.wait_paid(20)
+        member.start().wait_ready()
+    stand.check(crowd)
+    assert any("newer" in d.content for d in stand.journal().valid())
+    assert any("newer" not in d.content for d in stand.journal().valid())
+
+
+def test_a_storm_of_duplicates_after_a_gateway_came_back_debits_nothing(stand, noise):
+    stand.start(handlers=2)
+    crowd = stand.crowd(seed=noise.random())
+    crowd.start()
+    crowd.wait_paid(60)
+    crowd.finish()
+    stand.wait_settled()
+    debits = [line for line in stand.ledger() if line["op"] == "debit"]
+    for gateway in stand.gateways:
+        gateway.kill()
+        gateway.start().wait_ready()
+    crowd.resend_all(10)
+    stand.check(crowd)
+    assert [line for line in stand.ledger() if line["op"] == "debit"] == debits
