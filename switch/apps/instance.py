@@ -24,6 +24,7 @@ from switch.apps.registrar import RegistrarRole
 from switch.apps.registry_follower import RegistryFollower
 from switch.apps.roles import INSTANCE_ROLES, Role
 from switch.apps.settings import Settings
+from switch.apps.snapshots import make_snapshot_keeper
 from switch.domain.cases.rules import CaseRules
 from switch.domain.payment.rules import DecisionRules
 from switch.domain.registry.entities import Terminal
@@ -85,14 +86,16 @@ class Instance:
     """
     The roles of one process over one log; `start` brings them up, `stop` down.
 
-    `find_dsn` names the database of the projections, empty while there is none. `failed` is done,
-    with the reason, if what is found later shows that this process must not serve.
+    `data_directory` takes what is kept beside the process: snapshots. `find_dsn` names the database
+    of the projections, empty while there is none. `failed` is done, with the reason, if what is
+    found later shows that this process must not serve.
     """
 
     def __init__(
         self,
         settings: Settings,
         *,
+        data_directory: Path,
         keys_directory: Path,
         log_url: str,
         is_demo: bool,
@@ -105,6 +108,7 @@ class Instance:
         self._log_url = log_url
         self._is_demo = is_demo
         self._telemetry = telemetry
+        self._data_directory = data_directory
         self._keys_directory = keys_directory
         self._owner = f"{socket.gethostname()}-{secrets.token_hex(4)}"
         self.audit = AuditStatus(find_dsn)
@@ -181,9 +185,10 @@ class Instance:
 
     def _make_handler(self, event_log: EventLog, links: IssuerLinks) -> HandlerRole:
         settings = self._settings
+        partitions = make_partition_settings(settings, event_log.partition_count)
         handler = HandlerRole(
             owner=self._owner,
-            settings=make_partition_settings(settings, event_log.partition_count),
+            settings=partitions,
             event_log=event_log,
             registry=self.follower,
             keys=self.keys,
@@ -192,6 +197,13 @@ class Instance:
             append_deadline_ms=settings.times.append_deadline_ms,
             drain_ms=settings.times.drain_ms,
             proposer=make_proposer(settings.ownership, event_log, self._telemetry.log),
+            snapshots=make_snapshot_keeper(
+                settings.snapshots,
+                data_directory=self._data_directory,
+                event_log=event_log,
+                rules=partitions.rules,
+                telemetry=self._telemetry,
+            ),
         )
         links.on_answers = handler.on_issuer_messages
         links.on_changed = handler.on_links_changed

@@ -78,6 +78,7 @@ class RoleProcess:
         instance = self._instance = Instance(
             settings,
             roles=frozenset({self._role}),
+            data_directory=self._data_dir,
             keys_directory=find_keys_directory(settings, self._data_dir),
             log_url=settings.log.url,
             is_demo=self._demo is not None,

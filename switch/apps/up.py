@@ -111,6 +111,7 @@ class Up:
         token = ensure_operator_token(self._data_dir / "keys")
         instance = Instance(
             settings,
+            data_directory=self._data_dir,
             keys_directory=find_keys_directory(settings, self._data_dir),
             log_url=self._log_url,
             is_demo=self._demo is not None,

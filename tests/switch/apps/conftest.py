@@ -79,6 +79,7 @@ class RunningInstance:
         ).settings
         self.instance = Instance(
             self.settings,
+            data_directory=self.folder,
             keys_directory=self.folder / "keys",
             log_url=f"sqlite://{self.folder}/log.db",
             is_demo=True,

@@ -12,6 +12,7 @@ def make_instance(folder, *roles):
     return Instance(
         Settings(),
         roles=frozenset(roles),
+        data_directory=folder,
         keys_directory=folder / "keys",
         log_url=f"sqlite://{folder}/log.db",
         is_demo=True,

@@ -57,6 +57,7 @@ def test_a_partition_is_set_up_as_the_settings_say():
 def make_instance(folder, keys):
     return Instance(
         Settings(),
+        data_directory=folder,
         keys_directory=folder / keys,
         log_url=f"sqlite://{folder}/log.db",
         is_demo=True,
