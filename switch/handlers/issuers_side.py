@@ -81,14 +81,12 @@ class IssuersSide:
 
     def next_wake_ms(self) -> int | None:
         """Say at which boot time something falls due; None if nothing will."""
-        times = [
-            due
-            for link, lane in self._lanes.items()
-            if link in self.links_up and (due := lane.next_due()) is not None
-        ]
-        if self._timers:
-            times.append(self._timers[0][0])
-        return min(times, default=None)
+        first = self._timers[0][0] if self._timers else None
+        for link, lane in self._lanes.items():
+            due = lane.next_due() if link in self.links_up else None
+            if due is not None and (first is None or due < first):
+                first = due
+        return first
 
     # -- taking over ----------------------------------------------------------------------------
 

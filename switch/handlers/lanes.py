@@ -97,10 +97,11 @@ class ForwardingLane:
 
     def next_due(self) -> int | None:
         """Say when something may have to be sent, boot ms; None if nothing waits."""
-        times = [min(self._in_flight.values())] if self._in_flight else []
-        if self._due and len(self._in_flight) < self._settings.in_flight_count_max:
-            times.append(self._due[0][0])
-        return min(times, default=None)
+        in_flight, due = self._in_flight, self._due
+        unanswered = min(in_flight.values()) if in_flight else None
+        if not due or len(in_flight) >= self._settings.in_flight_count_max:
+            return unanswered
+        return due[0][0] if unanswered is None else min(due[0][0], unanswered)
 
     def _return_unanswered(self, now_boot_ms: int) -> None:
         for rrn in [rrn for rrn, until in self._in_flight.items() if until <= now_boot_ms]:

@@ -50,17 +50,16 @@ def count_payment(payment: Payment) -> Counted | None:
 
 def with_payment(totals: BatchTotals, counted: Counted, sign: int) -> BatchTotals:
     """Add a payment to totals (`sign` 1), or take it out again (-1)."""
+    minor = sign * counted.minor
     if counted.side is Side.DEBIT:
-        return BatchTotals(
-            debit_minor=totals.debit_minor + sign * counted.minor,
+        return replace(
+            totals,
+            debit_minor=totals.debit_minor + minor,
             debit_count=totals.debit_count + sign,
-            credit_minor=totals.credit_minor,
-            credit_count=totals.credit_count,
         )
-    return BatchTotals(
-        debit_minor=totals.debit_minor,
-        debit_count=totals.debit_count,
-        credit_minor=totals.credit_minor + sign * counted.minor,
+    return replace(
+        totals,
+        credit_minor=totals.credit_minor + minor,
         credit_count=totals.credit_count + sign,
     )
 
@@ -95,12 +94,14 @@ def change_totals(batch: OpenBatch, totals: BatchTotals, day: int) -> OpenBatch:
 
     The first change of a new day leaves behind what the clock has still to close for the old one.
     """
+    if day <= batch.day:
+        return replace(batch, totals=totals)
     due_day, due_totals = batch.due_day, batch.due_totals
-    if day > batch.day and not batch.is_settled and not due_day:
+    if not batch.is_settled and not due_day:
         due_day, due_totals = batch.day, batch.totals
     return OpenBatch(
         totals=totals,
-        day=max(day, batch.day),
+        day=day,
         cut_totals=batch.cut_totals,
         due_day=due_day,
         due_totals=due_totals,
