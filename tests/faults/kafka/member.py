@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ class Member:
         self.data_dir = self.folder / "data"
         self.output = self.folder / "output.log"
         self.environment = environment
+        self.is_frozen = False
         self.is_wanted = False  # a supervisor starts it again if it ends
         self.start_count = 0
         self._arguments = [*arguments, "--data", str(self.data_dir)]
@@ -67,7 +69,7 @@ class Member:
 
     def kill(self):
         """SIGKILL of the whole group, as a machine that loses power."""
-        self.is_wanted = False
+        self.is_wanted = self.is_frozen = False
         self._signal_group(signal.SIGKILL)
         if self._process:
             self._process.wait()
@@ -87,11 +89,13 @@ class Member:
 
     def freeze(self):
         """SIGSTOP of every process of the group; return when none of them runs any more."""
+        self.is_frozen = True
         self._signal_group(signal.SIGSTOP)
         until(lambda: _read_state(self.pid) == "T", f"{self.name} stands still")
 
     def thaw(self):
         self._signal_group(signal.SIGCONT)
+        self.is_frozen = False
 
     @contextlib.contextmanager
     def frozen(self):
@@ -129,7 +133,7 @@ class Member:
         assert self.is_running, f"{self.name} ended with {self.exit_code}:\n{self.last_words()}"
         return self.addresses
 
-    def ask(self, method, path, body=None, headers=None, timeout_s=10):
+    def ask(self, method, path, body=None, headers=None, timeout_s=5):
         """Return status and body (decoded if it is JSON); (0, reason) if nobody answers."""
         connection = http.client.HTTPConnection(*self.address("http"), timeout=timeout_s)
         try:
@@ -159,15 +163,13 @@ class Member:
         until(self.is_ready, lambda: f"{self.name} ready: {self.readiness()}", within_s)
         return self
 
-    def metric(self, name, **labels):
-        """Return the sum of a metric over its labels, or over those that are named."""
-        _, text = self.ask("GET", "/metrics")
-        wanted = [f'{label}="{value}"' for label, value in labels.items()]
-        return sum(
-            float(line.rpartition(" ")[2])
-            for line in text.splitlines()
-            if line.split("{")[0].split(" ")[0] == name and all(each in line for each in wanted)
-        )
+    def metrics(self, name, label):
+        """Return a metric by one of its labels: value of the label -> value; empty if not told."""
+        status, text = self.ask("GET", "/metrics")
+        if status != 200:
+            return {}
+        found = re.findall(rf'^{name}{{[^}}]*{label}="([^"]*)"[^}}]*}} (\S+)$', text, re.MULTILINE)
+        return {key: float(value) for key, value in found}
 
     def log_lines(self):
         """What it logged in all its lives; a torn line is left out."""

@@ -258,21 +258,30 @@ class Stand:
         """Wait until every process is ready again."""
         alive = [m for m in (*self.gateways, *self.handlers) if m.is_running]
         until(
-            lambda: all(member.is_ready() for member in alive),
+            lambda: all(m.is_ready() for m in alive) and len(self.partitions()) == PARTITION_COUNT,
             lambda: f"all ready: {[(m.name, m.readiness()) for m in alive]}",
             within_s,
         )
 
     def partitions(self):
-        """What the handlers say of their partitions: partition -> (handler, its words)."""
+        """What the handlers say of the partitions that they serve: index -> handler."""
+        return {
+            int(index): handler
+            for handler in self.handlers
+            if handler.is_running and not handler.is_frozen
+            for index, value in handler.metrics("switch_partition_owned", "partition").items()
+            if value
+        }
+
+    def void_counts(self):
+        """What the owners say of void records: index -> count."""
         found = {}
         for handler in self.handlers:
-            if handler.is_running:
-                status, said = handler.ask("GET", "/v1/status")
-                if status == 200:
-                    for each in said.get("partitions", ()):
-                        if each.get("state") == "serving":
-                            found[each["partition"]] = handler, each
+            if handler.is_running and not handler.is_frozen:
+                status, said = handler.ask_operator("GET", "/v1/status")
+                for words in said["partitions"] if status == 200 else ():
+                    if words["state"] == "serving":
+                        found[words["partition"]] = words["void_records"]
         return found
 
     def find_leader(self, log, partition):
@@ -307,13 +316,12 @@ class Stand:
         """Wait until the processes say of void records what the journal says."""
 
         def are_counted():
-            journal = self.journal()
-            return all(
-                words.get("void_records") == journal.void_count(index)
-                for index, (_, words) in self.partitions().items()
+            journal, counts = self.journal(), self.void_counts()
+            return len(counts) == PARTITION_COUNT and all(
+                count == journal.void_count(index) for index, count in counts.items()
             )
 
-        until(are_counted, lambda: f"void records are counted: {self.partitions()}")
+        until(are_counted, lambda: f"void records are counted: {self.void_counts()}")
 
     def check(self, *crowds, settle_s=SETTLE_S):
         """Let every terminal get its answer, wait until all has settled, then judge everything."""

@@ -30,8 +30,8 @@ def wait_succeeded(stand, taken):
 def find_owner(stand):
     """Return a handler that serves something, and the partitions that it serves."""
     served = until(stand.partitions, "somebody serves")
-    owner = next(iter(served.values()))[0]
-    return owner, {index for index, (handler, _) in served.items() if handler is owner}
+    owner = next(iter(served.values()))
+    return owner, {index for index, handler in served.items() if handler is owner}
 
 
 def test_a_handler_that_stood_still_is_succeeded_and_stops(stand, noise):
