@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import http.client
 import tempfile
 import time
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from loadtest.instance import start_instance
+from loadtest.instance import Instance, start_instance
 from loadtest.journal_file import LOG_FILE
 from loadtest.journal_maker import (
     MakerSettings,
@@ -26,10 +27,19 @@ from switch.eventlog.port import AppendRefused, AppendUnknown, PartitionLog
 _QUEUED_COUNT_MAX: Final = 8_000  # below the log's own bound
 _INBOUND_RECORD: Final = b"{}"  # below the watermark: never read again
 _MEGABYTE: Final = 1_000_000
+_POLL_S: Final = 0.01
+_SNAPSHOT_TIMEOUT_S: Final = 60.0
+_ONE_PARTITION: Final = {"SWITCH__LOG__PARTITION_COUNT": "1"}
+_SNAPSHOT_AT_ONCE: Final = {"SWITCH__SNAPSHOTS__INTERVAL_RECORD_COUNT": "1000"}
 
 
 class RestartBench(msgspec.Struct, frozen=True, kw_only=True):
-    """What a restart took."""
+    """
+    What a restart took: from the start of the journal, then from a snapshot and the tail.
+
+    All of the journal is one partition's. `snapshot_s` is what a child at idle priority took to
+    write it, `snapshot_pause_ms` how long the switch stood still for it.
+    """
 
     journal_events: int
     journal_records: int
@@ -39,31 +49,40 @@ class RestartBench(msgspec.Struct, frozen=True, kw_only=True):
     ready_s: float
     resident_megabytes: dict[str, float]
     stop_s: float
+    snapshot_s: float
+    snapshot_pause_ms: float
+    snapshot_megabytes: float
+    snapshot_ready_s: float
+    snapshot_resident_megabytes: dict[str, float]
 
 
 async def bench_restart(event_count: int) -> RestartBench:
     """
-    Start once on nothing, write the journal, start again.
+    Start once on nothing, write the journal, start again; take a snapshot, and start from that.
 
     Raises:
         InstanceError: the switch does not start.
-        RuntimeError: the log refused a record.
+        RuntimeError: the log refused a record, or no snapshot was written.
     """
     with tempfile.TemporaryDirectory(prefix="lt-") as folder:
         directory, output = Path(folder) / "data", Path(folder) / "output.log"
-        with start_instance(directory, output) as first:
+        with start_instance(directory, output, _ONE_PARTITION) as first:
             empty_ready_s = first.ready_s
         started_s = time.monotonic()
         record_count = await fill_journal(directory / LOG_FILE, event_count)
         made_s = time.monotonic() - started_s
         log_bytes = sum(path.stat().st_size for path in directory.glob(f"{LOG_FILE}*"))
-        with start_instance(directory, output) as again:
-            assert again.pid is not None
-            tree = read_tree(again.pid)
-            resident = {
-                f"{use.name}[{use.pid}]": round(use.resident_bytes / _MEGABYTE, 1) for use in tree
-            }
+        with start_instance(directory, output, _ONE_PARTITION | _SNAPSHOT_AT_ONCE) as again:
+            resident = _measure_resident(again)
+            snapshot, snapshot_s = await _wait_for_snapshot(directory)
+            pause_s = read_metric(again, "switch_snapshot_pause_seconds")
             stop_s = again.stop()
+        with start_instance(directory, output, _ONE_PARTITION) as third:
+            snapshot_ready_s = third.ready_s
+            snapshot_resident = _measure_resident(third)
+            if not read_metric(third, 'switch_snapshots_total{outcome="loaded"}'):
+                raise RuntimeError("the snapshot was not used; the program's log says why")
+        snapshot_bytes = snapshot.stat().st_size
     return RestartBench(
         journal_events=event_count,
         journal_records=record_count,
@@ -73,7 +92,46 @@ async def bench_restart(event_count: int) -> RestartBench:
         ready_s=round(again.ready_s, 2),
         resident_megabytes=resident,
         stop_s=round(stop_s, 2),
+        snapshot_s=round(snapshot_s, 2),
+        snapshot_pause_ms=round(pause_s * 1_000, 1),
+        snapshot_megabytes=round(snapshot_bytes / _MEGABYTE, 1),
+        snapshot_ready_s=round(snapshot_ready_s, 2),
+        snapshot_resident_megabytes=snapshot_resident,
     )
+
+
+def _measure_resident(instance: Instance) -> dict[str, float]:
+    assert instance.pid is not None
+    return {
+        f"{use.name}[{use.pid}]": round(use.resident_bytes / _MEGABYTE, 1)
+        for use in read_tree(instance.pid)
+    }
+
+
+async def _wait_for_snapshot(directory: Path) -> tuple[Path, float]:
+    """Return the first snapshot once it is whole, and how long that took."""
+    started_s = time.monotonic()
+    while True:
+        found = list((directory / "snapshots").glob("*.snapshot"))
+        waited_s = time.monotonic() - started_s
+        if found:
+            return found[0], waited_s
+        if waited_s > _SNAPSHOT_TIMEOUT_S:
+            raise RuntimeError("no snapshot was written; the program's log says why")
+        await asyncio.sleep(_POLL_S)
+
+
+def read_metric(instance: Instance, name: str) -> float:
+    """Read one number of `/metrics`; 0 if it was never set."""
+    address, port = instance.address_of("http")
+    connection = http.client.HTTPConnection(address, port, timeout=_SNAPSHOT_TIMEOUT_S)
+    with contextlib.closing(connection):
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+    for line in text.splitlines():
+        if line.startswith(f"{name} "):
+            return float(line.rpartition(" ")[2])
+    return 0.0
 
 
 async def fill_journal(path: Path, event_count: int, terminal_count: int = 0) -> int:

@@ -215,11 +215,20 @@ class SnapshotKeeper:
         `book` must hold exactly what lies before `place_of()`: call it when all that the machine
         has decided was handed to the log.
         """
-        taken = self._taken.get(index)
-        if taken is not None:
-            if not taken.is_acked and acked_next_offset >= taken.place.next_offset:
-                self._judge(index, taken, place_of())
-            return
+        taken = self._taken.get(index) or self._begin_if_due(
+            index, acked_next_offset, book, place_of
+        )
+        is_acked = taken is not None and acked_next_offset >= taken.place.next_offset
+        if taken is not None and is_acked and not taken.is_acked:
+            self._judge(index, taken, place_of())
+
+    def _begin_if_due(
+        self,
+        index: int,
+        acked_next_offset: int,
+        book: PartitionBook,
+        place_of: Callable[[], JournalPlace],
+    ) -> _Taken | None:
         now = read_boot_ms()
         begun = self._begun.get(index)
         if begun is None:
@@ -228,8 +237,9 @@ class SnapshotKeeper:
         is_due = fresh_count >= self._settings.interval_record_count or (
             fresh_count > 0 and now - begun.boot_ms >= self._settings.interval_ms
         )
-        if is_due and self._writing is None and index not in self._sending:
-            self._begin(index, book, place_of(), now)
+        if not is_due or self._writing is not None or index in self._sending:
+            return None
+        return self._begin(index, book, place_of(), now)
 
     def forget(self, index: int) -> None:
         """Throw away what is being made of a partition: it was lost, or its places moved."""
@@ -246,7 +256,9 @@ class SnapshotKeeper:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _begin(self, index: int, book: PartitionBook, place: JournalPlace, now: int) -> None:
+    def _begin(
+        self, index: int, book: PartitionBook, place: JournalPlace, now: int
+    ) -> _Taken | None:
         self._begun[index] = _Newest(place.next_offset, now)
         origin = self._origin_of(index)
         path = self._folder.begin(index, place.next_offset)
@@ -255,12 +267,13 @@ class SnapshotKeeper:
             writer = fork_writer(path, lambda: encode_snapshot(book, place, origin))
         except OSError as error:
             self._fail(index, error)
-            return
+            return None
         self._pause.set(writer.fork_s)
         taken = self._taken[index] = _Taken(place, path)
 
         taken.writing = self._writing = asyncio.create_task(writer.wait(), name=f"snapshot-{index}")
         self._writing.add_done_callback(partial(self._end_writing, index, taken, writer))
+        return taken
 
     def _end_writing(
         self, index: int, taken: _Taken, writer: ForkedWriter, writing: asyncio.Task[None]

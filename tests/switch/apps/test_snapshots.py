@@ -72,7 +72,6 @@ class Stand:
         """Let a snapshot be taken of what there is."""
         before = self.count("written")
         self.note()
-        self.note()
         await self.wait_for(lambda: self.count("written") == before + 1)
 
     async def load(self, stored=None):
