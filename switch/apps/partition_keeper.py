@@ -234,14 +234,14 @@ class PartitionKeeper:
                 return
             owned = await self._claim(journal_log, book)
             if owned is not None:
-                await self._serve(owned)
+                await self._serve(owned, book)
         finally:
             await journal_log.close()
 
     # -- taking -----------------------------------------------------------------------------------
 
-    async def _follow(self, log: PartitionLog) -> PartitionBook | None:
-        """Fold the journal, and go on following it until one may claim; None: not proposed."""
+    async def _fold(self, log: PartitionLog) -> PartitionBook:
+        """Fold the journal as far as it goes now, from the newest snapshot on."""
         self.state = "folding"
         parts = self._parts
         loaded = (
@@ -255,18 +255,24 @@ class PartitionKeeper:
             JOURNAL_FORMAT.decode, on_record=lambda _, record: book.apply(record), place=place
         )
         await follow_log(log, takeover)
-        rule = ClaimRule(owner=parts.owner, pace=parts.pace, since_boot_ms=self._since_boot_ms)
         self._note_voids(takeover.void_count)
+        return book
+
+    async def _follow(self, log: PartitionLog) -> bool:
+        """Go on folding until one may claim; False: no longer proposed."""
+        assert self._takeover is not None
+        parts, takeover = self._parts, self._takeover
+        rule = ClaimRule(owner=parts.owner, pace=parts.pace, since_boot_ms=self._since_boot_ms)
         while self.is_wanted:
             now = read_boot_ms()
             reason = rule.find_reason(takeover, now)
             if reason is not None:
                 self._log.info("partition is claimed", partition=self.index, because=reason.value)
-                return book
+                return True
             self.state = "following"
             await read_on(log, takeover, FOLLOW_WAIT_MS)
             rule.note_members(takeover, *parts.watch_members())
-        return None
+        return False
 
     async def _claim(self, log: PartitionLog, book: PartitionBook) -> OwnedPartition | None:
         """Claim, and wait for a registry read after it; None: no longer proposed meanwhile."""
@@ -357,12 +363,13 @@ class PartitionKeeper:
 
     # -- serving ----------------------------------------------------------------------------------
 
-    async def _serve(self, owned: OwnedPartition) -> None:
+    async def _serve(self, owned: OwnedPartition, book: PartitionBook) -> None:
         """Decide what comes in until it is lost, or handed over."""
         inbound = await self._parts.event_log.open_partition("inbound", self.index)
         self.owned = owned
         self.state = "serving"
         self._served_boot_ms = read_boot_ms()
+        self._note_acked(owned.journal, book)  # what was folded may be due for a snapshot
         self._may_read.set()
         reader = asyncio.create_task(self._read_inbound(inbound, owned))
         ending = asyncio.create_task(self._hand_over(owned))
@@ -379,7 +386,6 @@ class PartitionKeeper:
             reader.cancel()
             ending.cancel()
             await asyncio.gather(reader, ending, return_exceptions=True)
-            await inbound.close()
 
     async def _read_inbound(self, inbound: PartitionLog, owned: OwnedPartition) -> None:
         partition = owned.partition
