@@ -10,18 +10,26 @@ from pathlib import Path
 import pytest
 
 from infra.kafka import launcher
+from infra.kafka.jars import fetch_libs
 
 ROOT = Path(__file__).resolve().parent.parent
-BROKER_START_TIMEOUT_S = 180  # the first run also fetches Kafka
+BROKER_START_TIMEOUT_S = 60
 
 
 @pytest.fixture(scope="session")
-def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Address of a broker that all workers of this run share and that ends with the run."""
+def kafka_libs() -> Path:
+    """Folder of Kafka's jars, for tests that start brokers of their own."""
     if missing := launcher.find_missing_tools():
         if os.environ.get("CI", "").lower() in ("1", "true"):
             pytest.fail("Kafka tests cannot run: " + "; ".join(missing))
         pytest.skip("KAFKA TESTS SKIPPED: " + "; ".join(missing))
+    return fetch_libs()
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(kafka_libs: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Address of a broker that all workers of this run share and that ends with the run."""
+    assert kafka_libs.is_dir()
     is_worker = "PYTEST_XDIST_WORKER" in os.environ
     run_folder = tmp_path_factory.getbasetemp()
     folder = (run_folder.parent if is_worker else run_folder) / "kafka-broker"

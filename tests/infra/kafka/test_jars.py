@@ -90,7 +90,7 @@ def test_a_wrong_jar_stops_every_start(libs, monkeypatch, capsys):
 
 
 @pytest.mark.kafka
-def test_what_was_fetched_is_what_is_locked(kafka_bootstrap, capsys):
-    assert kafka_bootstrap
+@pytest.mark.usefixtures("kafka_libs")
+def test_what_was_fetched_is_what_is_locked(capsys):
     assert jars.main(["check"]) == 0
     assert "all as jars.lock wants them" in capsys.readouterr().out

@@ -30,7 +30,7 @@ def test_an_authorizer_alone_is_refused_in_words(tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.usefixtures("kafka_bootstrap")
+@pytest.mark.usefixtures("kafka_libs")
 @pytest.mark.kafka
 def test_a_broker_starts_is_shown_and_goes(tmp_path, capsys):
     folder = ["--dir", str(tmp_path / "broker")]
@@ -44,6 +44,10 @@ def test_a_broker_starts_is_shown_and_goes(tmp_path, capsys):
         assert capsys.readouterr().out.startswith(
             f"running at {url.removeprefix('kafka://')}, process "
         )
+        assert launcher.main(["stop", *folder]) == 0
+        assert launcher.main(["status", *folder]) == 3
+        assert launcher.main(["start", *folder, "--port", "0"]) == 0
+        assert url in capsys.readouterr().out
     finally:
         assert launcher.main(["clean", *folder]) == 0
     assert not (tmp_path / "broker").exists()
@@ -51,7 +55,7 @@ def test_a_broker_starts_is_shown_and_goes(tmp_path, capsys):
 
 @pytest.mark.kafka
 @pytest.mark.process
-@pytest.mark.usefixtures("kafka_bootstrap")
+@pytest.mark.usefixtures("kafka_libs")
 def test_a_served_broker_ends_with_the_process_it_serves(tmp_path):
     folder = tmp_path / "broker"
     served = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
@@ -66,7 +70,7 @@ def test_a_served_broker_ends_with_the_process_it_serves(tmp_path):
 
 @pytest.mark.kafka
 @pytest.mark.process
-@pytest.mark.usefixtures("kafka_bootstrap")
+@pytest.mark.usefixtures("kafka_libs")
 def test_a_served_broker_ends_when_told_to(tmp_path):
     folder = tmp_path / "broker"
     keeper = start_keeper(folder, os.getpid())
