@@ -241,7 +241,7 @@ class PartitionBook(Folded):
             fold = FOLDS.get(kind)
             if fold is not None:
                 self._apply_to_payment(event, fold, at)
-                if kind is ReversalAccepted and request is not None:
+                if request is not None and kind is ReversalAccepted:
                     self._keep_reversal(cast("ReversalAccepted", event), request.fingerprint)
                 has_cases = has_cases or kind is CaseOpened
             elif isinstance(event, PaymentRequested):

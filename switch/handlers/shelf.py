@@ -177,7 +177,7 @@ class Shelf(Folded):
         if drawer is None:
             drawer = self._drawers[terminal] = Drawer()
         drawer.by_stan[request.stan] = rrn
-        if payment.traits.when_unknown is not WhenUnknown.END:
+        if TRAITS[request.transaction].when_unknown is not WhenUnknown.END:
             # an inquiry is asked anew by every copy of it, however late: it says nothing about
             # which purchase was the last
             drawer.latest = rrn
@@ -229,7 +229,9 @@ class Shelf(Folded):
 
     def measure_batch(self, request: PaymentRequest) -> BatchSize | None:
         """Return how large the request's batch is; None if it is empty, or there is none."""
-        rrns = self._batches.get((*_terminal_of(request), request.batch))
+        rrns = self._batches.get(
+            (request.acquirer, request.merchant_id, request.terminal_id, request.batch)
+        )
         return BatchSize(len(rrns), self._payments[rrns[0]].opened_at) if rrns else None
 
     def set_aside(self, payment: Payment) -> None:

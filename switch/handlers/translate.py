@@ -51,13 +51,13 @@ _REVERSED: Final = {key[1:]: kind for key, kind in _TRANSACTIONS.items()}
 _REVERSED_BARE: Final = {key[1:3]: kind for key, kind in reversed(_TRANSACTIONS.items())}
 
 _PAYMENT_MTIS: Final = frozenset({"0100", "0200", "0220"})
-_MANDATORY: Final = (
-    (3, "processing_code"),
-    (11, "stan"),
-    (41, "terminal_id"),
-    (42, "merchant_id"),
-    (49, "currency"),
-)
+_MANDATORY: Final = {
+    "processing_code": 3,
+    "stan": 11,
+    "terminal_id": 41,
+    "merchant_id": 42,
+    "currency": 49,
+}
 _INQUIRY_CODE: Final = "310000"
 _ECHOED: Final = (
     "processing_code",
@@ -157,9 +157,9 @@ def read_request(
 def _check_presence(received: RequestReceived, *, is_reversal: bool) -> None:
     """Refuse what lacks an element that every payment and every reversal needs."""
     fields = received.fields
-    for number, name in _MANDATORY:
-        if not fields.get(name):
-            raise NotUnderstood(f"DE {number} {name} is missing")
+    if not all(map(fields.get, _MANDATORY)):
+        name = next(name for name in _MANDATORY if not fields.get(name))
+        raise NotUnderstood(f"DE {_MANDATORY[name]} {name} is missing")
     if not fields.get("amount_transaction") and fields["processing_code"] != _INQUIRY_CODE:
         raise NotUnderstood("DE 4 amount_transaction is missing")
     if received.card is None and not is_reversal:
