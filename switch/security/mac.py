@@ -78,25 +78,13 @@ def _open_unionpay_sm4(key: bytes) -> _CodeOf:
 
 
 def _open_chain(key: bytes) -> _CodeOf:
-    """
-    Take the last block of CBC from a start of zeros: every block depends on all before it.
-
-    A cipher context costs more than a message does, so one is kept: what it carries over from the
-    last message is taken out of the first block of the next.
-    """
+    """Take the last block of CBC from a start of zeros: every block depends on all before it."""
     cipher = Cipher(TripleDES(des.triple_key(key)), modes.CBC(bytes(des.BLOCK_BYTES)))
-    update = cipher.encryptor().update
-    size = des.BLOCK_BYTES
-    carried = 0
 
     def code_of(mab: bytes) -> bytes:
-        nonlocal carried
         _check_length(mab)
-        padded = mab + bytes(-len(mab) % size if mab else size)
-        first = int.from_bytes(padded[:size], "big") ^ carried
-        code = update(first.to_bytes(size, "big") + padded[size:])[-size:]
-        carried = int.from_bytes(code, "big")
-        return code
+        missing = -len(mab) % des.BLOCK_BYTES if mab else des.BLOCK_BYTES
+        return cipher.encryptor().update(mab + bytes(missing))[-des.BLOCK_BYTES :]
 
     return code_of
 
