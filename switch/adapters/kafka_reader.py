@@ -1,0 +1,421 @@
+"""
+Reads Kafka: whoever follows partitions to their end shares one long poll to each broker.
+
+A request costs far more than a record, so all partitions that one process follows are asked for
+together. A first read, a read that does not wait and a read elsewhere are single questions on a
+connection of their own.
+"""
+
+import asyncio
+import functools
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, Final, TypeVar
+
+from aiokafka import TopicPartition
+from aiokafka.errors import (
+    CorruptRecordException,
+    KafkaError,
+    NoError,
+    OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.protocol.offset import OffsetRequest
+from aiokafka.record.memory_records import MemoryRecords
+
+from switch.adapters.kafka_client import RETRY_MS, KafkaClient, TransportError
+from switch.eventlog.port import LogUnavailable, PositionOutOfRange, StoredRecord
+
+FETCH_BYTES_MAX: Final = 1_048_576  # of one partition at once
+ANSWER_BYTES_MAX: Final = 8 * 1_048_576
+BUFFER_COUNT_MAX: Final = 4_000  # records of one partition fetched ahead; then it is left out
+POLL_WAIT_MS: Final = 100
+# How soon after one poll the next may go to the same broker: as for appends (kafka_writer).
+POLL_INTERVAL_S: Final = 0.003
+READ_TIMEOUT_S: Final = 5.0
+IDLE_S: Final = 2.0  # nobody read on for so long: the partition is not fetched ahead any more
+LATEST: Final = -1
+
+FoundT = TypeVar("FoundT")
+
+
+def decode_records(content: bytes, offset: int) -> tuple[list[StoredRecord], int]:
+    """
+    Return the records from `offset` on, and where to go on after them.
+
+    Raises:
+        CorruptRecordException: a checksum is wrong.
+    """
+    found: list[StoredRecord] = []
+    batches = MemoryRecords(content)
+    while batches.has_next():
+        batch = batches.next_batch()
+        if not batch.validate_crc():
+            raise CorruptRecordException(f"a wrong checksum from offset {offset} on")
+        if not batch.is_control_batch:
+            found += [
+                StoredRecord(record.offset, record.value or b"")
+                for record in batch
+                if record.offset >= offset
+            ]
+        offset = max(offset, batch.next_offset)
+    return found, offset
+
+
+def make_fetch(
+    wanted: list[tuple[TopicPartition, int]], *, wait_ms: int, bytes_max: int
+) -> FetchRequest:
+    """Ask for partitions from these offsets on; the answer waits until there is anything."""
+    topics: dict[str, list[tuple[int, int, int]]] = {}
+    for (topic, partition), offset in wanted:
+        topics.setdefault(topic, []).append((partition, offset, bytes_max))
+    return FetchRequest(wait_ms, 1, ANSWER_BYTES_MAX, 0, list(topics.items()))
+
+
+def read_answer(response: Any) -> Iterator[tuple[TopicPartition, int, bytes]]:  # noqa: ANN401
+    """Walk through an answer: partition, error code, content."""
+    for topic, partitions in response.topics:
+        for partition, code, *_, content in partitions:
+            yield TopicPartition(topic, partition), code, content
+
+
+class KafkaQuestions:
+    """Single questions to whichever broker leads a partition."""
+
+    def __init__(self, client: KafkaClient) -> None:
+        self._client = client
+
+    async def fetch(self, place: TopicPartition, offset: int) -> tuple[list[StoredRecord], int]:
+        """
+        Return what there is from `offset` on, and where to go on; does not wait for more.
+
+        Raises:
+            LogUnavailable: no answer in time.
+            PositionOutOfRange: the partition does not hold this offset.
+        """
+        request = make_fetch([(place, offset)], wait_ms=0, bytes_max=FETCH_BYTES_MAX)
+
+        def take(response: Any) -> tuple[int, tuple[list[StoredRecord], int]]:  # noqa: ANN401
+            for found, code, content in read_answer(response):
+                if found == place:
+                    return code, decode_records(content or b"", offset)
+            raise KafkaError("the answer leaves the partition out")
+
+        return await self._ask(place, request, take)
+
+    async def find_end(self, place: TopicPartition) -> int:
+        """
+        Return the offset that the next durable record will get.
+
+        Raises:
+            LogUnavailable: no answer in time.
+        """
+        request = OffsetRequest(-1, 0, [(place.topic, [(place.partition, LATEST)])])
+
+        def take(response: Any) -> tuple[int, int]:  # noqa: ANN401
+            _, [(_, code, _, offset, *_)] = response.topics[0]
+            return code, offset
+
+        return await self._ask(place, request, take)
+
+    async def _ask(
+        self, place: TopicPartition, request: object, take: Callable[[Any], tuple[int, FoundT]]
+    ) -> FoundT:
+        fault: BaseException = TimeoutError()
+        try:
+            async with asyncio.timeout(READ_TIMEOUT_S):
+                await self._client.connect(place.topic)
+                while True:
+                    try:
+                        node = self._client.find_leader(place)
+                        if node is not None:
+                            code, found = take(await self._client.send(node, request))
+                            check_code(code, place)
+                            return found
+                    except TransportError as error:
+                        fault = error
+                    await self._client.refresh()
+                    await asyncio.sleep(RETRY_MS / 1000)
+        except TimeoutError:
+            raise self._client.unavailable(fault) from fault
+
+
+def check_code(code: int, place: TopicPartition) -> None:
+    """
+    Raise what a broker's error code for a partition means.
+
+    Raises:
+        PositionOutOfRange: the partition does not hold the offset.
+        LogUnavailable: it may not be read.
+        KafkaError: an error that passes.
+    """
+    error = for_code(code)
+    if error is NoError:
+        return
+    if error is OffsetOutOfRangeError:
+        raise PositionOutOfRange(f"Kafka does not hold this offset of {place.topic}")
+    if error is TopicAuthorizationFailedError:
+        raise LogUnavailable(f"this process may not read topic {place.topic}: allow it Read")
+    raise error(place)
+
+
+class PartitionReader:
+    """Reads one partition in order, or elsewhere: half of a `PartitionLog`."""
+
+    def __init__(
+        self, place: TopicPartition, questions: KafkaQuestions, polls: "KafkaPolls"
+    ) -> None:
+        self._questions = questions
+        self._polls = polls
+        self._loop = asyncio.get_running_loop()
+        self._buffer: deque[StoredRecord] = deque()
+        self._head = -1  # the offset that the next read in order asks for
+        self._failure: LogUnavailable | PositionOutOfRange | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._asked_at = 0.0  # loop time of the read that waits
+        self._heard_at = 0.0  # loop time at which the last poll was sent that found nothing
+        self._is_time_up = False
+        self._poll: KafkaPoll | None = None  # where it is followed
+        self.place = place
+        self.next_offset = -1  # where to fetch on
+        self.read_at = 0.0
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more may be fetched ahead."""
+        return len(self._buffer) < BUFFER_COUNT_MAX
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether somebody waits for records."""
+        return self._waiter is not None
+
+    async def read(self, offset: int, *, count_max: int, wait_ms: int) -> list[StoredRecord]:
+        """Return records from `offset` on; see `PartitionLog.read`."""
+        self.read_at = self._asked_at = self._loop.time()
+        if offset != self._head or (not wait_ms and not self._buffer):
+            self.leave()
+        if not self._buffer and self._poll is None:
+            records, self.next_offset = await self._questions.fetch(self.place, offset)
+            self._buffer.extend(records)
+            self._head = offset
+            if wait_ms:
+                self._poll = self._polls.follow(self)
+        if not self._buffer and wait_ms:
+            await self._wait(wait_ms)
+        return self._take(count_max)
+
+    def _take(self, count_max: int) -> list[StoredRecord]:
+        buffer = self._buffer
+        if len(buffer) <= count_max:
+            found = list(buffer)
+            buffer.clear()
+            self._head = self.next_offset
+        else:
+            found = [buffer.popleft() for _ in range(count_max)]
+            self._head = buffer[0].offset
+        if found and self._poll is not None:
+            self._poll.wake()
+        return found
+
+    async def _wait(self, wait_ms: int) -> None:
+        """Wait for records, or for the word that there are none as of now."""
+        waiter = self._waiter = self._loop.create_future()
+        self._is_time_up = False
+        timer = self._loop.call_later(wait_ms / 1000, self._end_wait)
+        late = self._loop.call_later(wait_ms / 1000 + READ_TIMEOUT_S, self._lose)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+            late.cancel()
+            self._waiter = None
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            self.leave()
+            raise failure
+
+    def _end_wait(self) -> None:
+        self._is_time_up = True
+        if self._heard_at >= self._asked_at:
+            self._wake()
+
+    def _lose(self) -> None:
+        self.fail(self._polls.unavailable())
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def take(self, records: list[StoredRecord], next_offset: int, sent_at: float) -> None:
+        """Take what a poll that was sent at this loop time found."""
+        self.next_offset = next_offset
+        if records:
+            self._buffer.extend(records)
+            self._wake()
+            return
+        self._heard_at = sent_at
+        if not self._buffer:
+            self._head = next_offset
+        if self._is_time_up and sent_at >= self._asked_at:
+            self._wake()
+
+    def fail(self, failure: LogUnavailable | PositionOutOfRange) -> None:
+        """Let the read that waits, or the next one that does, fail with this."""
+        if self._waiter is None:
+            self.leave()  # the next read asks by itself
+        else:
+            self._failure = failure
+            self._wake()
+
+    def leave(self) -> None:
+        """Forget what was fetched; nothing more is."""
+        self._buffer.clear()
+        self._head = self.next_offset = -1
+        if self._poll is not None:
+            self._poll.leave(self)
+            self._poll = None
+
+
+class KafkaPoll:
+    """One long poll to each broker, for partitions that are followed; each partition once."""
+
+    def __init__(self, client: KafkaClient) -> None:
+        self._client = client
+        self._loop = asyncio.get_running_loop()
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._finding: asyncio.Task[None] | None = None
+        self.readers: dict[TopicPartition, PartitionReader] = {}
+
+    def add(self, reader: PartitionReader) -> None:
+        """Follow a partition."""
+        self.readers[reader.place] = reader
+        self.wake()
+
+    def leave(self, reader: PartitionReader) -> None:
+        """Follow a partition no more."""
+        if self.readers.get(reader.place) is reader:
+            del self.readers[reader.place]
+
+    def wake(self) -> None:
+        """Have every broker polled that leads a followed partition."""
+        for place, reader in self.readers.items():
+            node = self._client.find_leader(place)
+            if node is None:
+                if self._finding is None or self._finding.done():
+                    self._finding = self._loop.create_task(self._find_leaders())
+            elif node not in self._tasks and reader.has_room:
+                task = self._loop.create_task(self._poll(node))
+                self._tasks[node] = task
+                task.add_done_callback(functools.partial(self._end, node))
+
+    def _end(self, node: int, done: asyncio.Task[None]) -> None:
+        self._tasks.pop(node, None)
+        if done.cancelled():
+            return
+        error = done.exception()
+        if error is not None:
+            self._loop.call_exception_handler({"message": "a poll failed", "exception": error})
+            for reader in list(self.readers.values()):
+                reader.fail(LogUnavailable(f"reading Kafka failed ({type(error).__name__})"))
+        else:
+            self.wake()  # a leader may have changed meanwhile
+
+    async def _find_leaders(self) -> None:
+        """Look until every followed partition has a leader again."""
+        while any(self._client.find_leader(place) is None for place in self.readers):
+            for topic in {place.topic for place in self.readers}:
+                try:
+                    await self._client.connect(topic)
+                except LogUnavailable:
+                    break
+            await self._client.refresh()
+            await asyncio.sleep(RETRY_MS / 1000)
+        self.wake()
+
+    async def _poll(self, node: int) -> None:
+        while wanted := self._list_wanted(node):
+            sent_at = self._loop.time()
+            request = make_fetch(wanted, wait_ms=POLL_WAIT_MS, bytes_max=FETCH_BYTES_MAX)
+            try:
+                response = await self._client.send(node, request)
+            except TransportError:
+                await self._client.refresh()
+                await asyncio.sleep(RETRY_MS / 1000)
+                continue
+            offsets = dict(wanted)
+            is_well = True
+            for place, code, content in read_answer(response):
+                is_well &= self._give(place, offsets[place], code, content or b"", sent_at)
+            if not is_well:
+                await self._client.refresh()
+                await asyncio.sleep(RETRY_MS / 1000)
+            left_s = sent_at + POLL_INTERVAL_S - self._loop.time()
+            if left_s > 0:
+                await asyncio.sleep(left_s)
+
+    def _list_wanted(self, node: int) -> list[tuple[TopicPartition, int]]:
+        """Name the partitions to ask this broker for; let go of those that nobody reads."""
+        idle_at = self._loop.time() - IDLE_S
+        wanted = []
+        for place, reader in list(self.readers.items()):
+            if reader.read_at < idle_at and not reader.is_waiting:
+                reader.leave()
+            elif reader.has_room and self._client.find_leader(place) == node:
+                wanted.append((place, reader.next_offset))
+        return wanted
+
+    def _give(
+        self, place: TopicPartition, offset: int, code: int, content: bytes, sent_at: float
+    ) -> bool:
+        """Give one partition's answer to its reader; say whether it was one."""
+        reader = self.readers.get(place)
+        if reader is None or reader.next_offset != offset:
+            return True  # it reads elsewhere by now
+        try:
+            check_code(code, place)
+            records, next_offset = decode_records(content, offset)
+        except (LogUnavailable, PositionOutOfRange) as failure:
+            reader.fail(failure)
+        except KafkaError:
+            return False
+        else:
+            reader.take(records, next_offset, sent_at)
+        return True
+
+    async def close(self) -> None:
+        """Stop polling."""
+        tasks = [*self._tasks.values(), *([self._finding] if self._finding else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._client.close()
+
+
+class KafkaPolls:
+    """The polls of one process: one, and further ones for who follows the same partition again."""
+
+    def __init__(self, make_client: Callable[[], KafkaClient]) -> None:
+        self._make_client = make_client
+        self._polls: list[KafkaPoll] = []
+
+    def follow(self, reader: PartitionReader) -> KafkaPoll:
+        """Put a reader into the first poll that does not hold its partition."""
+        for poll in self._polls:
+            if reader.place not in poll.readers:
+                break
+        else:
+            poll = KafkaPoll(self._make_client())
+            self._polls.append(poll)
+        poll.add(reader)
+        return poll
+
+    def unavailable(self) -> LogUnavailable:
+        """Say that nothing was heard for too long."""
+        return self._make_client().unavailable(TimeoutError())
+
+    async def close(self) -> None:
+        """Stop polling."""
+        await asyncio.gather(*(poll.close() for poll in self._polls))

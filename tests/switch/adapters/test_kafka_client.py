@@ -1,0 +1,79 @@
+import asyncio
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import StaleMetadata
+
+from switch.adapters.kafka_client import KafkaClient
+from switch.adapters.kafka_security import NO_SECURITY, KafkaSecurity
+from switch.adapters.kafka_topics import prepare_topics
+from switch.eventlog.port import LogUnavailable
+from tests.switch.adapters.kafka_stage import ONE_BROKER
+
+PREFIX = "kafka-client-"
+PLACE = TopicPartition(f"{PREFIX}journal", 0)
+
+
+@pytest.fixture
+async def client(kafka_bootstrap):
+    await prepare_topics(kafka_bootstrap, prefix=PREFIX, partition_count=1, wishes=ONE_BROKER)
+    client = KafkaClient(kafka_bootstrap, NO_SECURITY)
+    yield client
+    await client.close()
+
+
+async def test_before_it_is_connected_it_knows_nobody():
+    client = KafkaClient("127.0.0.1:1", NO_SECURITY)
+    assert client.find_leader(PLACE) is None
+    assert client.find_any() is None
+    await client.refresh()
+    client.begin_refresh()
+    with pytest.raises(StaleMetadata):
+        await client.send(1, object())
+    await client.close()
+
+
+async def test_no_broker_is_told_with_the_address():
+    client = KafkaClient("127.0.0.1:1", NO_SECURITY)
+    with pytest.raises(LogUnavailable, match=r"127\.0\.0\.1:1"):
+        await client.connect(PLACE.topic)
+    await client.close()
+
+
+async def test_what_cannot_be_proved_is_told_by_its_setting():
+    client = KafkaClient("127.0.0.1:1", KafkaSecurity(protocol="sasl_plaintext"))
+    with pytest.raises(LogUnavailable, match=r"log\.sasl_username"):
+        await client.connect(PLACE.topic)
+    await client.close()
+
+
+@pytest.mark.kafka
+async def test_a_connected_client_knows_who_leads(client):
+    await client.connect(PLACE.topic)
+    assert client.find_leader(PLACE) == client.find_any()
+
+
+@pytest.mark.kafka
+async def test_a_dropped_client_begins_anew(client):
+    await client.connect(PLACE.topic)
+    client.drop()
+    assert client.find_leader(PLACE) is None
+    await client.connect(PLACE.topic)
+    assert client.find_leader(PLACE) is not None
+
+
+@pytest.mark.kafka
+async def test_a_closed_client_never_begins_again(client):
+    await client.connect(PLACE.topic)
+    await client.close()
+    with pytest.raises(LogUnavailable, match="closed"):
+        await client.connect(PLACE.topic)
+
+
+@pytest.mark.kafka
+async def test_a_connection_that_is_broken_off_half_way_is_closed(client):
+    connecting = asyncio.create_task(client.connect(PLACE.topic))
+    await asyncio.sleep(0)
+    connecting.cancel()
+    await asyncio.gather(connecting, return_exceptions=True)
+    await client.close()  # an open connection would be a warning, and those are errors here

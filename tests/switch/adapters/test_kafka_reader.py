@@ -1,0 +1,176 @@
+import asyncio
+import secrets
+import time
+from collections import deque
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import CorruptRecordException, NotLeaderForPartitionError
+
+from switch.adapters import kafka_reader
+from switch.adapters.kafka_batch import ProducerIdentity, QueuedRecord, make_batch
+from switch.adapters.kafka_log import KafkaLog
+from switch.adapters.kafka_reader import check_code, decode_records, make_fetch
+from switch.eventlog.port import LogUnavailable, PositionOutOfRange
+from tests.switch.adapters.kafka_stage import ONE_BROKER, append_all, wait_until
+
+ON_BOTH_LOOPS = True
+PLACE = TopicPartition("journal", 0)
+
+
+def content_of(*values):
+    queue = deque(QueuedRecord(value, None, [], print) for value in values)
+    return make_batch(queue, ProducerIdentity(1, 0), 0, 0.0).data
+
+
+@pytest.fixture
+async def log(kafka_bootstrap):
+    log = await KafkaLog.connect(
+        kafka_bootstrap,
+        partition_count=3,
+        prefix=f"kafka-reader-{secrets.token_hex(4)}-",
+        topics=ONE_BROKER,
+    )
+    yield log
+    await log.close()
+
+
+def test_records_before_the_offset_asked_for_are_passed_over():
+    assert decode_records(content_of(b"a", b"b", b"c"), 1) == ([(1, b"b"), (2, b"c")], 3)
+    assert decode_records(b"", 7) == ([], 7)
+
+
+def test_a_wrong_checksum_is_told():
+    content = bytearray(content_of(b"abc"))
+    content[-3] ^= 1
+    with pytest.raises(CorruptRecordException):
+        decode_records(bytes(content), 0)
+
+
+def test_a_poll_names_each_topic_once():
+    other = TopicPartition("inbound", 2)
+    request = make_fetch(
+        [(PLACE, 5), (other, 6), (TopicPartition("journal", 1), 7)], wait_ms=1, bytes_max=9
+    )
+    assert request.topics == [("journal", [(0, 5, 9), (1, 7, 9)]), ("inbound", [(2, 6, 9)])]
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [(1, PositionOutOfRange), (29, LogUnavailable), (6, NotLeaderForPartitionError)],
+)
+def test_an_error_code_is_raised_as_what_it_means(code, error):
+    with pytest.raises(error):
+        check_code(code, PLACE)
+
+
+@pytest.mark.kafka
+async def test_many_partitions_are_followed_over_one_poll(log):
+    readers = [await log.open_partition("inbound", n) for n in range(3)]
+    reading = [asyncio.create_task(r.read(0, count_max=9, wait_ms=20_000)) for r in readers]
+    for n in range(3):
+        writer = await log.open_partition("inbound", n)
+        await append_all(writer, b"%d" % n)
+    found = await asyncio.gather(*reading)
+    assert found == [[(0, b"%d" % n)] for n in range(3)]
+    assert len(log.polls._polls) == 1
+    assert len(log.polls._polls[0].readers) == 3
+
+
+@pytest.mark.kafka
+async def test_two_who_follow_one_partition_both_get_everything(log):
+    readers = [await log.open_partition("inbound", 0) for _ in range(3)]
+    reading = [asyncio.create_task(r.read(0, count_max=9, wait_ms=20_000)) for r in readers]
+    await append_all(await log.open_partition("inbound", 0), b"a")
+    assert await asyncio.gather(*reading) == [[(0, b"a")]] * 3
+
+
+@pytest.mark.kafka
+async def test_a_reader_goes_back_and_on_at_will(log):
+    partition = await log.open_partition("journal", 0)
+    await append_all(partition, *[b"%d" % n for n in range(20)])
+    for offset, wait_ms in ((0, 100), (10, 100), (3, 0), (4, 0), (4, 100), (19, 0), (5, 100)):
+        found = await partition.read(offset, count_max=1, wait_ms=wait_ms)
+        assert found == [(offset, b"%d" % offset)]
+
+
+@pytest.mark.kafka
+async def test_what_is_fetched_ahead_is_bounded_and_nothing_is_left_out(log, monkeypatch):
+    monkeypatch.setattr(kafka_reader, "BUFFER_COUNT_MAX", 10)
+    monkeypatch.setattr(kafka_reader, "FETCH_BYTES_MAX", 5_000)
+    writer = await log.open_partition("journal", 0)
+    for first in range(0, 200, 5):
+        await append_all(writer, *[b"%05d" % (first + n) + b"x" * 1_000 for n in range(5)])
+    reader = await log.open_partition("journal", 0)
+    found = []
+    while len(found) < 200:
+        found += await reader.read(len(found), count_max=3, wait_ms=1_000)
+        assert len(reader._reader._buffer) < 10 + 10
+    assert [int(record.value[:5]) for record in found] == list(range(200))
+
+
+@pytest.mark.kafka
+async def test_an_empty_answer_is_as_of_now_not_of_an_earlier_poll(log):
+    reader = await log.open_partition("registry", 0)
+    writer = await log.open_partition("registry", 0)
+    assert await reader.read(0, count_max=9, wait_ms=1) == []
+    for n in range(20):  # whoever was told "nothing" must see what is acked by then
+        await append_all(writer, b"%d" % n)
+        assert await reader.read(n, count_max=9, wait_ms=1) == [(n, b"%d" % n)]
+
+
+@pytest.mark.kafka
+async def test_a_partition_that_nobody_reads_on_is_let_go(log, monkeypatch):
+    monkeypatch.setattr(kafka_reader, "IDLE_S", 0.05)
+    reader = await log.open_partition("journal", 0)
+    other = await log.open_partition("journal", 1)
+    assert await reader.read(0, count_max=9, wait_ms=1) == []
+    [poll] = log.polls._polls
+    waiting = asyncio.create_task(other.read(0, count_max=9, wait_ms=20_000))
+    await wait_until(lambda: len(poll.readers) == 2)
+    await wait_until(lambda: list(poll.readers.values()) == [other._reader])
+    await append_all(await log.open_partition("journal", 1), b"a")
+    assert await waiting == [(0, b"a")]
+
+
+@pytest.mark.kafka
+async def test_a_poll_that_dies_is_told_to_its_readers_and_begun_again(log, monkeypatch):
+    reported = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, report: reported.append(report))
+    reader = await log.open_partition("journal", 0)
+    assert await reader.read(0, count_max=9, wait_ms=1) == []
+
+    def break_off(*_args, **_names):
+        raise RuntimeError("a bug")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(kafka_reader, "make_fetch", break_off)
+        with pytest.raises(LogUnavailable, match="RuntimeError"):
+            await reader.read(0, count_max=9, wait_ms=5_000)
+    assert str(reported[0]["exception"]) == "a bug"
+    await append_all(await log.open_partition("journal", 0), b"a")
+    assert await reader.read(0, count_max=9, wait_ms=5_000) == [(0, b"a")]
+
+
+@pytest.mark.kafka
+async def test_a_reader_that_is_closed_while_it_waits_leaves_nothing_behind(log):
+    reader = await log.open_partition("journal", 0)
+    reading = asyncio.create_task(reader.read(0, count_max=9, wait_ms=20_000))
+    await wait_until(lambda: reader._reader.is_waiting)
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    await reader.close()
+    [poll] = log.polls._polls
+    assert not poll.readers
+
+
+async def test_no_broker_is_told_within_the_bound(monkeypatch):
+    monkeypatch.setattr(kafka_reader, "READ_TIMEOUT_S", 0.3)
+    log = KafkaLog("127.0.0.1:1", partition_count=1, prefix="x-")
+    partition = await log.open_partition("journal", 0)
+    began = time.monotonic()
+    for ask in (lambda: partition.read(0, count_max=1, wait_ms=100), partition.end):
+        with pytest.raises(LogUnavailable, match=r"127\.0\.0\.1:1"):
+            await ask()
+    assert time.monotonic() - began < 5
+    await log.close()
