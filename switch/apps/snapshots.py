@@ -32,6 +32,8 @@ from switch.handlers.snapshot import (
     SnapshotDecoder,
     SnapshotOrigin,
     SnapshotUnusable,
+    check_last_record,
+    counts,
     encode_snapshot,
     make_origin,
 )
@@ -293,8 +295,7 @@ class SnapshotKeeper:
 
     def _judge(self, index: int, taken: _Taken, place: JournalPlace) -> None:
         """All that it holds is acknowledged: it counts if nothing foreign came in between."""
-        is_same_claim = place.claim_id == taken.place.claim_id and place.epoch == taken.place.epoch
-        if is_same_claim and place.void_count == taken.place.void_count:
+        if counts(taken.place, place):
             taken.is_acked = True
             self._keep_if_whole(index, taken)
         else:
@@ -382,23 +383,17 @@ async def _check_journal(journal: PartitionLog, place: JournalPlace) -> None:
     """
     Make sure that a snapshot is one of this journal, and that the journal still holds all of it.
 
-    The last record in it was written under the claim that it names, and claim ids never come
-    twice: another journal, or one restored without its end, has another there, or none.
-
     Raises:
         SnapshotUnusable: it is not.
         LogUnavailable, PositionOutOfRange: the journal cannot be read there.
     """
     last = place.next_offset - 1
     records = await journal.read(last, count_max=1, wait_ms=CHECK_WAIT_MS)
-    if not records or records[0].offset != last:
-        raise SnapshotUnusable("this journal has no record where it ends")
+    is_there = bool(records) and records[0].offset == last
     try:
-        record = decode_record(records[0].value)
+        check_last_record(place, decode_record(records[0].value) if is_there else None)
     except UnknownEvent:
         raise SnapshotUnusable("the record where it ends cannot be read") from None
-    if record.claim_id != place.claim_id:
-        raise SnapshotUnusable("it is of another journal")
 
 
 async def _read_file(path: Path) -> AsyncGenerator[bytes, None]:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 import msgspec
 
 from switch.domain.payment.rules import DecisionRules
+from switch.eventlog.journal import JournalRecord
 from switch.eventlog.journal_place import JournalPlace
 from switch.handlers.book import PartitionBook
 from switch.handlers.snapshot_parts import PARTS, check_known, slice_rows
@@ -103,6 +104,37 @@ def _list_frames(book: PartitionBook, header: bytes) -> Iterator[bytes]:
         for rows in slice_rows(part, book):
             content = zlib.compress(_encoder.encode(rows), _COMPRESSION_LEVEL)
             yield _LENGTH.pack(1 + len(content)) + bytes((number,)) + content
+
+
+def counts(taken: JournalPlace, now: JournalPlace) -> bool:
+    """
+    Say whether a snapshot taken at one place counts, now that all before it was acknowledged.
+
+    It holds records that were on their way; they lie where it says only if all were written under
+    the claim that was in force, and no stray has come between them.
+    """
+    return (now.claim_id, now.epoch, now.void_count) == (
+        taken.claim_id,
+        taken.epoch,
+        taken.void_count,
+    )
+
+
+def check_last_record(place: JournalPlace, last: JournalRecord | None) -> None:
+    """
+    Make sure that a snapshot is one of this journal, and that the journal still holds all of it.
+
+    `last` is the journal's record right before `place`. It was written under the claim that the
+    place names, and claim ids never come twice: another journal, or one that was restored without
+    its end, has another there, or none.
+
+    Raises:
+        SnapshotUnusable: it is not.
+    """
+    if last is None:
+        raise SnapshotUnusable("this journal does not go as far")
+    if last.claim_id != place.claim_id:
+        raise SnapshotUnusable("it is of another journal")
 
 
 class SnapshotDecoder:

@@ -32,8 +32,8 @@ from switch.handlers.tills import Stored, Tills
 from switch.handlers.upstream_stans import UpstreamStans
 
 LIST_COUNT_MAX: Final = 5_000  # of a long list in one row
-WEIGHT_MAX: Final = 10_000  # of the rows that are written, and read, in one go: milliseconds
-_PAYMENT_WEIGHT: Final = 40
+WEIGHT_MAX: Final = 4_000  # of the rows that are written, and read, in one go: milliseconds
+_PAYMENT_WEIGHT: Final = 16
 
 KNOWN: Final[dict[type[Folded], frozenset[str]]] = {
     PartitionBook: frozenset(

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from loadtest.generated_journal import JournalMaker
 from switch.domain.payment.rules import DecisionRules
+from switch.eventlog.journal import JournalRecord
 from switch.eventlog.journal_place import Claims, JournalPlace
 from switch.eventlog.journal_reader import JournalReader, is_claim
 from switch.handlers.book import PartitionBook
@@ -12,6 +13,8 @@ from switch.handlers.folded import Folded
 from switch.handlers.snapshot import (
     SnapshotDecoder,
     SnapshotUnusable,
+    check_last_record,
+    counts,
     encode_snapshot,
     make_origin,
 )
@@ -214,3 +217,28 @@ def test_a_machine_over_a_restored_book_goes_on_as_the_first_would(world, make_m
     assert ask_again() == before
     world.pass_ms(3_100)
     assert world.sent_kinds().count("0420") == 1
+
+
+TAKEN = JournalPlace(next_offset=90, claim_id="own", epoch=10, void_count=3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_any_use"),
+    [
+        ({"next_offset": 200}, True),
+        ({"claim_id": "another", "epoch": 120}, False),
+        ({"epoch": 120}, False),
+        ({"void_count": 4}, False),
+    ],
+)
+def test_it_counts_if_nothing_foreign_came_between_its_records(changes, is_any_use):
+    assert counts(TAKEN, msgspec.structs.replace(TAKEN, **changes)) is is_any_use
+
+
+def test_the_last_record_in_it_must_be_the_journals():
+    record = JournalRecord(claim_id="own", at=0, watermark=0, registry_position=0, events=())
+    check_last_record(TAKEN, record)
+    with pytest.raises(SnapshotUnusable, match="does not go as far"):
+        check_last_record(TAKEN, None)
+    with pytest.raises(SnapshotUnusable, match="of another journal"):
+        check_last_record(TAKEN, msgspec.structs.replace(record, claim_id="another"))
