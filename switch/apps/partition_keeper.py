@@ -228,15 +228,19 @@ class PartitionKeeper:
         """Follow, claim, then serve until the partition is lost or handed over."""
         event_log = self._parts.event_log
         journal_log = await event_log.open_partition("journal", self.index)
+        inbound = await event_log.open_partition("inbound", self.index)
         try:
-            book = await self._follow(journal_log)
-            if book is None:
+            book = await self._fold(journal_log)
+            # connected before the claim, and its position looked at: an owner begins at once
+            await inbound.read(book.watermark, count_max=1, wait_ms=0)
+            if not await self._follow(journal_log):
                 return
             owned = await self._claim(journal_log, book)
             if owned is not None:
-                await self._serve(owned, book)
+                await self._serve(owned, book, inbound)
         finally:
             await journal_log.close()
+            await inbound.close()
 
     # -- taking -----------------------------------------------------------------------------------
 
@@ -291,6 +295,7 @@ class PartitionKeeper:
         self._is_owned.set(1)
         acked_boot_ms = journal.claim_acked_boot_ms
         registry = parts.registry
+        await registry.confirm()
         await self._until(
             lambda: (
                 not self.is_wanted
@@ -363,9 +368,10 @@ class PartitionKeeper:
 
     # -- serving ----------------------------------------------------------------------------------
 
-    async def _serve(self, owned: OwnedPartition, book: PartitionBook) -> None:
+    async def _serve(
+        self, owned: OwnedPartition, book: PartitionBook, inbound: PartitionLog
+    ) -> None:
         """Decide what comes in until it is lost, or handed over."""
-        inbound = await self._parts.event_log.open_partition("inbound", self.index)
         self.owned = owned
         self.state = "serving"
         self._served_boot_ms = read_boot_ms()

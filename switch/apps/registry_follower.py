@@ -1,6 +1,7 @@
 """Every role's view of the registry: a fold that follows the log and knows how old it is."""
 
 import asyncio
+import contextlib
 from typing import Final
 
 from switch.adapters.clock import read_boot_ms
@@ -92,6 +93,15 @@ class RegistryFollower:
         while self.position < position:
             self._advanced.clear()
             await self._advanced.wait()
+
+    async def confirm(self) -> None:
+        """Ask at once whether the view is at the end of the log: a follower asks now and then."""
+        partition, asked_at = self._partition, read_boot_ms()
+        if partition is None:
+            return
+        with contextlib.suppress(LogUnavailable):  # the next read says so
+            if await partition.end() <= self.position:
+                self.confirmed_boot_ms = max(self.confirmed_boot_ms, asked_at)
 
     async def _let_go(self) -> None:
         partition, self._partition = self._partition, None
