@@ -61,20 +61,36 @@ async def bench_pipe(
 
 @contextlib.contextmanager
 def _running_pipe(folder: Path, sizes: RecordSizes) -> Iterator[tuple[tuple[str, int], int]]:
-    issuer_command = ["switch", "issuer", "--data", str(folder), "--address", "127.0.0.1:0"]
-    with _running(issuer_command) as (issuer_line, _):
-        # the line reads: issuer simulator on 127.0.0.1 colon PORT comma ledger...
-        issuer_port = issuer_line.partition("127.0.0.1:")[2].partition(",")[0]
-        pipe_command = ["loadtest.bare_pipe", str(folder), "127.0.0.1", issuer_port]
+    with running_issuer(folder) as (issuer_port, _):
+        pipe_command = ["loadtest.bare_pipe", str(folder), "127.0.0.1", str(issuer_port)]
         encoded_sizes = msgspec.json.encode(sizes).decode()
-        with _running([*pipe_command, encoded_sizes]) as (pipe_line, pid):
+        with running([*pipe_command, encoded_sizes]) as (pipe_line, pid):
             name, port = pipe_line.split()
             yield (name, int(port)), pid
 
 
 @contextlib.contextmanager
-def _running(arguments: list[str]) -> Iterator[tuple[str, int]]:
-    """Run `python -m ARGUMENTS` while the block runs; gives its first line and its pid."""
+def running_issuer(folder: Path, delay_ms: int = 0) -> Iterator[tuple[int, int]]:
+    """
+    Run the issuer simulator while the block runs; gives its port and its pid.
+
+    Raises:
+        InstanceError: it ends at once.
+    """
+    command = ["switch", "issuer", "--data", str(folder), "--address", "127.0.0.1:0"]
+    with running([*command, "--delay-ms", str(delay_ms)]) as (line, pid):
+        # the line reads: issuer simulator on 127.0.0.1 colon PORT comma ledger...
+        yield int(line.partition("127.0.0.1:")[2].partition(",")[0]), pid
+
+
+@contextlib.contextmanager
+def running(arguments: list[str]) -> Iterator[tuple[str, int]]:
+    """
+    Run `python -m ARGUMENTS` while the block runs; gives its first line and its pid.
+
+    Raises:
+        InstanceError: it ends at once.
+    """
     with subprocess.Popen(  # noqa: S603 - our own programs with our own arguments
         [sys.executable, "-m", *arguments], stdout=subprocess.PIPE, text=True
     ) as process:

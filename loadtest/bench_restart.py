@@ -22,7 +22,7 @@ from loadtest.journal_maker import (
 from loadtest.process_tree import read_tree
 from switch.adapters.sqlite_log import SqliteLog
 from switch.eventlog.journal import JournalRecord, encode_record
-from switch.eventlog.port import AppendRefused, AppendUnknown, PartitionLog
+from switch.eventlog.port import AppendRefused, AppendUnknown, EventLog, PartitionLog
 
 _QUEUED_COUNT_MAX: Final = 8_000  # below the log's own bound
 _INBOUND_RECORD: Final = b"{}"  # below the watermark: never read again
@@ -144,20 +144,30 @@ async def fill_journal(path: Path, event_count: int, terminal_count: int = 0) ->
     async with contextlib.AsyncExitStack() as stack:
         log = SqliteLog(path)
         stack.push_async_callback(log.close)
-        count = log.partition_count
-        journal = [await log.open_partition("journal", partition) for partition in range(count)]
-        inbound = [await log.open_partition("inbound", partition) for partition in range(count)]
-        payments = list(count_payments(event_count, count))
-        first_at_ms = int(time.time() * 1000) - 2 * max(payments) - 60_000
-        makers = make_partitions(
-            MakerSettings(partition_count=count, first_at_ms=first_at_ms),
-            [await partition.end() for partition in journal],
-            terminal_count or terminal_count_for(count),
-        )
-        filler = _Filler()
-        for partition, maker in enumerate(makers):
-            await filler.fill(journal[partition], inbound[partition], maker, payments[partition])
-        await filler.wait_until_written()
+        return await fill_log(log, event_count, terminal_count)
+
+
+async def fill_log(log: EventLog, event_count: int, terminal_count: int = 0) -> int:
+    """
+    Continue every partition of a journal that nobody owns with approved sales; counts records.
+
+    Raises:
+        RuntimeError: the log refused a record.
+    """
+    count = log.partition_count
+    journal = [await log.open_partition("journal", partition) for partition in range(count)]
+    inbound = [await log.open_partition("inbound", partition) for partition in range(count)]
+    payments = list(count_payments(event_count, count))
+    first_at_ms = int(time.time() * 1000) - 2 * max(payments) - 60_000
+    makers = make_partitions(
+        MakerSettings(partition_count=count, first_at_ms=first_at_ms),
+        [await partition.end() for partition in journal],
+        terminal_count or terminal_count_for(count),
+    )
+    filler = _Filler()
+    for partition, maker in enumerate(makers):
+        await filler.fill(journal[partition], inbound[partition], maker, payments[partition])
+    await filler.wait_until_written()
     return filler.record_count
 
 

@@ -162,27 +162,55 @@ def start_instance(
     Raises:
         InstanceError: it ended or was not ready in time; the message shows its last lines.
     """
-    environment = {**os.environ, **_FREE_PORTS, **(settings or {})}
     profiler = ["-m", "cProfile", "-o", str(profile)] if profile else []
-    arguments = ["-m", "switch", "up", "--data", str(directory), "--demo"]
-    command = [sys.executable, *profiler, *arguments]
-    started_s = time.monotonic()
+    arguments = [*profiler, "-m", "switch", "up", "--demo"]
+    return begin_instance(directory, output, arguments, settings).wait_ready()
+
+
+def begin_instance(
+    directory: Path, output: Path, arguments: list[str], settings: Mapping[str, str] | None = None
+) -> "StartingInstance":
+    """Start one process of the switch on free ports: `python ARGUMENTS --data directory`."""
+    (directory / ADDRESSES_FILE).unlink(missing_ok=True)  # of one that was killed
     output.parent.mkdir(parents=True, exist_ok=True)
     with output.open("ab") as file:
         process = subprocess.Popen(  # noqa: S603 - our own program with our own arguments
-            command,
+            [sys.executable, *arguments, "--data", str(directory)],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
-            env=environment,
+            env={**os.environ, **_FREE_PORTS, **(settings or {})},
         )
-    while (addresses := read_addresses(directory)) is None:
-        if process.poll() is not None or time.monotonic() - started_s > READY_TIMEOUT_S:
-            Instance(directory, {}, process).stop()
-            what = f"ended with {process.returncode}" if process.returncode > 0 else "is not ready"
-            raise InstanceError(f"`switch up` {what}; its last lines:\n{_last_lines(output)}")
-        time.sleep(_POLL_S)
-    return Instance(directory, addresses, process, time.monotonic() - started_s)
+    return StartingInstance(directory, output, process)
+
+
+class StartingInstance:
+    """A process that is not ready yet."""
+
+    def __init__(self, directory: Path, output: Path, process: subprocess.Popen[bytes]) -> None:
+        self.directory = directory
+        self.process = process
+        self._output = output
+        self._started_s = time.monotonic()
+
+    def wait_ready(self) -> Instance:
+        """
+        Wait until it says where it listens.
+
+        Raises:
+            InstanceError: it ended or was not ready in time; the message shows its last lines.
+        """
+        process = self.process
+        while (addresses := read_addresses(self.directory)) is None:
+            is_late = time.monotonic() - self._started_s > READY_TIMEOUT_S
+            if process.poll() is not None or is_late:
+                Instance(self.directory, {}, process).stop()
+                code = process.returncode
+                what = f"ended with {code}" if code > 0 else "is not ready"
+                words = _last_lines(self._output)
+                raise InstanceError(f"{self.directory}: the switch {what}; last lines:\n{words}")
+            time.sleep(_POLL_S)
+        return Instance(self.directory, addresses, process, time.monotonic() - self._started_s)
 
 
 def _last_lines(path: Path, count: int = 20) -> str:

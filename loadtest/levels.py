@@ -1,6 +1,6 @@
 """Short runs at one constant rate after another, over terminals that go on where they were."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from loadtest.driver import Driver
 from loadtest.frames import DIALECT, make_templates
@@ -30,14 +30,17 @@ class LevelRunner:
         seconds: float,
         mix: Mix | None = None,
         mac_check_share: float = 0.02,
+        named_pids: Mapping[str, int] | None = None,
+        first_stan: int = 1,
     ) -> None:
         self.told: list[Told] = []
         self._dialect = load_dialect(DIALECT)
         self.terminals = [
-            LeanTerminal(spec, make_templates(self._dialect, spec), 1) for spec in specs
+            LeanTerminal(spec, make_templates(self._dialect, spec), first_stan) for spec in specs
         ]
         self._address = address
         self._switch_pid = switch_pid
+        self._named_pids = named_pids
         self._seconds = seconds
         self._mix = mix or Mix()
         self._mac_check_share = mac_check_share
@@ -63,7 +66,7 @@ class LevelRunner:
         driver = Driver(scenario, self._dialect, self.terminals, self._address)
         try:
             await driver.connect()
-            meter = CpuMeter(self._switch_pid)
+            meter = CpuMeter(self._switch_pid, self._named_pids)
             await driver.run()
             cpu = meter.read(driver.tally.ended)
         finally:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -13,7 +13,7 @@ from loadtest.driver import Driver
 from loadtest.frames import DIALECT, make_templates
 from loadtest.instance import Instance, raise_open_files_limit
 from loadtest.lean_terminal import STAN_MAX, Course, LeanTerminal
-from loadtest.process_tree import ProcessUse, read_tree, total_cpu_s
+from loadtest.process_tree import read_tree, total_cpu_s
 from loadtest.report import CpuUse, RunReport, make_report
 from loadtest.scenario import Scenario
 from loadtest.terminal_list import TerminalSpec
@@ -119,36 +119,37 @@ def make_players(
 
 
 class CpuMeter:
-    """Processor time of this process and of the switch's, from construction to reading."""
+    """
+    Processor time of this process and of the switch's, from construction to reading.
 
-    def __init__(self, switch_pid: int | None) -> None:
+    The switch is one tree of processes, each told by itself, or several, each told by its name.
+    """
+
+    def __init__(self, switch_pid: int | None, named_pids: Mapping[str, int] | None = None) -> None:
         self._switch_pid = switch_pid
+        self._named_pids = named_pids or {}
         self._before = self._read_switch()
         self._wall_s = time.perf_counter()
         self._client_s = time.process_time()
 
-    def _read_switch(self) -> dict[int, ProcessUse]:
-        return {use.pid: use for use in read_tree(self._switch_pid)} if self._switch_pid else {}
+    def _read_switch(self) -> dict[str, float]:
+        tree = read_tree(self._switch_pid) if self._switch_pid else []
+        found = {f"{use.name}[{use.pid}]": use.cpu_s for use in tree}
+        return found | {name: total_cpu_s(read_tree(pid)) for name, pid in self._named_pids.items()}
 
     def read(self, payment_count: int) -> CpuUse:
         """Return the use since then, a payment."""
         count = max(payment_count, 1)
         client_s = time.process_time() - self._client_s
-        if not self._switch_pid:
+        if not self._before:
             return CpuUse(client_us_per_payment=round(client_s / count * 1e6, 1))
-        after = self._read_switch()
-        spent_s = total_cpu_s(list(after.values())) - total_cpu_s(
-            [use for pid, use in self._before.items() if pid in after]
-        )
-        wall_s = time.perf_counter() - self._wall_s
-        cores = {
-            f"{use.name}[{pid}]": round(
-                (use.cpu_s - getattr(self._before.get(pid), "cpu_s", 0.0)) / wall_s, 3
-            )
-            for pid, use in after.items()
+        spent_s = {
+            name: cpu_s - self._before.get(name, 0.0) for name, cpu_s in self._read_switch().items()
         }
+        wall_s = time.perf_counter() - self._wall_s
+        cores = {name: round(spent / wall_s, 3) for name, spent in spent_s.items()}
         return CpuUse(
             client_us_per_payment=round(client_s / count * 1e6, 1),
-            switch_us_per_payment=round(spent_s / count * 1e6, 1),
+            switch_us_per_payment=round(sum(spent_s.values()) / count * 1e6, 1),
             switch_processes={name: use for name, use in cores.items() if use > 0.001},  # noqa: PLR2004 - what idles is not shown
         )
