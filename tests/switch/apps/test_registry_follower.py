@@ -96,6 +96,20 @@ async def test_a_view_that_is_at_the_end_is_confirmed_again_and_again(stage: Sta
     assert stage.telemetry.readiness.reasons() == {}
 
 
+async def test_who_cannot_wait_for_the_next_read_asks_for_the_end(stage: Stage) -> None:
+    stage.follower._poll_wait_ms = 60_000
+    await stage.follower.confirm()
+    assert stage.follower.confirmed_boot_ms < 0  # it does not follow yet
+    await stage.follower.start()
+    asked_at = read_boot_ms()
+    await stage.follower.confirm()
+    assert stage.follower.confirmed_boot_ms >= asked_at
+    before, stage.follower.confirmed_boot_ms = stage.follower.confirmed_boot_ms, 0
+    stage.partition.next_offset += 1  # more than was read
+    await stage.follower.confirm()
+    assert stage.follower.confirmed_boot_ms == 0 < before
+
+
 async def test_a_log_that_cannot_be_read_lets_the_view_age(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
