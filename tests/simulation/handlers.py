@@ -13,12 +13,12 @@ from switch.codec import load_dialect
 from switch.domain.identifiers import parse_rrn
 from switch.domain.upstream import UpstreamAnswer
 from switch.eventlog.claimed_writer import ClaimedWriter
-from switch.eventlog.claims import JOURNAL_FORMAT, ClaimFold
+from switch.eventlog.claims import JOURNAL_FORMAT
 from switch.eventlog.inbound import decode_request, encode_reply
 from switch.eventlog.journal import encode_record
-from switch.eventlog.journal_place import Claims
-from switch.eventlog.journal_reader import is_claim
+from switch.eventlog.journal_place import JOURNAL_START
 from switch.eventlog.port import AppendUnknown
+from switch.eventlog.takeover import Takeover
 from switch.handlers.actions import AppendRecord, ReadOriginal, SendReply, SendUpstream
 from switch.handlers.book import PartitionBook
 from switch.handlers.lanes import LaneSettings
@@ -28,6 +28,7 @@ from switch.handlers.settings import PartitionSettings
 from tests.simulation.clock import DEAD, RUNNING, Process
 from tests.simulation.links import SimLinks
 from tests.simulation.log import Outcome
+from tests.simulation.snapshots import Taken
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
@@ -133,16 +134,21 @@ class Ownership:
         self.index = index
         self.started_ms = handler.scheduler.now
         self.partition: Partition | None = None  # from the moment at which it is served
-        self.book = simulation.new_book(index)
+        loaded = simulation.snapshots.load(handler, index)
+        place, self.book = loaded or (JOURNAL_START, simulation.new_book(index))
+        self.taken: Taken | None = None  # a snapshot that does not count yet
         self.claim_id = f"{simulation.random.getrandbits(64):016x}"
         self.is_lost = False
         self._journal = simulation.log.partition("journal", index)
         self._inbound = simulation.log.partition("inbound", index)
         self._writer = simulation.log.open_writer("journal", index, handler, self._hear_log)
         self._claimed: ClaimedWriter | None = None
-        self._fold: ClaimFold | None = None
+        self._takeover = Takeover(
+            simulation.decode_record,
+            on_record=lambda _, record: self.book.apply(record),
+            place=place,
+        )
         self._claim_acked_boot_ms = 0
-        self._claims = Claims()
         self._actions: deque = deque()
         self._is_working = False
         self._acked_count = 0
@@ -182,18 +188,8 @@ class Ownership:
         self._claimed = ClaimedWriter(
             claim_id=self.claim_id, epoch=outcome, append_deadline_ms=APPEND_DEADLINE_MS
         )
-        self._fold = ClaimFold(
-            self.simulation.decode_record,
-            claim_id=self.claim_id,
-            epoch=outcome,
-            on_record=self._fold_record,
-        )
+        self._takeover.begin_claim(self.claim_id, outcome)
         handler.scheduler.after(self._draw_read_ms(), handler, self._read_journal)
-
-    def _fold_record(self, offset: int, record) -> None:
-        self.book.apply(record)
-        if is_claim(record):
-            self._claims.note(offset, record.claim_id)
 
     def _draw_read_ms(self) -> int:
         return 1 + int(self.simulation.random.random() * 2 * self.simulation.log.delay_max_ms)
@@ -202,20 +198,19 @@ class Ownership:
         """Read up to the claim, in one or two parts."""
         if self.is_lost:
             return
-        fold, journal, handler = self._fold, self._journal, self.handler
+        takeover, journal, handler = self._takeover, self._journal, self.handler
         end = journal.end
         if self.simulation.random.random() < 0.2:
-            end = min(end, fold.next_offset + 20)
-        fold.feed(journal.read(fold.next_offset, end))
-        if not fold.is_done:
+            end = min(end, takeover.next_offset + 20)
+        takeover.feed(journal.read(takeover.next_offset, end))
+        if not takeover.is_done:
             handler.scheduler.after(self._draw_read_ms(), handler, self._read_journal)
             return
         try:
-            fold.count_voids()
+            takeover.check_claim()
         except AppendUnknown as fault:
             self.lose(fault)
             return
-        self._fold = None
         self._wait_for_registry()
 
     def _wait_for_registry(self) -> None:
@@ -316,7 +311,7 @@ class Ownership:
         _, start = parse_rrn(rrn)
         for offset, value in self._journal.read(start, self._claimed.next_offset):
             record = simulation.decode_record(value)
-            is_valid = record.claim_id == self._claims.in_force_at(offset)
+            is_valid = record.claim_id == self._takeover.claims.in_force_at(offset)
             if is_valid and recollection.feed(record):
                 break
         self.feed(partial(partition.on_original, rrn, recollection.payment, "", now))
@@ -345,6 +340,7 @@ class Ownership:
             count = self._acked_count
             if count and not self.is_lost:
                 self.feed(partial(self._take_acks, count, now))
+                self.simulation.snapshots.note_acked(self)
         if claimed.failure is not None:
             self.lose(claimed.failure)
         elif claimed.gap_end is not None and not self._is_reading_gap:

@@ -17,6 +17,7 @@ from tests.simulation.options import Options
 from tests.simulation.partners import Partner
 from tests.simulation.projector import SimProjector
 from tests.simulation.registry_feed import RegistryFeed
+from tests.simulation.snapshots import SimSnapshots
 from tests.simulation.terminals import Terminal
 from tests.simulation.witness import Witness
 from tests.simulation.world import MINUTE_KEY_LIFETIME_MS, make_world
@@ -59,6 +60,7 @@ class Simulation:
         self.registry = RegistryFeed(
             self.scheduler, self.world.registry_events, lambda: 1 + int(random.random() * 200)
         )
+        self.snapshots = SimSnapshots(self)
         self._decoded: dict[bytes, JournalRecord] = {}
         self._line_count = 0
         self._incarnation_count = 0

@@ -22,6 +22,10 @@ ANSWERS = {
     *(f"told sale over HTTP {status}" for status in (201, 202, 409, 422, 503)),
     *(f"told command {answer}" for answer in ("open 201", "note 201", "resolve 201")),
 }
+SNAPSHOTS = {
+    f"fault snapshot-{what}"
+    for what in ("taken", "loaded", "discarded", "torn", "old", "foreign", "unusable")
+}
 UNREACHED_CASES = {
     "inbound-parked": "nothing that a program of this version has written is unreadable",
     "batch-more-differences": "more than 500 of one batch: test_uploads.py",
@@ -33,6 +37,7 @@ WANTED = {
     *(f"case {kind}" for kind in KINDS.kinds if kind not in UNREACHED_CASES),
     *(f"row {row}" for row in ROWS),
     *ANSWERS,
+    *SNAPSHOTS,
 }
 
 
