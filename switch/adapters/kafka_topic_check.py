@@ -124,6 +124,16 @@ def wanted_counts(partition_count: int) -> dict[str, int]:
     }
 
 
+def make_topic_settings(log: str, wishes: TopicWishes) -> dict[str, str]:
+    """Return the settings that a log's topic is made with."""
+    return {
+        "min.insync.replicas": str(wishes.min_isr_count),
+        "unclean.leader.election.enable": "false",
+        "max.message.bytes": str(MESSAGE_BYTES),
+        **TOPIC_SETTINGS[log],
+    }
+
+
 def check_topic(found: TopicFound, partition_count: int, wishes: TopicWishes) -> list[TopicFault]:
     """Return what is wrong with one topic; empty if it may be served from."""
     reasons = [

@@ -17,13 +17,12 @@ from aiokafka.errors import (
 
 from switch.adapters.kafka_security import NO_SECURITY, KafkaSecurity, explain_unreachable
 from switch.adapters.kafka_topic_check import (
-    MESSAGE_BYTES,
     TOPIC_LOGS,
-    TOPIC_SETTINGS,
     TopicFault,
     TopicFound,
     TopicWishes,
     check_topic,
+    make_topic_settings,
     topic_name,
     wanted_counts,
 )
@@ -157,18 +156,13 @@ async def _create(
     missing = [log for log in TOPIC_LOGS if log not in there]
     if not missing:
         return []
-    settings = {
-        "min.insync.replicas": str(wishes.min_isr_count),
-        "unclean.leader.election.enable": "false",
-        "max.message.bytes": str(MESSAGE_BYTES),
-    }
     counts = wanted_counts(partition_count)
     topics = [
         NewTopic(
             name=topic_name(prefix, log),
             num_partitions=counts[log],
             replication_factor=wishes.copy_count,
-            topic_configs=settings | dict(TOPIC_SETTINGS[log]),
+            topic_configs=make_topic_settings(log, wishes),
         )
         for log in missing
     ]

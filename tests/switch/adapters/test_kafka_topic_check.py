@@ -8,6 +8,7 @@ from switch.adapters.kafka_topic_check import (
     TopicFound,
     TopicWishes,
     check_topic,
+    make_topic_settings,
     topic_name,
     wanted_counts,
 )
@@ -116,3 +117,14 @@ def test_every_fault_says_what_to_do():
 
 def test_the_largest_record_fits_with_its_headers():
     assert MESSAGE_BYTES_MIN > RECORD_BYTES_MAX + 1_024
+
+
+@pytest.mark.parametrize("log", TOPIC_LOGS)
+def test_a_topic_that_is_made_is_one_to_be_served_from(log):
+    found = TopicFound(
+        log=log,
+        name=topic_name("p-", log),
+        copy_counts=[3] * wanted_counts(4)[log],
+        settings=make_topic_settings(log, IN_EARNEST),
+    )
+    assert check_topic(found, 4, IN_EARNEST) == []
