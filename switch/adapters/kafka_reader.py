@@ -25,15 +25,13 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.record.memory_records import MemoryRecords
 
-from switch.adapters.kafka_client import RETRY_MS, KafkaClient, TransportError
+from switch.adapters.kafka_client import RETRY_MS, KafkaClient, TransportError, find_pace
 from switch.eventlog.port import LogUnavailable, PositionOutOfRange, StoredRecord
 
 FETCH_BYTES_MAX: Final = 1_048_576  # of one partition at once
 ANSWER_BYTES_MAX: Final = 8 * 1_048_576
 BUFFER_COUNT_MAX: Final = 4_000  # records of one partition fetched ahead; then it is left out
 POLL_WAIT_MS: Final = 100
-# How soon after one poll the next may go to the same broker: as for appends (kafka_writer).
-POLL_INTERVAL_S: Final = 0.003
 READ_TIMEOUT_S: Final = 5.0
 IDLE_S: Final = 2.0  # nobody read on for so long: the partition is not fetched ahead any more
 LATEST: Final = -1
@@ -346,13 +344,15 @@ class KafkaPoll:
                 await asyncio.sleep(RETRY_MS / 1000)
                 continue
             offsets = dict(wanted)
-            is_well = True
-            for place, code, content in read_answer(response):
-                is_well &= self._give(place, offsets[place], code, content or b"", sent_at)
-            if not is_well:
+            counts = [
+                self._give(place, offsets[place], code, content or b"", sent_at)
+                for place, code, content in read_answer(response)
+            ]
+            if None in counts:
                 await self._client.refresh()
                 await asyncio.sleep(RETRY_MS / 1000)
-            left_s = sent_at + POLL_INTERVAL_S - self._loop.time()
+            pace_s = find_pace(sum(count or 0 for count in counts))
+            left_s = sent_at + pace_s - self._loop.time()
             if left_s > 0:
                 await asyncio.sleep(left_s)
 
@@ -369,21 +369,21 @@ class KafkaPoll:
 
     def _give(
         self, place: TopicPartition, offset: int, code: int, content: bytes, sent_at: float
-    ) -> bool:
-        """Give one partition's answer to its reader; say whether it was one."""
+    ) -> int | None:
+        """Give a reader its answer; return how many records it holds, None if it is none."""
         reader = self.readers.get(place)
         if reader is None or reader.next_offset != offset:
-            return True  # it reads elsewhere by now
+            return 0  # it reads elsewhere by now
         try:
             check_code(code, place)
             records, next_offset = decode_records(content, offset)
         except (LogUnavailable, PositionOutOfRange) as failure:
             reader.fail(failure)
+            return 0
         except KafkaError:
-            return False
-        else:
-            reader.take(records, next_offset, sent_at)
-        return True
+            return None
+        reader.take(records, next_offset, sent_at)
+        return len(records)
 
     async def close(self) -> None:
         """Stop polling."""

@@ -27,7 +27,13 @@ from switch.adapters.kafka_batch import (
     make_batch,
     make_topics,
 )
-from switch.adapters.kafka_client import RETRY_MS, KafkaClient, TransportError
+from switch.adapters.kafka_client import (
+    RETRY_MS,
+    TIMER_STEP_S,
+    KafkaClient,
+    TransportError,
+    find_pace,
+)
 from switch.adapters.sinks import call_sink
 from switch.eventlog.port import (
     RECORD_BYTES_MAX,
@@ -41,9 +47,6 @@ QUEUE_COUNT_MAX: Final = 10_000  # of one partition: several seconds at its full
 QUEUE_BYTES_MAX: Final = 32 * 1_048_576
 APPEND_DEADLINE_MS: Final = 3_000
 BEGIN_TIMEOUT_S: Final = 5.0
-# How soon after one request the next may go to the same broker: under load the records of this
-# time share one; when it is quiet nobody waits.
-REQUEST_INTERVAL_S: Final = 0.003
 WATCH_INTERVAL_S: Final = 0.05
 REPLICATION_TIMEOUT_MS: Final = 1_500  # then a broker answers for the partitions that are there
 _SOUND, _SUSPECT = 0, 1  # connections: a partition that hangs must not hold up the others
@@ -188,7 +191,7 @@ class KafkaSender:
         self._ready: dict[PartitionWriter, None] = {}  # something to send, nothing on its way
         self._sent: dict[PartitionWriter, None] = {}
         self._busy: set[tuple[int, int]] = set()  # broker and connection
-        self._sent_at: dict[tuple[int, int], float] = {}
+        self._next_at: dict[tuple[int, int], float] = {}  # loop time
         self._tasks: set[asyncio.Task[None]] = set()
         self._pump_at = 0.0  # loop time of the next pump; 0: none is due
         self._pumping: asyncio.Handle | None = None
@@ -224,9 +227,13 @@ class KafkaSender:
 
     def add(self, writer: PartitionWriter) -> None:
         """Note that a writer has something to send."""
-        if writer not in self._ready:
-            self._ready[writer] = None
-            self._pump_soon(0.0)
+        if writer in self._ready:
+            return
+        self._ready[writer] = None
+        node = self._client.find_leader(writer.place)
+        way = (node or 0, _SUSPECT if writer.is_suspect else _SOUND)
+        if way not in self._busy:  # else its answer comes first
+            self._pump_soon(max(0.0, self._next_at.get(way, 0.0) - self._loop.time()))
 
     def remove(self, writer: PartitionWriter) -> None:
         """Forget a writer."""
@@ -273,18 +280,19 @@ class KafkaSender:
             if way not in self._busy:
                 requests.setdefault(way, {}).setdefault(writer.place, writer)
         for way, writers in requests.items():
-            wait_s = self._sent_at.get(way, 0.0) + REQUEST_INTERVAL_S - now
-            if wait_s > 0:
+            wait_s = self._next_at.get(way, 0.0) - now
+            if wait_s >= TIMER_STEP_S:
                 self._pump_soon(wait_s)
                 continue
             for writer in writers.values():
                 del self._ready[writer]
                 self._sent[writer] = None
             self._busy.add(way)
-            self._sent_at[way] = now
             batches = [
                 (writer, writer.take_batch(now + self._deadline_s)) for writer in writers.values()
             ]
+            record_count = sum(len(batch.sinks) for _, batch in batches)
+            self._next_at[way] = now + find_pace(record_count)
             task = self._loop.create_task(self._send(way, batches))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

@@ -4,7 +4,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import StaleMetadata
 
-from switch.adapters.kafka_client import KafkaClient
+from switch.adapters.kafka_client import PACE_MAX_S, KafkaClient, find_pace
 from switch.adapters.kafka_security import NO_SECURITY, KafkaSecurity
 from switch.adapters.kafka_topics import prepare_topics
 from switch.eventlog.port import LogUnavailable
@@ -77,3 +77,10 @@ async def test_a_connection_that_is_broken_off_half_way_is_closed(client):
     connecting.cancel()
     await asyncio.gather(connecting, return_exceptions=True)
     await client.close()  # an open connection would be a warning, and those are errors here
+
+
+def test_nobody_waits_while_it_is_quiet_and_load_shares_requests():
+    assert find_pace(0) == 0.0
+    assert find_pace(1) <= 0.001
+    assert find_pace(2) > find_pace(1)
+    assert find_pace(10_000) == PACE_MAX_S <= 0.005
