@@ -124,7 +124,8 @@ class GatewayRole:
         self._event_log = event_log
         self._reading: asyncio.Task[None] | None = None
         token = secrets.token_hex(_INCARNATION_BYTES)
-        self.incarnation = make_incarnation(settings.gateway.ordinal, token)
+        self._ordinal = settings.gateway.ordinal
+        self.incarnation = make_incarnation(self._ordinal, token)
         wanted = make_limits(settings)
         limits = keep_files_free(wanted, settings, count_open_files_max())
         if limits is not wanted:
@@ -254,6 +255,16 @@ class GatewayRole:
     def in_flight_count(self) -> int:
         """How many requests wait for a handler's answer."""
         return self._gateway.in_flight_count
+
+    def status(self) -> dict[str, object]:
+        """Describe this gateway for `/v1/status`."""
+        return {
+            "incarnation": self.incarnation,
+            "ordinal": self._ordinal,
+            "connections": self._gateway.connection_count,
+            "in_flight": self._gateway.in_flight_count,
+            "state": self._why_not_ready() or "taking",
+        }
 
     # -- ConnectionEvents
 

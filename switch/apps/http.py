@@ -15,6 +15,7 @@ from switch.apps.instance import Instance
 from switch.apps.registrar import RegistrarRole, RegistrarUnavailable
 from switch.apps.registry_follower import RegistryFollower
 from switch.apps.settings import HttpSettings
+from switch.apps.status import ProcessStatus, merge_statuses
 from switch.domain.registry.queries import EntityRow, registry_entity, registry_rows
 from switch.registrar.registrar import RegistryRefused
 
@@ -75,8 +76,13 @@ class _Shown:
             "not_ready": reasons,
             "terminal_deadline_ms": self._instance.terminal_deadline_ms,
             **self._instance.status(),
+            "switch": merge_statuses(await self._read_board()),
             "children": [msgspec.to_builtins(fact) for fact in self._facts()],
         }
+
+    async def _read_board(self) -> list[ProcessStatus]:
+        board = self._instance.board
+        return [self._instance.describe()] if board is None else await board.read()
 
     async def make_page(self, may_see_payments: bool) -> PageContent:  # noqa: FBT001 - as the port
         parts = self._readiness.parts()

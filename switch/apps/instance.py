@@ -1,18 +1,21 @@
 """The roles of one process, put together, started and stopped in order."""
 
 import asyncio
+import os
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+import switch
 from switch.adapters.clock import read_clock
 from switch.adapters.http_api import HttpApi
 from switch.adapters.key_file import FileKeyStore
 from switch.adapters.loop import settle_garbage
 from switch.adapters.open_log import open_log
 from switch.adapters.telemetry import Telemetry
+from switch.apps.addresses import bound_address
 from switch.apps.gateway import GatewayRole
 from switch.apps.handler import HandlerRole
 from switch.apps.http_listener import HttpListener
@@ -25,6 +28,8 @@ from switch.apps.registry_follower import RegistryFollower
 from switch.apps.roles import INSTANCE_ROLES, Role
 from switch.apps.settings import Settings
 from switch.apps.snapshots import make_snapshot_keeper
+from switch.apps.status import ProcessStatus, Row
+from switch.apps.status_board import StatusBoard, is_shared
 from switch.domain.cases.rules import CaseRules
 from switch.domain.payment.rules import DecisionRules
 from switch.domain.registry.entities import Terminal
@@ -118,7 +123,10 @@ class Instance:
         self.registrar: RegistrarRole | None = None
         self.links: IssuerLinks | None = None
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.list_projections: Callable[[], Sequence[Row]] = tuple  # of a child process, if any
+        self.board: StatusBoard | None = None
         self._http: HttpListener | None = None
+        self._http_address = ""
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -149,7 +157,10 @@ class Instance:
         self.event_log = await open_log(
             self._log_url,
             partition_count=settings.log.partition_count,
-            topics=make_topic_wishes(settings.log, makes=self.roles == INSTANCE_ROLES),
+            # in earnest an operator makes them: `switch topics create`
+            topics=make_topic_wishes(
+                settings.log, makes=self._is_demo or self.roles == INSTANCE_ROLES
+            ),
             security=make_kafka_security(settings.log),
         )
         self.follower = RegistryFollower(
@@ -171,6 +182,8 @@ class Instance:
         if Role.HANDLER in self.roles:
             self.links = IssuerLinks(settings, self.keys.vault, self._telemetry)
             self.handler = self._make_handler(self.event_log, self.links)
+        self.board = self._make_board(self.event_log)
+        self.board.start()
 
     def _make_registrar(self, event_log: EventLog) -> RegistrarRole:
         return RegistrarRole(
@@ -209,6 +222,14 @@ class Instance:
         links.on_changed = handler.on_links_changed
         return handler
 
+    def _make_board(self, event_log: EventLog) -> StatusBoard:
+        return StatusBoard(
+            event_log if is_shared(self._log_url) else None,
+            self.describe,
+            interval_ms=self._settings.telemetry.status_interval_ms,
+            log=self._telemetry.log,
+        )
+
     async def start(self) -> None:
         """
         Bring up links, gateway and handlers; terminals are taken by `listen` only.
@@ -235,6 +256,7 @@ class Instance:
 
     async def serve_http(self, http: socket.socket, api: HttpApi) -> None:
         """Serve HTTP until `stop`."""
+        self._http_address = bound_address(http)
         self._http = HttpListener(api, self._settings.http)
         self._http.start(http)
 
@@ -270,6 +292,8 @@ class Instance:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.audit.close()
+        if self.board is not None:
+            await self.board.stop()
         if self.event_log is not None:
             if self.registrar is not None:
                 await self.registrar.stop()
@@ -277,7 +301,7 @@ class Instance:
             await self.event_log.close()
 
     def status(self) -> dict[str, object]:
-        """Describe what runs, for operators."""
+        """Describe what runs in this process, for operators."""
         found: dict[str, object] = {
             "owner": self._owner,
             "roles": sorted(self.roles),
@@ -290,11 +314,33 @@ class Instance:
         if self.handler is not None and self.links is not None:
             found |= {"partitions": self.handler.status(), "links": self.links.status()}
         if self.gateway is not None:
-            found["gateway"] = {
-                "incarnation": self.gateway.incarnation,
-                "waiting": self.gateway.in_flight_count,
-            }
+            found["gateway"] = self.gateway.status()
         return found
+
+    def describe(self) -> ProcessStatus:
+        """Say how this process is, for all processes of the switch."""
+        handler, links, gateway, registrar = (
+            self.handler,
+            self.links,
+            self.gateway,
+            self.registrar,
+        )
+        return ProcessStatus(
+            name=self._owner,
+            roles=tuple(sorted(self.roles)),
+            version=switch.__version__,
+            pid=os.getpid(),
+            http=self._http_address,
+            at=read_clock().wall_ms,
+            interval_ms=self._settings.telemetry.status_interval_ms,
+            not_ready=self._telemetry.readiness.reasons(),
+            partition_count=self.event_log.partition_count if self.event_log else 0,
+            partitions=handler.status() if handler else (),
+            projections=self.list_projections(),
+            gateways=[gateway.status()] if gateway else (),
+            registrars=[registrar.status()] if registrar else (),
+            links=links.status() if links else (),
+        )
 
     def _why_no_registry(self) -> str:
         if self.follower.view.list_entities("merchants"):

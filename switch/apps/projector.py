@@ -16,6 +16,8 @@ from projections.runner import RunnerSettings, run_projector
 from projections.status import RUNNING, ProjectorStatus
 from switch.adapters.child_process import report, take_order
 from switch.adapters.embedded_postgres import EmbeddedPostgres, PostgresFailed
+from switch.adapters.kafka_security import NO_SECURITY, KafkaSecurity
+from switch.adapters.kafka_topic_check import TopicWishes
 from switch.adapters.loop import run_loop
 from switch.adapters.open_log import open_log
 from switch.adapters.telemetry import Logger, configure_logging, make_telemetry
@@ -30,6 +32,8 @@ class ProjectorOrder(msgspec.Struct, frozen=True, kw_only=True):
     """What the parent wants; an empty `dsn` means: run a PostgreSQL in `postgres_path`."""
 
     log_url: str
+    security: KafkaSecurity = NO_SECURITY
+    topics: TopicWishes | None = None  # how they must be; None: they are not looked at
     dsn: str
     postgres_path: str
     batch_count_max: int
@@ -48,6 +52,7 @@ class Projector:
         self._postgres = None if order.dsn else EmbeddedPostgres(Path(order.postgres_path))
         self._stopped = asyncio.Event()
         self.status = ProjectorStatus()
+        self.event_log: EventLog | None = None  # while it runs and the log is there
         self.fault = "starting"  # why the projections have not begun; empty once they have
         self.dsn = order.dsn if self._postgres is None else self._postgres.dsn
 
@@ -70,7 +75,7 @@ class Projector:
         """Follow the journal until `stop`; a log or database that is away is waited for."""
         postgres = self._postgres
         keeping = asyncio.create_task(self._keep_postgres(postgres))
-        event_log = await self._open_log()
+        event_log = self.event_log = await self._open_log()
         try:
             if event_log is not None:
                 self.fault = ""
@@ -92,7 +97,12 @@ class Projector:
     async def _open_log(self) -> EventLog | None:
         while not self._stopped.is_set():
             try:
-                return await open_log(self._order.log_url, read_only=True)
+                return await open_log(
+                    self._order.log_url,
+                    read_only=True,
+                    topics=self._order.topics,
+                    security=self._order.security,
+                )
             except LogUnavailable as error:
                 self.fault = str(error)
             await self._pause(RETRY_S)

@@ -2,24 +2,31 @@
 
 import asyncio
 import os
+import secrets
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import switch
+from switch.adapters.clock import read_clock
 from switch.adapters.http_api import ApiPorts, HttpApi
 from switch.adapters.http_page import PageContent, PageFact
 from switch.adapters.telemetry import Telemetry, make_telemetry
 from switch.apps.addresses import bound_address, write_addresses
 from switch.apps.http_listener import HttpListener
 from switch.apps.launch import Bound, Failed, Listener, run_process
+from switch.apps.log_settings import make_kafka_security, make_topic_wishes
 from switch.apps.loop_delay import measure_loop_delay
 from switch.apps.operator_token import ensure_operator_token
 from switch.apps.projector import Projector, ProjectorOrder, describe_projections, step_back
 from switch.apps.role_process import describe_ready, need_kafka
 from switch.apps.roles import Role
 from switch.apps.settings import Settings
+from switch.apps.status import ProcessStatus, merge_statuses
+from switch.apps.status_board import StatusBoard
 from switch.domain.registry.entities import Operator
+from switch.eventlog.port import EventLog
 
 POSTGRES_FOLDER: Final = "pg"
 READY_POLL_S: Final = 0.05
@@ -40,7 +47,10 @@ class ProjectorProcess:
         self._say = say
         self._telemetry: Telemetry = make_telemetry(Role.PROJECTOR.value)
         self._projector: Projector | None = None
+        self._owner = f"{socket.gethostname()}-{secrets.token_hex(4)}"
         self._http: HttpListener | None = None
+        self._http_address = ""
+        self._board: StatusBoard | None = None
         self._running: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
 
@@ -67,13 +77,14 @@ class ProjectorProcess:
         projector = self._projector = Projector(self._make_order(), self._telemetry.log)
         self._telemetry.readiness.add("projections", lambda: self._why_not_ready(projector))
         self._http = HttpListener(self._make_api(projector, token), self._settings.http)
+        self._http_address = bound_address(bound["http"])
         self._http.start(bound["http"])
         self._running = asyncio.create_task(projector.run(), name="projector")
         self._watching = asyncio.create_task(self._watch(projector))
         while not projector.is_running and not self._running.done():  # noqa: ASYNC110 - at start only
             await asyncio.sleep(READY_POLL_S)
         addresses: dict[str, object] = {
-            "http": bound_address(bound["http"]),
+            "http": self._http_address,
             "postgres": projector.dsn,
             "log": self._settings.log.url,
             "role": Role.PROJECTOR.value,
@@ -87,6 +98,8 @@ class ProjectorProcess:
         settings = self._settings
         return ProjectorOrder(
             log_url=settings.log.url,
+            security=make_kafka_security(settings.log),
+            topics=make_topic_wishes(settings.log, makes=False),
             dsn=settings.projector.dsn,
             postgres_path=str(self._data_dir / POSTGRES_FOLDER),
             batch_count_max=settings.projector.batch_count_max,
@@ -100,14 +113,17 @@ class ProjectorProcess:
         http, telemetry = self._settings.http, self._telemetry
 
         async def tell_status() -> dict[str, object]:
-            reasons = telemetry.readiness.reasons()
+            own = self._describe(projector)
+            said = [own] if self._board is None else await self._board.read()
             return {
-                "version": switch.__version__,
-                "ready": not reasons,
-                "not_ready": reasons,
-                "roles": [Role.PROJECTOR.value],
+                "version": own.version,
+                "ready": not own.not_ready,
+                "not_ready": own.not_ready,
+                "owner": own.name,
+                "roles": own.roles,
                 "log": self._settings.log.url,
-                "projections": describe_projections(projector.status),
+                "projections": own.projections,
+                "switch": merge_statuses(said),
             }
 
         async def make_page(_may_see_payments: bool) -> PageContent:  # noqa: FBT001 - as the port
@@ -136,6 +152,21 @@ class ProjectorProcess:
             )
         )
 
+    def _describe(self, projector: Projector) -> ProcessStatus:
+        event_log = projector.event_log
+        return ProcessStatus(
+            name=self._owner,
+            roles=(Role.PROJECTOR.value,),
+            version=switch.__version__,
+            pid=os.getpid(),
+            http=self._http_address,
+            at=read_clock().wall_ms,
+            interval_ms=self._settings.telemetry.status_interval_ms,
+            not_ready=self._telemetry.readiness.reasons(),
+            partition_count=event_log.partition_count if event_log else 0,
+            projections=describe_projections(projector.status),
+        )
+
     def _why_not_ready(self, projector: Projector) -> str:
         if projector.is_running:
             return ""
@@ -145,8 +176,21 @@ class ProjectorProcess:
         lag = self._telemetry.metrics.gauge("switch_projection_lag")
         async for _ in measure_loop_delay(self._telemetry.metrics):
             lag.set(projector.status.lag_count)
+            if self._board is None and projector.event_log is not None:
+                self._board = self._make_board(projector, projector.event_log)
+                self._board.start()
+
+    def _make_board(self, projector: Projector, event_log: EventLog) -> StatusBoard:
+        return StatusBoard(
+            event_log,
+            lambda: self._describe(projector),
+            interval_ms=self._settings.telemetry.status_interval_ms,
+            log=self._telemetry.log,
+        )
 
     async def _stop(self) -> None:
+        if self._board is not None:
+            await self._board.stop()
         if self._projector is not None:
             self._projector.stop()
         if self._running is not None:

@@ -105,6 +105,14 @@ class RegistrarRole:
             self._log.info("registry loaded", actor=actor, change_count=len(events))
             return LoadResult(len(events), self._follower.position)
 
+    def status(self) -> dict[str, object]:
+        """Describe this registrar for `/v1/status`; it claims the registry at its first change."""
+        owned = self._owned
+        return {
+            "state": "claimed" if owned is not None and owned.failure is None else "waiting",
+            "position": self._follower.position,
+        }
+
     async def stop(self) -> None:
         """Let go of the registry log."""
         owned, self._owned = self._owned, None

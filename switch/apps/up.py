@@ -28,11 +28,13 @@ from switch.apps.launch import (
     find_keys_directory,
     run_process,
 )
+from switch.apps.log_settings import make_kafka_security
 from switch.apps.loop_delay import measure_loop_delay
 from switch.apps.operator_token import ensure_operator_token
 from switch.apps.projector import ProjectorOrder
 from switch.apps.settings import Settings
 from switch.apps.simulator import SimulatorOrder
+from switch.apps.status import Row
 from switch.demo.issuer_simulator import IssuerPace
 
 SIMULATOR_DEADLINE_S: Final = 15.0
@@ -119,6 +121,7 @@ class Up:
             find_dsn=self._find_dsn,
         )
         self._instance = instance
+        instance.list_projections = self._list_projections
         await instance.open()
         self._say(f"event log open: {self._log_url}")
         await self._start_projector()
@@ -202,6 +205,7 @@ class Up:
         return msgspec.json.encode(
             ProjectorOrder(
                 log_url=self._log_url,
+                security=make_kafka_security(self._settings.log),
                 dsn=projector.dsn,
                 postgres_path=str(self._data_dir / POSTGRES_FOLDER),
                 batch_count_max=projector.batch_count_max,
@@ -234,6 +238,10 @@ class Up:
         if not self._projector.report:
             return "starting"
         return "; ".join(str(fault) for fault in faults) if isinstance(faults, list) else ""
+
+    def _list_projections(self) -> Sequence[Row]:
+        found = self._projector.report.get("projections") if self._projector else None
+        return found if isinstance(found, list) else ()
 
     def _list_facts(self) -> Sequence[PageFact]:
         facts = [

@@ -38,15 +38,22 @@ data_option = click.option(
 class InstanceClient:
     """A running instance, as a command sees it."""
 
-    def __init__(self, data_dir: Path, *, operator_key: str = "") -> None:
+    def __init__(self, data_dir: Path, *, operator_key: str = "", url: str = "") -> None:
         """
         Find the instance; `operator_key` is a person's, instead of the token of the machine.
 
+        With `url` (http://HOST:PORT) it is that one, wherever it runs.
+
         Raises:
-            CommandFailure: nothing is running over this data folder (exit code 3).
+            CommandFailure: nothing is running over this data folder (exit code 3), or that is no
+                such URL (2).
         """
         self.data_dir = data_dir
         self._operator_key = operator_key
+        self._url = url
+        if url:
+            self.addresses = _read_url(url)
+            return
         addresses = read_addresses(data_dir)
         if addresses is None:
             raise not_running_failure(
@@ -108,6 +115,8 @@ class InstanceClient:
             response = connection.getresponse()
             answer = response.read()
         except ConnectionRefusedError as error:
+            if self._url:
+                raise not_running_failure(f"nothing listens on {name}:{port}") from error
             raise not_running_failure(
                 f"{self.data_dir} says that an instance listens on {name}:{port}, but nothing does:"
                 f" it was killed. Start it again with `switch up --data {self.data_dir}`."
@@ -123,6 +132,15 @@ class InstanceClient:
                 EXIT_NO if response.status in _CLIENT_ERRORS else EXIT_FAULT,
             )
         return content
+
+
+def _read_url(url: str) -> dict[str, str | int]:
+    address = url.removeprefix("http://").rstrip("/")
+    try:
+        parse_address(address)
+    except ValueError as error:
+        raise CommandFailure(f"--url: {error}", EXIT_USAGE) from error
+    return {"http": address}
 
 
 def path_of(*parts: str) -> str:

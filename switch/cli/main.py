@@ -15,6 +15,7 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "registrar": ("switch.cli.roles", "registrar", "Run a registrar by itself, over Kafka."),
     "projector": ("switch.cli.roles", "projector", "Run a projector by itself, over Kafka."),
     "topics": ("switch.cli.topics", "topics", "Topics on Kafka: make them, check them."),
+    "status": ("switch.cli.status", "status", "Every partition, projection and gateway."),
     "tour": ("switch.cli.tour", "tour", "Tell the story with real processes (half a minute)."),
     "pos": ("switch.cli.pos", "pos", "A point-of-sale terminal on the command line."),
     "payment": ("switch.cli.payment", "payment", "The case file of one payment."),

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from switch.adapters.kafka_topics import topic_name
+from switch.adapters.kafka_topic_check import TopicWishes
 from switch.adapters.open_log import open_log
 from switch.apps.addresses import read_addresses
 from switch.cli.client import InstanceClient
@@ -29,7 +29,7 @@ async def until(condition, process):
 
 
 async def append_claim(url):
-    log = await open_log(url, partition_count=1)
+    log = await open_log(url, partition_count=1, topics=TopicWishes(single_broker=True))
     journal = await log.open_partition("journal", 0)
     claim = PartitionClaimed(owner="test", claim_id="c", at=1)
     record = JournalRecord(claim_id="c", at=1, watermark=0, registry_position=0, events=(claim,))
@@ -40,16 +40,20 @@ async def append_claim(url):
 
 
 async def test_it_waits_for_its_topics_then_follows_and_says_how_far(tmp_path, kafka_bootstrap):
-    prefix = f"t{secrets.token_hex(4)}-"
-    url = f"kafka://{kafka_bootstrap}?prefix={prefix}"
+    url = f"kafka://{kafka_bootstrap}?prefix=t{secrets.token_hex(4)}-"
     command = [sys.executable, "-m", "switch", "projector", "--data", str(tmp_path / "data")]
-    environment = {**os.environ, "SWITCH__LOG__URL": url, "SWITCH__HTTP__ADDRESS": "127.0.0.1:0"}
+    environment = {
+        **os.environ,
+        "SWITCH__LOG__URL": url,
+        "SWITCH__LOG__SINGLE_BROKER": "true",
+        "SWITCH__HTTP__ADDRESS": "127.0.0.1:0",
+    }
     process = subprocess.Popen(  # noqa: ASYNC220 - it returns at once
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
     )
     try:
         await until((tmp_path / "data" / "pg").exists, process)
-        assert read_addresses(tmp_path / "data") is None, topic_name(prefix, "journal")
+        assert read_addresses(tmp_path / "data") is None
         await append_claim(url)
         await until(lambda: read_addresses(tmp_path / "data"), process)
         client = InstanceClient(tmp_path / "data")

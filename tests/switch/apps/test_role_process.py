@@ -1,6 +1,7 @@
 """The roles as real processes over a real broker: five that know each other by the log alone."""
 
 import asyncio
+import json
 import os
 import secrets
 import signal
@@ -132,9 +133,33 @@ async def test_five_processes_started_together_on_nothing_take_a_payment_and_end
     )
     assert code == 0, err
     assert "Approved" in out
+    await check_status(processes)
     for name in (*ROLES, "issuer"):
         assert await processes.end(name) == 0, processes.said(name)
         assert read_addresses(processes.folder / name) is None
+
+
+async def check_status(processes):
+    """Every process tells of all of them, and so does the log by itself."""
+    asked = [("--data", str(processes.folder / role)) for role in ROLES]
+    for arguments in [*asked, ("--log", processes.environment["SWITCH__LOG__URL"])]:
+
+        async def show(arguments=arguments):
+            return await processes.run("status", *arguments, "--format", "json")
+
+        deadline = time.monotonic() + DEADLINE_S
+        while (shown := await show())[0] != 0:
+            assert time.monotonic() < deadline, shown
+        found = json.loads(shown[1])
+        assert {role for one in found["processes"] for role in one["roles"]} == set(ROLES)
+        assert [(one["partition"], one["state"]) for one in found["partitions"]] == [
+            (0, "serving"),
+            (1, "serving"),
+        ]
+        assert all(one["epoch"] > 0 or one["claimed_at"] > 0 for one in found["partitions"])
+        assert {one["state"] for one in found["projections"]} == {"running"}
+        assert [one["in_flight"] for one in found["gateways"]] == [0]
+        assert [one["state"] for one in found["links"]] == ["up"]
 
 
 @pytest.mark.process
