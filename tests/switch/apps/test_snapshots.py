@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import os
 import time
 
@@ -17,6 +18,7 @@ from switch.eventlog.journal_place import JournalPlace
 from switch.eventlog.journal_reader import JournalReader
 from switch.eventlog.memory_log import MemoryLog, MemoryPartition, MemoryWriter
 from switch.handlers.book import PartitionBook
+from tests.switch.apps.conftest import RunningInstance
 
 RULES = DecisionRules()
 DEADLINE_S = 20
@@ -346,3 +348,46 @@ async def test_a_keeper_is_made_from_settings(tmp_path):
     assert make(directory=str(tmp_path / "elsewhere")) is not None
     (tmp_path / "file").write_text("no folder")
     assert make(directory=str(tmp_path / "file")) is None
+
+
+# -- with everything around it
+
+
+async def test_a_switch_that_starts_again_begins_from_its_snapshot(tmp_path):
+    async with run_switch(tmp_path) as first:
+        status, paid = await first.pay("before")
+        assert status == 201
+        deadline, number = time.monotonic() + DEADLINE_S, 0
+        while not read_counter(first, "written"):
+            assert time.monotonic() < deadline
+            number += 1
+            assert (await first.pay(f"meanwhile-{number}"))[0] == 201
+            await asyncio.sleep(0.1)
+        assert (await first.pay("after"))[0] == 201
+        left = first.partition_of_the_shop()
+    async with run_switch(tmp_path) as again:
+        assert read_counter(again, "loaded") >= 1
+        found = again.partition_of_the_shop()
+        assert found.index == left.index
+        assert found.partition._book._shelf == left.partition._book._shelf
+        [status] = [
+            one for one in again.instance.handler.status() if one["partition"] == left.index
+        ]
+        assert status["snapshot_offset"] > 0
+        assert await again.pay("before") == (201, paid)
+        assert (await again.change("refunds", paid["rrn"], "refund", 100))[0] == 201
+
+
+@contextlib.asynccontextmanager
+async def run_switch(folder):
+    running = RunningInstance(folder, **{"snapshots.interval_ms": 1_000})
+    await running.start()
+    try:
+        yield running
+    finally:
+        await running.stop()
+
+
+def read_counter(running, outcome):
+    counter = running.telemetry.metrics.counter("switch_snapshots_total")
+    return counter.labels(outcome)._value.get()
