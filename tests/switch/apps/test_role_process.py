@@ -1,6 +1,7 @@
 """The roles as real processes over a real broker: five that know each other by the log alone."""
 
 import asyncio
+import http.client
 import json
 import os
 import secrets
@@ -11,7 +12,9 @@ import time
 
 import pytest
 
+from infra.kafka.cluster import KafkaCluster
 from switch.apps.addresses import read_addresses
+from switch.apps.demo import DEMO_PAN, load_demo_world
 from switch.apps.launch import StartRefused
 from switch.apps.role_process import need_kafka
 from switch.apps.roles import Role
@@ -114,6 +117,40 @@ async def until(condition, explain, within_s=DEADLINE_S):
         await asyncio.sleep(0.02)
 
 
+class Partner:
+    """A partner of the demo world that pays through one gateway."""
+
+    def __init__(self, address):
+        self._address = address
+        self._world = load_demo_world()
+        self._number = 0
+
+    async def pay(self):
+        self._number += 1
+        order = {
+            "merchant_id": self._world.merchant_id,
+            "amount_minor": 1_234,
+            "currency": "CNY",
+            "card": {"pan": DEMO_PAN, "expiry": "12/30"},
+        }
+        headers = {
+            "Authorization": f"Bearer {self._world.api_key}",
+            "Idempotency-Key": f"k-{self._number}",
+        }
+        return await self.ask("POST", "/v1/payments", json.dumps(order), headers)
+
+    async def ask(self, method, path, body=None, headers=None):
+        def ask():
+            connection = http.client.HTTPConnection(self._address, timeout=DEADLINE_S)
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            found = response.status, json.loads(response.read())
+            connection.close()
+            return found
+
+        return await asyncio.to_thread(ask)
+
+
 @pytest.fixture
 async def processes(tmp_path, kafka_bootstrap):
     made = Processes(tmp_path, kafka_bootstrap)
@@ -194,6 +231,64 @@ async def test_a_role_asked_for_what_it_does_not_do_says_who_does(processes):
     await processes.wait_ready("registrar")
     with pytest.raises(CommandFailure, match="switch gateway"):
         processes.client("registrar").get("/v1/payments/010000000001")
+
+
+@pytest.fixture
+async def own_broker(tmp_path, kafka_bootstrap):
+    """A broker that may be frozen; the shared one says that there is what it needs."""
+    assert kafka_bootstrap
+    cluster = KafkaCluster(tmp_path / "kafka", report=lambda _line: None)
+    await asyncio.to_thread(cluster.start)
+    yield cluster
+    await asyncio.to_thread(cluster.remove)
+
+
+async def wait_for(ask, is_wanted):
+    deadline = time.monotonic() + DEADLINE_S
+    while not is_wanted(found := await ask()):
+        assert time.monotonic() < deadline, found
+        await asyncio.sleep(0.05)
+    return found
+
+
+@pytest.mark.process
+@pytest.mark.kafka
+async def test_while_the_broker_is_frozen_new_payments_are_declined_and_then_taken_again(
+    tmp_path, own_broker
+):
+    processes = Processes(tmp_path, own_broker.bootstrap)
+    try:
+        await processes.launch_issuer()
+        for role in ("gateway", "handler", "registrar"):
+            processes.launch_role(role)
+        await processes.wait_ready("gateway", "handler", "registrar")
+        partner = Partner(processes.client("gateway").addresses["http"])
+        status, paid = await partner.pay()
+        assert (status, paid["status"]) == (201, "approved")
+        own_broker.nodes[0].freeze()
+        handed_over = []
+
+        async def pay_again():
+            handed_over.append(asyncio.create_task(partner.pay()))
+            await asyncio.sleep(0.1)
+            answered = [one.result() for one in handed_over if one.done()]
+            return next((one for one in answered if one[0] == 503), None)
+
+        refused = await wait_for(pay_again, bool)
+        assert refused[1]["reason_code"] == "log-unavailable"
+        assert refused[1]["money_state"] == "not-debited"
+        status, readiness = await partner.ask("GET", "/readyz")
+        assert status == 503
+        assert "acknowledged nothing for" in readiness["reasons"]["gateway"]
+        own_broker.nodes[0].thaw()
+        await wait_for(partner.pay, lambda found: found[1].get("status") == "approved")
+        await wait_for(lambda: partner.ask("GET", "/readyz"), lambda found: found[0] == 200)
+        assert processes.running["gateway"].poll() is None
+        await asyncio.gather(*handed_over)
+        assert await processes.end("gateway") == 0
+    finally:
+        own_broker.nodes[0].thaw()
+        await processes.end_all()
 
 
 @pytest.mark.parametrize("url", ["", "sqlite:///data/log.db"])
