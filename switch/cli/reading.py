@@ -1,13 +1,19 @@
 """How commands read a running instance: its PostgreSQL and its logs, by its data folder."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote
 
 from switch.cli.client import InstanceClient
-from switch.cli.failure import EXIT_FAULT, CommandFailure, not_running_failure
+from switch.cli.failure import (
+    EXIT_FAULT,
+    CommandFailure,
+    not_running_failure,
+    usage_failure,
+)
 
 if TYPE_CHECKING:
     from projections.database import Connection
@@ -69,11 +75,26 @@ async def open_instance_log(data_dir: Path) -> "EventLog":
     Raises:
         CommandFailure: there is no log (3), or it cannot be opened (6).
     """
+    return await open_log_for_reading(_find_log(data_dir))
+
+
+async def open_log_for_reading(log_url: str) -> "EventLog":
+    """
+    Open the log at this URL; who asks Kafka is proved by `SWITCH__LOG__...` in the environment.
+
+    Raises:
+        CommandFailure: a setting cannot be (2), or the log cannot be opened (6).
+    """
     from switch.adapters.open_log import open_log
+    from switch.apps.log_settings import make_kafka_security
+    from switch.apps.settings_sources import SettingsError, load_settings
     from switch.eventlog.port import LogUnavailable
 
     try:
-        return await open_log(_find_log(data_dir), read_only=True)
+        log = load_settings(file=None, environment=os.environ).settings.log
+        return await open_log(log_url, read_only=True, security=make_kafka_security(log))
+    except SettingsError as error:
+        raise usage_failure(str(error)) from error
     except LogUnavailable as error:
         raise CommandFailure(str(error), EXIT_FAULT) from error
 

@@ -114,16 +114,11 @@ async def _replay(data_dir: Path, log_url: str | None, rrn: str, rules: "Decisio
 
 
 async def _open(data_dir: Path, log_url: str | None) -> "EventLog":
-    from switch.adapters.open_log import open_log
-    from switch.cli.reading import open_instance_log
-    from switch.eventlog.port import LogUnavailable
+    from switch.cli.reading import open_instance_log, open_log_for_reading
 
     if log_url is None:
         return await open_instance_log(data_dir)
-    try:
-        return await open_log(log_url, read_only=True)
-    except LogUnavailable as error:
-        raise CommandFailure(str(error), EXIT_FAULT) from error
+    return await open_log_for_reading(log_url)
 
 
 async def _walk(log: "EventLog", rrn: str, rules: "DecisionRules") -> Found:

@@ -5,7 +5,7 @@ import pytest
 
 from switch.adapters.embedded_postgres import EmbeddedPostgres
 from switch.cli.failure import CommandFailure
-from switch.cli.reading import open_instance_log, read_database
+from switch.cli.reading import open_instance_log, open_log_for_reading, read_database
 
 
 async def count_payments(connection):
@@ -43,3 +43,17 @@ def test_a_log_that_cannot_be_opened_is_said(tmp_path):
     (tmp_path / "addresses.json").write_text(json.dumps({"log": "carrier-pigeon://x"}))
     with pytest.raises(CommandFailure, match="names no log"):
         asyncio.run(open_instance_log(tmp_path))
+
+
+def test_who_asks_kafka_is_told_by_the_environment(monkeypatch):
+    monkeypatch.setenv("SWITCH__LOG__SECURITY_PROTOCOL", "sasl_ssl")
+    with pytest.raises(CommandFailure, match=r"log\.sasl_username") as caught:
+        asyncio.run(open_log_for_reading("kafka://127.0.0.1:1"))
+    assert caught.value.exit_code == 6
+
+
+def test_a_setting_that_cannot_be_is_named(monkeypatch):
+    monkeypatch.setenv("SWITCH__LOG__SECURITY_PROTOCOL", "trust")
+    with pytest.raises(CommandFailure, match="security_protocol") as caught:
+        asyncio.run(open_log_for_reading("kafka://127.0.0.1:1"))
+    assert caught.value.exit_code == 2
