@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -39,21 +39,28 @@ async def audit_directory(
     """
     try:
         with JournalFile(directory) as file:
-            journal = await _read_settled(file, settle_timeout_s, on_wait)
+
+            async def feed(journal: Journal) -> None:
+                journal.feed_all(file.read_new())
+
+            journal = await read_settled(feed, settle_timeout_s, on_wait)
         ledger = read_ledger(directory / LEDGER_FILE)
     except (JournalFileError, OSError, msgspec.DecodeError) as error:
         raise AuditImpossible(f"the audit lacks a witness: {error}") from error
     return run_audit(journal, ledger, told)
 
 
-async def _read_settled(
-    file: JournalFile, settle_timeout_s: float, on_wait: Callable[[int], None]
+async def read_settled(
+    feed: Callable[[Journal], Awaitable[None]],
+    settle_timeout_s: float,
+    on_wait: Callable[[int], None] = lambda _count: None,
 ) -> Journal:
+    """Feed a journal until it stands still and every unknown outcome has ended, or time is up."""
     journal, give_up_at = Journal(), time.monotonic() + settle_timeout_s
     quiet_count = 0
     while True:
         count_before = journal.record_count
-        journal.feed_all(file.read_new())
+        await feed(journal)
         unsettled_count = journal.count_unsettled()
         quiet_count = quiet_count + 1 if journal.record_count == count_before else 0
         settled = not unsettled_count and quiet_count >= _QUIET_POLLS

@@ -26,6 +26,7 @@ from switch.eventlog.port import PartitionLog
 
 ISSUER_DIALECT: Final = "iso1987-ascii"
 _STAN_BYTES: Final = 3
+_STAN_DIGITS: Final = 6
 _RRN_DIGITS: Final = 12
 _NUMBER_FIRST: Final = 778_899_000_000  # an RRN that no other element of a message contains
 _RRN_SAMPLE: Final = "987654321098"
@@ -74,11 +75,12 @@ _SAMPLE: Final = TerminalSpec(
 
 
 class RecordSizes(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes of the three records of a payment."""
+    """Bytes of the records of a payment; a reply is one only where gateways are processes apart."""
 
     inbound: int = 1_100
     routed: int = 1_500
     outcome: int = 700
+    reply: int = 600
 
 
 class Patch:
@@ -105,10 +107,9 @@ class _Waiting:
     def __init__(self, pipe: "BarePipe", transport: asyncio.Transport, frame: bytes) -> None:
         self.pipe = pipe
         self.transport = transport
-        at = pipe.request_stan_at
-        self.stan = frame[at : at + _STAN_BYTES]
-        self.rrn = b"%012d" % pipe.take_number()
-        self.partition = frame[pipe.request_terminal_at] % len(pipe.inbound)
+        self.stan = pipe.messages.read_stan(frame)
+        self.rrn = pipe.messages.take_rrn()
+        self.partition = pipe.messages.read_partition(frame, len(pipe.inbound))
 
     def received(self, outcome: int | Exception) -> None:
         """Durable in `inbound`: append the route."""
@@ -120,18 +121,18 @@ class _Waiting:
         """Durable in `journal`: debit."""
         if isinstance(outcome, int) and self.pipe.issuer:
             self.pipe.waiting[self.rrn] = self
-            self.pipe.issuer.write(self.pipe.debit.fill(self.rrn[-6:], self.rrn))
+            self.pipe.issuer.write(self.pipe.messages.make_debit(self.rrn))
 
     def ended(self, outcome: int | Exception) -> None:
         """Durable in `journal`: answer."""
         if isinstance(outcome, int):
-            self.transport.write(self.pipe.answer.fill(self.stan, self.rrn))
+            self.transport.write(self.pipe.messages.answer.fill(self.stan, self.rrn))
 
 
-class BarePipe:
-    """The state of the process: logs, templates, what is on its way."""
+class PipeMessages:
+    """The messages of a pipe: patched and read by position, never decoded."""
 
-    def __init__(self, sizes: RecordSizes) -> None:
+    def __init__(self) -> None:
         pos, upstream = load_dialect(DIALECT), load_dialect(ISSUER_DIALECT)
         sample = make_templates(pos, _SAMPLE).sale.build(0, int(_STAN_SAMPLE))[2:]
         stan = bytes.fromhex(_STAN_SAMPLE)
@@ -144,6 +145,38 @@ class BarePipe:
         self.issuer_rrn_at = -1
         terminal_id = _SAMPLE.terminal_id
         self.request_terminal_at = sample.index(terminal_id.encode()) + len(terminal_id) - 1
+        self._number = _NUMBER_FIRST
+
+    def take_rrn(self) -> bytes:
+        """Return the next payment's RRN."""
+        self._number += 1
+        return b"%012d" % self._number
+
+    def read_stan(self, frame: bytes) -> bytes:
+        """Return a request's packed trace number."""
+        return frame[self.request_stan_at : self.request_stan_at + _STAN_BYTES]
+
+    def read_partition(self, frame: bytes, partition_count: int) -> int:
+        """Return the partition of a request's terminal."""
+        return frame[self.request_terminal_at] % partition_count
+
+    def make_debit(self, rrn: bytes) -> bytes:
+        """Return the debit of a payment, framed."""
+        return self.debit.fill(rrn[-_STAN_DIGITS:], rrn)
+
+    def read_rrn(self, message: bytes) -> bytes:
+        """Return the RRN of an issuer's answer; where it lies is found in the first one."""
+        if self.issuer_rrn_at < 0:
+            rrn = str(self.upstream.decode(message).fields["rrn"])
+            self.issuer_rrn_at = message.index(rrn.encode())
+        return message[self.issuer_rrn_at : self.issuer_rrn_at + _RRN_DIGITS]
+
+
+class BarePipe:
+    """The state of the process: logs, templates, what is on its way."""
+
+    def __init__(self, sizes: RecordSizes) -> None:
+        self.messages = PipeMessages()
         self.inbound_record = bytes(sizes.inbound)
         self.routed_record = bytes(sizes.routed)
         self.outcome_record = bytes(sizes.outcome)
@@ -151,12 +184,6 @@ class BarePipe:
         self.journal: list[PartitionLog] = []
         self.waiting: dict[bytes, _Waiting] = {}
         self.issuer: asyncio.Transport | None = None
-        self._number = _NUMBER_FIRST
-
-    def take_number(self) -> int:
-        """Return the next payment's number."""
-        self._number += 1
-        return self._number
 
     async def open(self, log: SqliteLog) -> None:
         """Open all partitions."""
@@ -170,12 +197,8 @@ class BarePipe:
         self.inbound[payment.partition].append(self.inbound_record, payment.received)
 
     def hear_issuer(self, message: bytes) -> None:
-        """Take an issuer's answer; where its RRN lies is found in the first one."""
-        if self.issuer_rrn_at < 0:
-            rrn = str(self.upstream.decode(message).fields["rrn"])
-            self.issuer_rrn_at = message.index(rrn.encode())
-        at = self.issuer_rrn_at
-        payment = self.waiting.pop(message[at : at + _RRN_DIGITS], None)
+        """Take an issuer's answer."""
+        payment = self.waiting.pop(self.messages.read_rrn(message), None)
         if payment:
             self.journal[payment.partition].append(self.outcome_record, payment.ended)
 

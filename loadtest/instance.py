@@ -98,6 +98,11 @@ class Instance:
         """Return the process id, if it was started here."""
         return self.process.pid if self.process else None
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the process that was started here has not ended."""
+        return self.process is not None and self.process.poll() is None
+
     def address_of(self, listener: str) -> tuple[str, int]:
         """
         Return where a listener can be reached.

@@ -1,4 +1,4 @@
-from loadtest.bare_pipe import BarePipe, Patch, RecordSizes
+from loadtest.bare_pipe import BarePipe, Patch, PipeMessages, RecordSizes
 from loadtest.frames import DIALECT, make_templates, read_answer
 from loadtest.world import make_terminals
 from switch.codec import load_dialect
@@ -12,24 +12,23 @@ def test_a_patch_exchanges_two_values_by_position():
 
 
 def test_the_pipe_finds_the_trace_number_of_what_terminals_send():
-    pipe = BarePipe(RecordSizes())
+    messages = PipeMessages()
     for spec in make_terminals(3):
         frame = make_templates(UNIONPAY, spec).sale.build(12_300, 4_711)[2:]
-        at = pipe.request_stan_at
-        assert frame[at : at + 3] == bytes.fromhex("004711")
-        assert chr(frame[pipe.request_terminal_at]) == spec.terminal_id[-1]
+        assert messages.read_stan(frame) == bytes.fromhex("004711")
+        assert messages.read_partition(frame, 256) == ord(spec.terminal_id[-1])
 
 
 def test_the_pipe_answers_so_that_terminals_understand():
-    frame = BarePipe(RecordSizes()).answer.fill(bytes.fromhex("004711"), b"770000000001")
+    frame = PipeMessages().answer.fill(bytes.fromhex("004711"), b"770000000001")
     heard = read_answer(UNIONPAY, frame[2:])
     assert (heard.stan, heard.rrn, heard.response_code) == ("004711", "770000000001", "00")
 
 
 def test_the_pipe_debits_so_that_the_issuer_understands():
-    frame = BarePipe(RecordSizes()).debit.fill(b"000007", b"770000000001")
+    frame = PipeMessages().make_debit(b"770000000007")
     message = load_dialect("iso1987-ascii").decode(frame[2:])
-    assert message.fields["rrn"] == "770000000001"
+    assert message.fields["rrn"] == "770000000007"
     assert message.fields["stan"] == "000007"
 
 
