@@ -171,8 +171,9 @@ class SnapshotKeeper:
         try:
             async with asyncio.timeout(FETCH_TIMEOUT_S), aclosing(pieces):
                 async for piece in pieces:
-                    decoder.feed(piece)
-                    await asyncio.sleep(0)  # whatever else this process serves has its turn
+                    decoder.offer(piece)
+                    while decoder.step():  # noqa: ASYNC110 - it works, it does not wait
+                        await asyncio.sleep(0)  # whatever else this process serves has its turn
                 snapshot = decoder.finish()
                 await _check_journal(journal, snapshot.place)
         except _TOPIC_FAULTS as error:

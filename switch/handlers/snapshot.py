@@ -139,10 +139,10 @@ def check_last_record(place: JournalPlace, last: JournalRecord | None) -> None:
 
 class SnapshotDecoder:
     """
-    Is fed a snapshot piece by piece, and restores the book meanwhile.
+    Is offered a snapshot piece by piece, and restores the book step by step.
 
-    Every piece takes about as long as it is large (0.1 MB: some milliseconds); what comes out of
-    `finish` may be used, anything before may not.
+    A step takes some milliseconds, so that whoever has a loop can let others have their turn; what
+    comes out of `finish` may be used, anything before may not.
     """
 
     def __init__(self, origin: SnapshotOrigin, rules: DecisionRules) -> None:
@@ -157,19 +157,36 @@ class SnapshotDecoder:
 
     def feed(self, data: bytes) -> None:
         """
-        Take the next piece, of whatever length.
+        Take the next piece, of whatever length, in one go.
 
         Raises:
             SnapshotUnusable: it is no snapshot, or none of any use here.
         """
+        self.offer(data)
+        while self.step():
+            pass
+
+    def offer(self, data: bytes) -> None:
+        """Keep the next piece, of whatever length, for the steps that follow."""
         self._buffer += data
-        while (frame := self._next_frame()) is not None:
-            try:
-                self._take(frame)
-            except (msgspec.MsgspecError, zlib.error, KeyError, ValueError) as error:
-                raise SnapshotUnusable(f"its content is torn ({type(error).__name__})") from None
-            except AssertionError as error:
-                raise SnapshotUnusable(f"its parts do not fit together: {error}") from None
+
+    def step(self) -> bool:
+        """
+        Restore what the next frame holds; False if there is no whole one.
+
+        Raises:
+            SnapshotUnusable: it is no snapshot, or none of any use here.
+        """
+        frame = self._next_frame()
+        if frame is None:
+            return False
+        try:
+            self._take(frame)
+        except (msgspec.MsgspecError, zlib.error, KeyError, ValueError) as error:
+            raise SnapshotUnusable(f"its content is torn ({type(error).__name__})") from None
+        except AssertionError as error:
+            raise SnapshotUnusable(f"its parts do not fit together: {error}") from None
+        return True
 
     def finish(self) -> Snapshot:
         """
