@@ -31,20 +31,7 @@ READ_COUNT_MAX: Final = 32
 READ_WAIT_MS: Final = 500
 
 
-class Chunk(msgspec.Struct, frozen=True, kw_only=True, tag="chunk"):
-    """
-    A piece of a set; without content it takes the place of one that is over.
-
-    `newest` is the offset of the newest manifest when it was written, -1 if there was none.
-    """
-
-    set_id: str
-    number: int
-    newest: int
-    content: bytes
-
-
-class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag="manifest"):
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """
     A set that is whole.
 
@@ -52,7 +39,6 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag="manifest"):
     record that is not in the snapshot.
     """
 
-    set_id: str
     slot: int
     chunk_count: int
     first_offset: int
@@ -60,15 +46,31 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag="manifest"):
     origin: SnapshotOrigin
 
 
+class Chunk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """
+    One record of the topic: a piece of a set, or (with a manifest) the word that the set is whole.
+
+    `newest` is the offset of the newest manifest when it was written, -1 if there was none. Without
+    content and manifest it takes the place of one that is over.
+    """
+
+    set_id: str
+    number: int = 0
+    newest: int = -1
+    content: bytes = b""
+    manifest: Manifest | None = None
+
+
 class FoundSet(NamedTuple):
     """The newest whole set, and where its manifest lies."""
 
+    set_id: str
     manifest: Manifest
     offset: int
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Chunk | Manifest)
+_decoder = msgspec.msgpack.Decoder(Chunk)
 
 
 class SnapshotTopic:
@@ -111,7 +113,7 @@ class SnapshotTopic:
                     break
                 for record in records:
                     chunk = _decoder.decode(record.value)
-                    if not isinstance(chunk, Chunk) or chunk.set_id != manifest.set_id:
+                    if chunk.manifest is not None or chunk.set_id != found.set_id:
                         continue
                     if chunk.number != number:
                         break
@@ -147,14 +149,13 @@ class SnapshotTopic:
             for chunk_count, content in enumerate(_cut(pieces), 1):
                 await sender.send_chunk(slot, set_id, chunk_count - 1, content)
             manifest = Manifest(
-                set_id=set_id,
                 slot=slot,
                 chunk_count=chunk_count,
                 first_offset=await sender.end_set(),
                 next_offset=next_offset,
                 origin=origin,
             )
-            await sender.send_manifest(manifest)
+            await sender.send_manifest(set_id, manifest)
             if old is not None:
                 for number in range(old.manifest.chunk_count):
                     await sender.send_chunk(old.manifest.slot, "", number, b"")
@@ -179,8 +180,9 @@ class _Sender:
         key = f"{self._partition}/{slot}/{number}"
         await self._send(key, _encoder.encode(chunk))
 
-    async def send_manifest(self, manifest: Manifest) -> None:
-        await self._send(f"{self._partition}/manifest", _encoder.encode(manifest))
+    async def send_manifest(self, set_id: str, manifest: Manifest) -> None:
+        record = Chunk(set_id=set_id, newest=self.newest, manifest=manifest)
+        await self._send(f"{self._partition}/manifest", _encoder.encode(record))
         self.newest = await self.end_set()
 
     async def end_set(self) -> int:
@@ -217,16 +219,17 @@ async def _find(log: PartitionLog) -> FoundSet | None:
     end = await log.end()
     if not end:
         return None
-    last = await _read_one(log, end - 1)
-    if isinstance(last, Manifest):
-        return FoundSet(last, end - 1)
-    if last is None or last.newest < 0:
+    offset = end - 1
+    found = await _read_one(log, offset)
+    if found is not None and found.manifest is None and found.newest >= 0:
+        offset = found.newest
+        found = await _read_one(log, offset)
+    if found is None or found.manifest is None:
         return None
-    newest = await _read_one(log, last.newest)
-    return FoundSet(newest, last.newest) if isinstance(newest, Manifest) else None
+    return FoundSet(found.set_id, found.manifest, offset)
 
 
-async def _read_one(log: PartitionLog, offset: int) -> Chunk | Manifest | None:
+async def _read_one(log: PartitionLog, offset: int) -> Chunk | None:
     """Read the record at an offset; None if it is gone."""
     records: list[StoredRecord] = await log.read(offset, count_max=1, wait_ms=READ_WAIT_MS)
     return _decoder.decode(records[0].value) if records and records[0].offset == offset else None

@@ -146,7 +146,7 @@ async def test_a_set_with_a_chunk_gone_is_no_snapshot(side, topic, number):
 async def test_a_set_whose_chunks_were_written_over_is_no_snapshot(side, topic):
     await publish(topic, make_content(3), 1_000)
     found = await topic.find(1)
-    chunk = Chunk(set_id="of another", number=1, newest=-1, content=b"other")
+    chunk = Chunk(set_id="of another", number=1, content=b"other")
     side.stored.records[1] = side.stored.records[1]._replace(value=_encoder.encode(chunk))
     with pytest.raises(SnapshotUnusable, match="chunk 1 of 3 is gone"):
         assert [chunk async for chunk in topic.fetch(1, found)]
