@@ -57,6 +57,7 @@ format: $(INSTALLED_DEV) ## format the code
 .PHONY: docs
 docs: $(INSTALLED) ## write the pages that are made from the code
 	$(BIN)/switch config document > docs/configuration.md
+	$(BIN)/python -m infra.write
 
 .PHONY: kafka
 kafka: $(INSTALLED) ## start a real single-node Kafka (needs java 17+ and mvn)

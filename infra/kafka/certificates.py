@@ -2,6 +2,7 @@
 
 import datetime as dt
 import ipaddress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ _CLOCK_SKEW: Final = dt.timedelta(hours=1)
 
 
 class Authority:
-    """Signs certificates for loopback; its own key is forgotten with this object."""
+    """Signs certificates; its own key is forgotten with this object."""
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -43,18 +44,19 @@ class Authority:
         """Write what others check signatures with (PEM)."""
         path.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str, certificate_path: Path, key_path: Path) -> None:
+    def issue(
+        self, name: str, certificate_path: Path, key_path: Path, *, hosts: Sequence[str] = ()
+    ) -> None:
         """
         Make a key and a certificate (PEM, PKCS 8) of a broker or client called `name`.
 
-        One path for both puts both into one file, as Kafka wants its own.
+        It is good for loopback and for these hosts. One path for both puts both into one file, as
+        Kafka wants its own.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         now = dt.datetime.now(dt.UTC)
-        loopback = [
-            x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
-            x509.DNSName("localhost"),
-        ]
+        places: list[x509.GeneralName] = [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        places += [x509.DNSName(host) for host in ("localhost", *hosts)]
         certificate = (
             x509.CertificateBuilder()
             .subject_name(_name(name))
@@ -71,7 +73,7 @@ class Authority:
                 ),
                 critical=False,
             )
-            .add_extension(x509.SubjectAlternativeName(loopback), critical=False)
+            .add_extension(x509.SubjectAlternativeName(places), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
                 critical=False,

@@ -14,11 +14,10 @@ from typing import Any, Final, Self
 from .jars import fetch_libs
 from .machine import KafkaLaunchError, Report, find_free_ports, locked, print_progress
 from .node import START_TIMEOUT_S, STOP_TIMEOUT_S, KafkaNode, NodePlace, StorageOrder
-from .permissions import apply_acls, list_roles
+from .permissions import ENVIRONMENT_PREFIX, apply_acls, list_roles
 from .security import ADMIN, BrokerSecurity, Credentials, write_environment
 
 STATE_FILE: Final = "cluster.json"
-ENVIRONMENT_PREFIX: Final = "SWITCH__LOG__"
 
 
 class KafkaCluster:

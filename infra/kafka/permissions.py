@@ -3,6 +3,8 @@ What each role may do with Kafka: `acls/ROLE.toml`, as kafka-acls commands or do
 
     python -m infra.kafka.permissions [--prefix switch-] [--bootstrap HOST:PORT]
         prints the commands for a cluster with an authorizer
+    SWITCH__LOG__...=... python -m infra.kafka.permissions --apply [--prefix switch-]
+        does it: log.url says where, log.security_protocol and what follows it say who asks
 
 A file says what the role reads, writes, checks (sees settings, offsets and members of) and makes;
 the names are those of the logs, without prefix. What is not there is refused.
@@ -10,6 +12,7 @@ the names are those of the logs, without prefix. What is not there is refused.
 
 import argparse
 import asyncio
+import os
 import shlex
 import sys
 import tomllib
@@ -19,6 +22,7 @@ from typing import Any, Final, NamedTuple
 
 FOLDER: Final = Path(__file__).resolve().parent / "acls"
 DEFAULT_PREFIX: Final = "switch-"
+ENVIRONMENT_PREFIX: Final = "SWITCH__LOG__"
 APPLY_TIMEOUT_S: Final = 30.0
 
 # What a word of a file comes to; reading and writing include to describe.
@@ -142,6 +146,15 @@ async def _apply(bootstrap: str, client_settings: Mapping[str, str], prefix: str
         await admin.close()
 
 
+def read_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return key -> value of the `[log]` settings in an environment."""
+    return {
+        name.removeprefix(ENVIRONMENT_PREFIX).lower(): value
+        for name, value in environment.items()
+        if name.startswith(ENVIRONMENT_PREFIX)
+    }
+
+
 def client_options(settings: Mapping[str, str]) -> dict[str, Any]:
     """Return what aiokafka's clients are given for these `[log]` settings of security."""
     from aiokafka.helpers import create_ssl_context  # noqa: PLC0415 - as above
@@ -179,8 +192,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--prefix", default=DEFAULT_PREFIX, help="of topics and groups")
     parser.add_argument("--bootstrap", default="localhost:9092")
     parser.add_argument("--command-config", default="admin.properties")
+    parser.add_argument("--apply", action="store_true", help="do it, for every role")
     options = parser.parse_args(arguments)
     try:
+        if options.apply:
+            settings = read_environment(os.environ)
+            bootstrap = settings.pop("url").removeprefix("kafka://").partition("?")[0]
+            apply_acls(bootstrap, settings, prefix=options.prefix)
+            print(f"each of {', '.join(list_roles())} may do its own at {bootstrap}")
+            return 0
         for role in options.roles or list_roles():
             print(f"# {role}")
             for line in list_commands(

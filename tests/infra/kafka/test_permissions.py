@@ -266,6 +266,28 @@ async def test_the_topics_of_another_switch_are_closed_to_everybody(strict, role
 
 
 @pytest.mark.kafka
+def test_a_cluster_of_ones_own_is_told_what_the_files_say(strict, monkeypatch, capsys):
+    for name, value in strict.environment("admin").items():
+        monkeypatch.setenv(name, value)
+    assert permissions.main(["--apply", "--prefix", "third-"]) == 0
+    assert f"may do its own at {strict.bootstrap}" in capsys.readouterr().out
+
+    async def use():
+        await create_topics(
+            strict.bootstrap,
+            prefix="third-",
+            partition_count=1,
+            wishes=ONE_BROKER,
+            security=security_of(strict, "topics-admin"),
+        )
+        log = await connect(strict, "gateway", prefix="third-")
+        assert await append(log, "inbound") == 0
+        await log.close()
+
+    asyncio.run(use())
+
+
+@pytest.mark.kafka
 @pytest.mark.usefixtures("closed_connections")
 async def test_a_wrong_password_opens_nothing(strict):
     wrong = strict.environment("handler") | {"SWITCH__LOG__SASL_PASSWORD": secrets.token_hex(16)}
