@@ -139,6 +139,18 @@ METRICS: Final = (
     MetricSpec(
         "switch_projection_lag", "gauge", "Journal records that the projections have not taken yet."
     ),
+    MetricSpec(
+        "switch_projection_running",
+        "gauge",
+        "1 while the projection takes records, 0 while it tries again or has stopped.",
+        ("projection",),
+    ),
+    MetricSpec(
+        "switch_ready",
+        "gauge",
+        "1 while this part of the process is ready; /readyz says in words why not.",
+        ("part",),
+    ),
     MetricSpec("switch_http_requests_total", "counter", "HTTP answers.", ("route", "status")),
     MetricSpec(
         "switch_loop_delay_seconds",

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ from switch.adapters.kafka_security import NO_SECURITY, KafkaSecurity
 from switch.adapters.kafka_topic_check import TopicWishes
 from switch.adapters.loop import run_loop
 from switch.adapters.open_log import open_log
-from switch.adapters.telemetry import Logger, configure_logging, make_telemetry
+from switch.adapters.telemetry import Logger, Metrics, configure_logging, make_telemetry
 from switch.eventlog.port import EventLog, LogUnavailable
 
 REPORT_INTERVAL_S: Final = 0.25
@@ -164,6 +165,13 @@ def describe_projections(status: ProjectorStatus) -> list[dict[str, object]]:
         }
         for one in status.projections.values()
     ]
+
+
+def tell_projections(metrics: Metrics, described: Sequence[Mapping[str, object]]) -> None:
+    """Set the metrics of projections as `describe_projections` described them."""
+    running = metrics.gauge("switch_projection_running")
+    for one in described:
+        running.labels(str(one["projection"])).set(1 if one["state"] == RUNNING else 0)
 
 
 def step_back() -> None:

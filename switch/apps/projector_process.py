@@ -19,7 +19,13 @@ from switch.apps.launch import Bound, Failed, Listener, run_process
 from switch.apps.log_settings import make_kafka_security, make_topic_wishes
 from switch.apps.loop_delay import measure_loop_delay
 from switch.apps.operator_token import ensure_operator_token
-from switch.apps.projector import Projector, ProjectorOrder, describe_projections, step_back
+from switch.apps.projector import (
+    Projector,
+    ProjectorOrder,
+    describe_projections,
+    step_back,
+    tell_projections,
+)
 from switch.apps.role_process import describe_ready, need_kafka
 from switch.apps.roles import Role
 from switch.apps.settings import Settings
@@ -174,8 +180,9 @@ class ProjectorProcess:
 
     async def _watch(self, projector: Projector) -> None:
         lag = self._telemetry.metrics.gauge("switch_projection_lag")
-        async for _ in measure_loop_delay(self._telemetry.metrics):
+        async for _ in measure_loop_delay(self._telemetry):
             lag.set(projector.status.lag_count)
+            tell_projections(self._telemetry.metrics, describe_projections(projector.status))
             if self._board is None and projector.event_log is not None:
                 self._board = self._make_board(projector, projector.event_log)
                 self._board.start()

@@ -124,7 +124,7 @@ class RoleProcess:
         self._say(describe_ready(self._role, addresses))
 
     async def _watch(self) -> None:
-        async for _ in measure_loop_delay(self._telemetry.metrics):
+        async for _ in measure_loop_delay(self._telemetry):
             pass
 
     async def _stop(self) -> None:

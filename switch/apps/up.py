@@ -31,7 +31,7 @@ from switch.apps.launch import (
 from switch.apps.log_settings import make_kafka_security
 from switch.apps.loop_delay import measure_loop_delay
 from switch.apps.operator_token import ensure_operator_token
-from switch.apps.projector import ProjectorOrder
+from switch.apps.projector import ProjectorOrder, tell_projections
 from switch.apps.settings import Settings
 from switch.apps.simulator import SimulatorOrder
 from switch.apps.status import Row
@@ -263,10 +263,11 @@ class Up:
     async def _watch(self) -> None:
         """Measure, once a second, how late the loop is and how far behind the projections are."""
         lag = self._telemetry.metrics.gauge("switch_projection_lag")
-        async for _ in measure_loop_delay(self._telemetry.metrics):
+        async for _ in measure_loop_delay(self._telemetry):
             found = self._projector.report.get("lag_count") if self._projector else None
             if isinstance(found, int):
                 lag.set(found)
+            tell_projections(self._telemetry.metrics, self._list_projections())
 
     # -- stop
 

@@ -4,11 +4,12 @@ import asyncpg
 import msgspec
 import pytest
 
+from projections.status import ProjectionStatus, ProjectorStatus
 from switch.adapters.sqlite_log import SqliteLog
 from switch.adapters.telemetry import make_telemetry
 from switch.apps.children import KeptChild
 from switch.apps.payment_status import AuditStatus
-from switch.apps.projector import ProjectorOrder
+from switch.apps.projector import ProjectorOrder, describe_projections, tell_projections
 from switch.eventlog.journal import JournalRecord, PartitionClaimed, encode_record
 
 pytestmark = pytest.mark.process
@@ -63,3 +64,19 @@ async def test_it_waits_for_the_log_brings_its_database_up_and_follows(tmp_path)
     await status.close()
     await child.stop()
     await log.close()
+
+
+async def test_a_projection_that_does_not_run_shows_in_the_metrics():
+    metrics = make_telemetry("test").metrics
+    status = ProjectorStatus(
+        projections={
+            "audit": ProjectionStatus(name="audit", state="running"),
+            "settlement": ProjectionStatus(name="settlement", state="stopped", error="a bug"),
+        }
+    )
+    described = describe_projections(status)
+    assert [one["error"] for one in described] == ["", "a bug"]
+    tell_projections(metrics, described)
+    text = (await metrics.render()).decode()
+    assert 'switch_projection_running{projection="audit"} 1.0' in text
+    assert 'switch_projection_running{projection="settlement"} 0.0' in text
