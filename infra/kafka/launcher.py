@@ -44,7 +44,9 @@ def serve_while(cluster: KafkaCluster, pid: int) -> None:
     started = find_process_start(pid)
     try:
         cluster.start()
-        (cluster.directory / "ready").write_text(cluster.bootstrap)
+        aside = cluster.directory / "ready.new"
+        aside.write_text(cluster.bootstrap)
+        aside.rename(cluster.directory / "ready")  # whole, for whoever waits for it
         while not is_stopped and find_process_start(pid) == started:
             time.sleep(WATCH_INTERVAL_S)
     finally:
