@@ -4,14 +4,17 @@ A handler process with one thing changed, for tests alone.
     FAULTS_ALTERATION=no-void-rule python -m tests.faults.kafka.altered_handler handler --data DIR
 
 Four alterations take a safeguard out: the suite must then fail, or it would not notice either if
-the switch lost it. `newer-records` is a later version that writes one field more. Nothing in it can
-be reached from the switch. Modules are imported late: changed before others take from them.
+the switch lost it. `patient` makes room for a very late ack, `newer-records` is a later version
+that writes one field more. Nothing in here can be reached from the switch. Modules are imported
+late: they are changed before others take from them.
 """
 
 import json
 import os
 import sys
 from importlib import import_module
+
+LONG_MS = 60_000
 
 
 def take_out_void_rule():
@@ -54,6 +57,18 @@ def take_out_send_window():
     import_module("switch.apps.owned_partition").read_boot_ms = lambda: 0
 
 
+def wait_long_for_acks():
+    """The producer takes an ack for its own however late it comes."""
+    import_module("switch.adapters.kafka_client").REQUEST_TIMEOUT_MS = LONG_MS
+    sender = import_module("switch.adapters.kafka_writer").KafkaSender
+    begin = sender.__init__
+
+    def begin_patiently(self, client, *, append_deadline_ms):
+        begin(self, client, append_deadline_ms=max(append_deadline_ms, LONG_MS))
+
+    sender.__init__ = begin_patiently
+
+
 def write_newer_records():
     """Each record has a field that this version's readers do not know."""
     journal = import_module("switch.eventlog.journal")
@@ -70,10 +85,12 @@ ALTERATIONS = {
     "no-append-check": take_out_append_check,
     "no-write-ahead": take_out_write_ahead,
     "no-send-window": take_out_send_window,
+    "patient": wait_long_for_acks,
     "newer-records": write_newer_records,
 }
 
 
 if __name__ == "__main__":
-    ALTERATIONS[os.environ["FAULTS_ALTERATION"]]()
+    for name in os.environ["FAULTS_ALTERATION"].split(","):
+        ALTERATIONS[name]()
     sys.exit(import_module("switch.cli.main").main())

@@ -16,6 +16,7 @@ from pathlib import Path
 
 PRODUCE = 0
 READ_BYTES = 65_536
+REMEMBERED_BYTES = 16_384  # of each request
 QUEUE_COUNT_MAX = 1_000  # pieces on their way in one direction of one connection
 _LENGTH = struct.Struct(">i")
 _REQUEST_HEAD = struct.Struct(">hhi")  # api key, api version, correlation id
@@ -41,15 +42,16 @@ class Rule:
     """
     One order: what to do with the next `count` answers (or requests) of one kind.
 
-    `topic` narrows it to requests that name it, `pid` to the connections of one process. `met`
-    counts what it was applied to.
+    `topic` narrows it to requests that name it, `text` to those with it in their records, `pid` to
+    the connections of one process. `met` counts what it was applied to.
     """
 
-    def __init__(self, verb, direction, *, api_key=PRODUCE, topic="", pid=0, count=1):
+    def __init__(self, verb, direction, *, api_key=PRODUCE, topic="", text="", pid=0, count=1):
         self.verb = verb
         self.direction = direction
         self.api_key = api_key
         self.topic = topic.encode()
+        self.text = text.encode()
         self.pid = pid
         self.count = count
         self.met = 0
@@ -58,7 +60,8 @@ class Rule:
         """Say whether this message is meant; `request` is the head of the request it belongs to."""
         if self.met >= self.count or request.api_key != self.api_key:
             return False
-        return self.topic in request.head and (not self.pid or link.pid == self.pid)
+        is_named = self.topic in request.head and self.text in request.head
+        return is_named and (not self.pid or link.pid == self.pid)
 
 
 class Spot:
@@ -81,7 +84,7 @@ class _Request:
 
     def __init__(self, frame):
         self.api_key, _, self.correlation_id = _REQUEST_HEAD.unpack_from(frame, _LENGTH.size)
-        self.head = frame[:512]  # client id and the names of topics
+        self.head = frame[:REMEMBERED_BYTES]  # client id, the names of topics, some records
 
 
 class _Frames:
@@ -298,6 +301,8 @@ class Proxy:
         self.links.add(link)
         try:
             await link.run()
+        except asyncio.CancelledError:
+            pass  # the proxy stops; its server asks how this task ended, and must not be told so
         finally:
             link.cut()
             self.links.discard(link)

@@ -336,16 +336,19 @@ class Stand:
         assert not found, "\n".join(map(str, found))
         return self.journal()
 
-    def find_violations(self, *crowds):
-        """What the judge, and the load tool's audit beside it, find at this moment."""
+    def judge(self, *crowds):
+        """What the judge finds at this moment."""
         records = self.records("journal", "inbound", "registry")
         exchanges = [x for crowd in crowds for x in crowd.exchanges]
-        ledger = self.issuer.data_dir / "issuer-ledger.jsonl"
-        found = judge(Evidence(records, self.ledger(), exchanges))
-        raw = [AuditRecord(r.partition, r.offset, r.value) for r in records if r.log == "journal"]
-        told = [x.as_told() for x in exchanges]
-        report = run_audit(AuditJournal().feed_all(raw), read_audit_ledger(ledger), told)
-        return [*found, *report.violations]
+        return judge(Evidence(records, self.ledger(), exchanges))
+
+    def find_violations(self, *crowds):
+        """What the judge, and the load tool's audit beside it, find at this moment."""
+        raw = [AuditRecord(r.partition, r.offset, r.value) for r in self.records("journal")]
+        told = [x.as_told() for crowd in crowds for x in crowd.exchanges]
+        ledger = read_audit_ledger(self.issuer.data_dir / "issuer-ledger.jsonl")
+        report = run_audit(AuditJournal().feed_all(raw), ledger, told)
+        return [*self.judge(*crowds), *report.violations]
 
     def find_table_faults(self):
         """Compare the projector's tables with the journal once they have caught up."""

@@ -241,11 +241,12 @@ def test_a_rule_may_be_about_one_topic_and_one_process(make_line):
     line = connect()
     other_topic = proxy.order(Verb.CUT, topic="inbound")
     other_process = proxy.order(Verb.CUT, pid=1)
+    other_records = proxy.order(Verb.CUT, text="payment-routed")
     line.sendall(request(1))
     assert read(line, 12) == answer(1)
-    assert (other_topic.met, other_process.met) == (0, 0)
-    mine = proxy.order(Verb.CUT, topic="journal", pid=os.getpid())
-    line.sendall(request(2))
+    assert (other_topic.met, other_process.met, other_records.met) == (0, 0, 0)
+    mine = proxy.order(Verb.CUT, topic="journal", text="claimed", pid=os.getpid())
+    line.sendall(request(2, topic=b"x-journal partition-claimed"))
     assert is_dead(line)
     assert mine.met == 1
 
