@@ -12,19 +12,23 @@ from typing import Any, Final
 import msgspec
 
 from loadtest.bare_pipe import RecordSizes
+from loadtest.bench_kafka import PARTS, bench_kafka
 from loadtest.bench_memory import PAYMENTS, bench_memory
 from loadtest.bench_pipe import PipeBench, bench_pipe
 from loadtest.bench_profile import bench_profile
 from loadtest.bench_restart import bench_restart
 from loadtest.bench_switch import EmbeddedBench, bench_embedded, bench_idle, bench_latency
+from loadtest.kafka_part import KafkaBenchOptions
 
 NAMES: Final = (
     *("codec", "embedded", "pipe", "latency", "rebuild", "restart", "idle"),
-    # `all` leaves these out: ten minutes, and a profile that is no figure
-    *("memory", "profile", "all"),
+    # `all` leaves these out: ten minutes each, and a profile that is no figure
+    *("memory", "kafka", "profile", "all"),
 )
 TERMINALS: Final = 2_000
-_BESIDE_ALL: Final = ("all", "memory", "profile")
+_BESIDE_ALL: Final = ("all", "memory", "kafka", "profile")
+_P99_MS_MAX: Final = 50.0
+_EVENTS: Final = 1_000_000
 
 
 class BenchOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,12 +36,16 @@ class BenchOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     seconds: float = 8.0
     rate: float | None = None
-    p99_ms_max: float = 50.0
-    events: int = 1_000_000
+    p99_ms_max: float | None = None
+    events: int | None = None
     idle: int = 10_000
     delay_ms: int = 0
     terminals: int = TERMINALS
     payments: int = PAYMENTS
+    part: str | None = None  # of `kafka`; None: every one
+    rounds: int = KafkaBenchOptions().rounds
+    partitions: int = KafkaBenchOptions().partitions
+    handlers: int = KafkaBenchOptions().handlers
 
 
 def describe_machine() -> dict[str, Any]:
@@ -92,6 +100,8 @@ def _run_one(
     match name:
         case "memory":
             return bench_memory(options.payments, tell)
+        case "kafka":
+            return _bench_kafka(options, tell)
         case "codec" | "rebuild":
             module = {"codec": "loadtest.bench_codec", "rebuild": "loadtest.bench_projection"}
             return importlib.import_module(module[name]).run()
@@ -100,7 +110,7 @@ def _run_one(
                 bench_embedded(
                     terminals=options.terminals,
                     seconds=options.seconds,
-                    p99_ms_max=options.p99_ms_max,
+                    p99_ms_max=options.p99_ms_max or _P99_MS_MAX,
                     rate=options.rate,
                 )
             )
@@ -110,7 +120,7 @@ def _run_one(
                 bench_pipe(
                     terminals=options.terminals,
                     seconds=options.seconds,
-                    p99_ms_max=options.p99_ms_max,
+                    p99_ms_max=options.p99_ms_max or _P99_MS_MAX,
                     sizes=embedded.record_sizes if embedded else RecordSizes(),
                 )
             )
@@ -129,11 +139,27 @@ def _run_one(
                 )
             )
         case "restart":
-            return _await(bench_restart(options.events))
+            return _await(bench_restart(options.events or _EVENTS))
         case _:
             return _await(
                 bench_idle(idle=options.idle, rate=options.rate or 500, seconds=options.seconds)
             )
+
+
+def _bench_kafka(options: BenchOptions, tell: Callable[[str], None]) -> dict[str, Any]:
+    default = KafkaBenchOptions()
+    chosen = KafkaBenchOptions(
+        terminals=options.terminals,
+        seconds=options.seconds,
+        p99_ms_max=options.p99_ms_max or default.p99_ms_max,
+        rate=options.rate,
+        delay_ms=options.delay_ms,
+        events=options.events,
+        rounds=options.rounds,
+        partitions=options.partitions,
+        handlers=options.handlers,
+    )
+    return bench_kafka((options.part,) if options.part else tuple(PARTS), chosen, tell)
 
 
 def _await(bench: Any) -> Any:  # noqa: ANN401 - each benchmark has a result of its own

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import http.client
 import tempfile
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ from loadtest.journal_maker import (
     make_partitions,
     terminal_count_for,
 )
+from loadtest.metrics import read_metric
 from loadtest.process_tree import read_tree
 from switch.adapters.sqlite_log import SqliteLog
 from switch.eventlog.journal import JournalRecord, encode_record
@@ -80,7 +80,7 @@ async def bench_restart(event_count: int) -> RestartBench:
         with start_instance(directory, output, _ONE_PARTITION) as third:
             snapshot_ready_s = third.ready_s
             snapshot_resident = _measure_resident(third)
-            if not read_metric(third, 'switch_snapshots_total{outcome="loaded"}'):
+            if not read_metric(third, "switch_snapshots_total", '{outcome="loaded"}'):
                 raise RuntimeError("the snapshot was not used; the program's log says why")
         snapshot_bytes = snapshot.stat().st_size
     return RestartBench(
@@ -119,19 +119,6 @@ async def _wait_for_snapshot(directory: Path) -> tuple[Path, float]:
         if waited_s > _SNAPSHOT_TIMEOUT_S:
             raise RuntimeError("no snapshot was written; the program's log says why")
         await asyncio.sleep(_POLL_S)
-
-
-def read_metric(instance: Instance, name: str) -> float:
-    """Read one number of `/metrics`; 0 if it was never set."""
-    address, port = instance.address_of("http")
-    connection = http.client.HTTPConnection(address, port, timeout=_SNAPSHOT_TIMEOUT_S)
-    with contextlib.closing(connection):
-        connection.request("GET", "/metrics")
-        text = connection.getresponse().read().decode()
-    for line in text.splitlines():
-        if line.startswith(f"{name} "):
-            return float(line.rpartition(" ")[2])
-    return 0.0
 
 
 async def fill_journal(path: Path, event_count: int, terminal_count: int = 0) -> int:

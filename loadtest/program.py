@@ -14,6 +14,7 @@ from rich.console import Console
 
 from loadtest.audit_run import AuditImpossible, audit_directory, scan_directory
 from loadtest.bench import NAMES, BenchOptions, run_bench
+from loadtest.bench_kafka import PARTS
 from loadtest.instance import Instance, InstanceError, find_instance, start_instance
 from loadtest.progress import ProgressLine
 from loadtest.report import (
@@ -206,10 +207,14 @@ def audit(
 @click.option("--seconds", type=float, help="Seconds of each level.")
 @click.option("--rate", type=float, help="Only this rate instead of a search.")
 @click.option("--p99", "p99_ms_max", type=float, help="Milliseconds that p99 may take.")
-@click.option("--events", type=int, help="Journal events of the restart.")
+@click.option("--events", type=int, help="Journal events of restart and kafka.")
 @click.option("--idle", type=int, help="Idle terminals.")
 @click.option("--delay-ms", type=int, help="The issuer's own delay.")
 @click.option("--terminals", type=int, help="Terminals of the rate searches.")
+@click.option("--part", type=click.Choice([*PARTS]), help="Only this part of `kafka`.")
+@click.option("--rounds", type=int, help="Rounds of the take-over, of each kind.")
+@click.option("--partitions", type=int, help="Partitions of `kafka`.")
+@click.option("--handlers", type=int, help="Handlers of `kafka`.")
 @click.option("--payments", type=int, help="Payments through the partition whose memory is seen.")
 def bench(name: str, **options: Any) -> None:  # noqa: ANN401 - click's options
     """Run one benchmark (or all of them) and print its figures as JSON."""
