@@ -1,9 +1,19 @@
 """Fingerprints: what a request said, to tell a repeat from a conflict (docs/rules.md 1)."""
 
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from switch.security.keyed_hash import KeyedHash
+
+
+class _Lengths(dict[int, str]):
+    """Lengths as they are written before a part; the usual ones are written once for all."""
+
+    def __missing__(self, length: int) -> str:
+        return f"{length}:"
+
+
+_LENGTHS: Final = _Lengths({length: f"{length}:" for length in range(100)})
 
 
 class Fingerprinter:
@@ -23,5 +33,5 @@ class Fingerprinter:
 
     def fingerprint(self, parts: Sequence[str]) -> str:
         """Compute 64 hex digits; each part carries its length, so no two lists look alike."""
-        content = "".join([f"{len(part)}:{part}" for part in parts])
+        content = "".join([_LENGTHS[len(part)] + part for part in parts])
         return self._key.digest(content.encode())

@@ -27,22 +27,27 @@ def xor_blocks(data: bytes, block_bytes: int = des.BLOCK_BYTES) -> int:
         ValueError: more than MAB_BYTES_MAX bytes.
     """
     _check_length(data)
-    masks = _MASKS[block_bytes]
     missing = -len(data) % block_bytes
-    block_count = (len(data) + missing) // block_bytes
     folded = int.from_bytes(data, "big") << 8 * missing
-    block_bits = 8 * block_bytes
-    while block_count > 1:
-        block_count = (block_count + 1) // 2
-        folded = (folded >> block_bits * block_count) ^ (folded & masks[block_count])
+    for half_bits, mask in _HALVES[block_bytes][(len(data) + missing) // block_bytes]:
+        folded = (folded >> half_bits) ^ (folded & mask)
     return folded
 
 
-def _make_masks(block_bytes: int) -> tuple[int, ...]:
-    return tuple((1 << 8 * block_bytes * n) - 1 for n in range(MAB_BYTES_MAX // block_bytes + 1))
+_Halves = tuple[tuple[int, int], ...]  # bits of the lower half, and the mask that leaves it
 
 
-_MASKS: Final = {size: _make_masks(size) for size in (des.BLOCK_BYTES, sm4.BLOCK_BYTES)}
+def _list_halves(block_bytes: int) -> tuple[_Halves, ...]:
+    """List for each number of blocks how it is halved until one is left."""
+    halves: list[_Halves] = [(), ()]
+    for block_count in range(2, MAB_BYTES_MAX // block_bytes + 1):
+        half = (block_count + 1) // 2
+        bits = 8 * block_bytes * half
+        halves.append(((bits, (1 << bits) - 1), *halves[half]))
+    return tuple(halves)
+
+
+_HALVES: Final = {size: _list_halves(size) for size in (des.BLOCK_BYTES, sm4.BLOCK_BYTES)}
 
 
 def _check_length(mab: bytes) -> None:
