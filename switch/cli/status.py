@@ -11,6 +11,7 @@ import click
 
 from switch.cli.client import DEFAULT_DATA, InstanceClient
 from switch.cli.failure import EXIT_FAULT, EXIT_WRONG, CommandFailure, usage_failure
+from switch.cli.reading import open_log_for_reading
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -106,7 +107,6 @@ _TABLES: Final = (
     "--url", help="Ask this process, http://HOST:PORT, with the key in SWITCH_OPERATOR_KEY."
 )
 @click.option("--log", "log_url", help="Ask nobody: read the log, kafka://HOST:PORT[?prefix=NAME].")
-@click.option("--config", "file", type=click.Path(path_type=Path), help="Settings for --log.")
 @click.option(
     "--format", "style", type=click.Choice(["table", "json"]), default="table", show_default=True
 )
@@ -115,7 +115,6 @@ def status(
     *,
     url: str | None,
     log_url: str | None,
-    file: Path | None,
     style: str,
 ) -> None:
     """
@@ -124,7 +123,7 @@ def status(
     Any process of the switch can be asked: over Kafka each tells the others of itself. Exit code 7
     if something is not well.
     """
-    found = _read_log(log_url, file) if log_url else _ask(data_dir, url)
+    found = _read_log(log_url) if log_url else _ask(data_dir, url)
     if style == "json":
         import msgspec
 
@@ -151,23 +150,16 @@ def _ask(data_dir: Path | None, url: str | None) -> "SwitchStatus":
         ) from error
 
 
-def _read_log(log_url: str, file: Path | None) -> "SwitchStatus":
-    from switch.adapters.open_log import open_log
-    from switch.apps.log_settings import make_kafka_security
-    from switch.apps.settings_sources import SettingsError, load_settings
+def _read_log(log_url: str) -> "SwitchStatus":
     from switch.apps.status import keep_newest, merge_statuses
     from switch.apps.status_board import is_shared, read_statuses
     from switch.eventlog.port import LogUnavailable
 
     if not is_shared(log_url):
         raise usage_failure("only processes over Kafka tell their status in the log: use --data")
-    try:
-        log = load_settings(file=file, environment=os.environ, options={}).settings.log
-    except SettingsError as error:
-        raise usage_failure(str(error)) from error
 
     async def read() -> "SwitchStatus":
-        event_log = await open_log(log_url, read_only=True, security=make_kafka_security(log))
+        event_log = await open_log_for_reading(log_url)
         try:
             said = await read_statuses(event_log)
         finally:
@@ -224,7 +216,7 @@ def _write(name: str, value: object) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return "+".join(map(str, value))
     if isinstance(value, dict):
         return " ".join(f"{key}:{part}" for key, part in value.items())
