@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 DETECTION_MS = 1_500  # until a lost handler's partitions are proposed to others
 RESTART_MS = 2_000
 JUMP_MS = 3_600_000
+# what a handler is told of the others when it is to take a partition from one that seems gone
+VIEWS = ("right", "right", "right", "ordinals", "none", "wrong")
+TAKEN_BACK_RATE = 0.3  # of the hand-overs: the next rebalance proposes the old owner again
 BLOW_PAUSE_MS = 4_000  # longer than it takes to hand on what a handler owned
 STEP_STRIKE_RATE = 0.0005  # chance that a handler stops before one given effect
 
@@ -169,13 +172,13 @@ class Faults:
 
     # -- who owns what
 
-    def _propose(self, index: int, place: int) -> None:
+    def _propose(self, index: int, place: int, view: str = "") -> None:
         if not self.simulation.is_stormy:
             return  # the owners are settled for good
         self.proposed[index] = place
         handler = self.simulation.handlers[place]
         if handler.state != DEAD:
-            handler.want(index)
+            handler.want(index, view or self._pick(VIEWS))
 
     def _hand_on_later(self, handler: SimHandler) -> None:
         self._after(self._draw_ms(DETECTION_MS // 2, DETECTION_MS), self._hand_on, handler)
@@ -201,13 +204,16 @@ class Faults:
         old = simulation.handlers[self.proposed[index]]
         is_polite = self.random.random() < 0.6 and old.state == RUNNING
         self._note("hand-over", f"{index} {old.name} -> {handler.name}")
-        if is_polite:
+        if is_polite and self.random.random() < TAKEN_BACK_RATE:
+            old.unwant(index)
+            self._after(self._draw_ms(1, 1_000), self._propose, index, old.place, "right")
+        elif is_polite:
             old.unwant(index)
             self._after(self._draw_ms(1, 5_000), self._propose, index, handler.place)
             self.proposed[index] = handler.place
         else:
             old._wanted.pop(index, None)
-            self._propose(index, handler.place)
+            self._propose(index, handler.place, "ordinals")
 
     def _fight(self) -> None:
         """Let two handlers believe that a partition is theirs, for a while."""
@@ -217,7 +223,7 @@ class Faults:
         if others:
             rival = self._pick(others)
             self._note("fight", f"{index} {rival.name}")
-            rival.want(index)
+            rival.want(index, "ordinals")
             self._after(self._draw_ms(1_000, 6_000), self._end_fight, index, rival)
 
     def _end_fight(self, index: int, rival: SimHandler) -> None:
@@ -424,7 +430,7 @@ class Faults:
         for index, place in self.proposed.items():
             for handler in self.simulation.handlers:
                 if handler.place != place:
-                    handler._wanted.pop(index, None)
+                    handler.unwant(index)
             self.simulation.handlers[place].want(index)
 
     def _restore_registry(self) -> None:

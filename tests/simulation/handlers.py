@@ -17,8 +17,8 @@ from switch.eventlog.claims import JOURNAL_FORMAT
 from switch.eventlog.inbound import decode_request, encode_reply
 from switch.eventlog.journal import encode_record
 from switch.eventlog.journal_place import JOURNAL_START
-from switch.eventlog.port import AppendUnknown
-from switch.eventlog.takeover import Takeover
+from switch.eventlog.port import AppendUnknown, Fenced
+from switch.eventlog.takeover import BackOff, ClaimPace, ClaimRule, Takeover
 from switch.handlers.actions import AppendRecord, ReadOriginal, SendReply, SendUpstream
 from switch.handlers.book import PartitionBook
 from switch.handlers.lanes import LaneSettings
@@ -36,9 +36,13 @@ if TYPE_CHECKING:
 APPEND_DEADLINE_MS = 3_000
 READ_COUNT_MAX = 256
 TICK_MS = 20
-RECLAIM_DELAY_MIN_MS = 100
-RECLAIM_DELAY_MAX_MS = 5_000
+SETTLED_MS = 5_000
+RECOVERY = {"first_ms": 100, "max_ms": 5_000, "growth": 2, "settled_ms": SETTLED_MS}
+FIGHT = {"first_ms": 200, "max_ms": 5_000, "growth": 3, "settled_ms": SETTLED_MS}
 DRAIN_MS = 3_500
+FOLLOW_MS = 100
+PACE = ClaimPace(waits_for_members=True, absence_ms=500, deadline_ms=DRAIN_MS + 1_000)
+SESSION_MS = 1_000  # who was stopped for so long is no member any more
 REGISTRY_POLL_MS = 20
 UNREADABLE_RATE = 0.05  # of the originals that are read back
 
@@ -49,6 +53,16 @@ def make_settings(partition_count: int) -> PartitionSettings:
         issuer_timeout_ms=3_000,
         lanes=LaneSettings(first_repeat_ms=1_000, repeat_max_ms=5_000, issuer_delay_max_ms=6_000),
     )
+
+
+class Wish:
+    """What one handler knows of a partition that is proposed to it, and how it lost it before."""
+
+    def __init__(self, since_boot_ms: int, view: str) -> None:
+        self.since_boot_ms = since_boot_ms
+        self.view = view  # of the members: right, none, wrong; or ordinals, which know of none
+        self.recovery = BackOff(**RECOVERY)
+        self.fight = BackOff(**FIGHT)
 
 
 class SimHandler(Process):
@@ -62,16 +76,21 @@ class SimHandler(Process):
         self.read_delay_ms = 2  # how long an inbound record waits for its reader
         self.follower = simulation.registry.follow(self)
         self.owned: dict[int, Ownership] = {}
-        self._wanted: dict[int, int] = {}  # partition -> delay of the next attempt to claim it
+        self._wanted: dict[int, Wish] = {}
         self.links = SimLinks(self)
 
     # -- owning
 
-    def want(self, index: int) -> None:
+    def want(self, index: int, view: str = "right") -> None:
         """Be proposed as the owner of a partition."""
-        if index not in self._wanted:
-            self._wanted[index] = RECLAIM_DELAY_MIN_MS
-            self._claim(index)
+        if index in self._wanted:
+            return
+        self._wanted[index] = Wish(self.boot_ms, view)
+        ownership = self.owned.get(index)
+        if ownership is None:
+            self._take(index)
+        else:
+            ownership.resume()
 
     def unwant(self, index: int) -> None:
         """No longer be proposed: hand over what is owned, after a drain."""
@@ -80,25 +99,25 @@ class SimHandler(Process):
         if ownership is not None:
             ownership.drain()
 
-    def _claim(self, index: int) -> None:
+    def _take(self, index: int) -> None:
         if index in self._wanted and index not in self.owned:
-            self.owned[index] = Ownership(self, index)
+            self.owned[index] = Ownership(self, index, self._wanted[index])
 
     def lost(self, ownership: "Ownership", why: Exception | None) -> None:
-        """Drop a partition with all its state; claim it anew if it is still to be ours."""
+        """Drop a partition with all its state; take it anew if it is still to be ours."""
         index = ownership.index
         if self.owned.get(index) is not ownership:
             return
         del self.owned[index]
         self.simulation.note_lost(self, index, why)
-        delay = self._wanted.get(index)
-        if delay is None:
+        wish = self._wanted.get(index)
+        if wish is None:
             return
-        is_old = self.scheduler.now - ownership.started_ms > RECLAIM_DELAY_MAX_MS
-        delay = RECLAIM_DELAY_MIN_MS if is_old else min(delay * 2, RECLAIM_DELAY_MAX_MS)
-        self._wanted[index] = delay
-        jitter = 0.5 + self.simulation.random.random()
-        self.scheduler.after(int(delay * jitter), self, self._claim, index)
+        wish.since_boot_ms = self.boot_ms
+        served_ms = self.boot_ms - ownership.served_boot_ms if ownership.served_boot_ms else 0
+        back_off = wish.fight if isinstance(why, Fenced) else wish.recovery
+        delay_ms = back_off.take_loss(served_ms, self.simulation.random.random())
+        self.scheduler.after(delay_ms, self, self._take, index)
 
     # -- inputs from the links
 
@@ -125,14 +144,15 @@ class SimHandler(Process):
 
 
 class Ownership:
-    """One claim of one partition, from its first byte to its loss."""
+    """One attempt at a partition: it follows, claims and serves, until it is lost or let go."""
 
-    def __init__(self, handler: SimHandler, index: int) -> None:
+    def __init__(self, handler: SimHandler, index: int, wish: Wish) -> None:
         simulation = handler.simulation
         self.handler = handler
         self.simulation = simulation
         self.index = index
-        self.started_ms = handler.scheduler.now
+        self.served_boot_ms = 0
+        self._wish = wish
         self.partition: Partition | None = None  # from the moment at which it is served
         loaded = simulation.snapshots.load(handler, index)
         place, self.book = loaded or (JOURNAL_START, simulation.new_book(index))
@@ -158,12 +178,51 @@ class Ownership:
         self._deadline_due = 0
         self._drains_until: int | None = None
         self._is_released = False
-        now = handler.read_clock()
-        claim = JOURNAL_FORMAT.make_claim(handler.incarnation, self.claim_id, now.wall_ms)
+        if self._takeover.lacks_owner:
+            epoch = self._takeover.epoch
+            [(_, value)] = self._journal.read(epoch, epoch + 1)
+            self._takeover.note_owner(value)
+        pace = PACE._replace(waits_for_members=wish.view != "ordinals")
+        self._rule = ClaimRule(
+            owner=handler.incarnation, pace=pace, since_boot_ms=wish.since_boot_ms
+        )
+        self._follow()
+
+    # -- claiming
+
+    def _follow(self) -> None:
+        """Fold the journal, in parts; claim once there is a reason, and little left to be read."""
+        if self.is_lost:
+            return
+        takeover, journal, handler = self._takeover, self._journal, self.handler
+        end = journal.end
+        if self.simulation.random.random() < 0.2:
+            end = min(end, takeover.next_offset + 20)
+        takeover.feed(journal.read(takeover.next_offset, end))
+        if takeover.next_offset < journal.end:
+            handler.scheduler.after(self._draw_read_ms(), handler, self._follow)
+            return
+        self._rule.note_members(takeover, self._see_members(), handler.boot_ms)
+        reason = self._rule.find_reason(takeover, handler.boot_ms)
+        if reason is None:
+            wait_ms = 1 + int(self.simulation.random.random() * FOLLOW_MS)
+            handler.scheduler.after(wait_ms, handler, self._follow)
+            return
+        self.simulation.note_fault(f"claim-{reason.name.lower()}", handler.name)
+        claim = JOURNAL_FORMAT.make_claim(
+            handler.incarnation, self.claim_id, handler.read_clock().wall_ms
+        )
         self._writer.append(encode_record(claim))
         handler.scheduler.after(APPEND_DEADLINE_MS, handler, self._check_claim)
 
-    # -- claiming
+    def _see_members(self) -> frozenset[str] | None:
+        """Who is a member, as far as this handler is told."""
+        if self._wish.view == "none":
+            return None
+        members = self.simulation.list_members()
+        if self._wish.view == "wrong":  # an owner that is well has fallen out of the group
+            members -= {self._takeover.owner}
+        return frozenset(members | {self.handler.incarnation})
 
     def _check_claim(self) -> None:
         if self._claimed is None:
@@ -238,6 +297,7 @@ class Ownership:
             keys=simulation.world.keys,
             load_dialect=load_dialect,
         )
+        self.served_boot_ms = handler.boot_ms
         simulation.note_served(handler, self.index, self.claim_id)
         now = handler.read_clock()
         partition.on_registry_confirmed(handler.follower.confirmed_boot_ms)
@@ -451,6 +511,13 @@ class Ownership:
             self._drains_until = handler.boot_ms + DRAIN_MS
             handler.scheduler.after(DRAIN_MS, handler, self._check_drained)
             self._check_drained()
+
+    def resume(self) -> None:
+        """Be proposed again before the release: go on as if nothing had been."""
+        if self._drains_until is not None and not self._is_released and not self.is_lost:
+            self._drains_until = None
+            self.simulation.note_fault("drain-resumed", self.handler.name)
+            self._plan_reading()
 
     def _check_drained(self) -> None:
         if self._drains_until is None or self.is_lost or self._is_working:

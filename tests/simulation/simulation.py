@@ -4,7 +4,7 @@ from random import Random
 
 from switch.eventlog.journal import JournalRecord, decode_record
 from tests.simulation import handlers
-from tests.simulation.clock import DEAD, RUNNING, WALL_AT_START_MS, Process, Scheduler
+from tests.simulation.clock import DEAD, PAUSED, RUNNING, WALL_AT_START_MS, Process, Scheduler
 from tests.simulation.faults import Faults
 from tests.simulation.gateways import SimGateway
 from tests.simulation.handlers import SimHandler
@@ -186,6 +186,16 @@ class Simulation:
     def name_incarnation(self, name: str) -> str:
         self._incarnation_count += 1
         return f"{name}.{self._incarnation_count}"
+
+    def list_members(self) -> set[str]:
+        """Name the handlers that a group of them would hold for alive."""
+        now = self.scheduler.now
+        return {
+            handler.incarnation
+            for handler in self.handlers
+            if handler.state == RUNNING
+            or (handler.state == PAUSED and now - handler.paused_ms < handlers.SESSION_MS)
+        }
 
     def start_handler(self, place: int) -> SimHandler:
         handler = SimHandler(self, place, self.name_incarnation(f"h{place}"))

@@ -4,6 +4,7 @@ import pytest
 
 from switch.domain.cases.kinds import KINDS
 from switch.domain.reasons import Reason
+from switch.eventlog.takeover import ClaimReason
 from tests.simulation.checkers.decision_table import ROWS
 from tests.simulation.options import draw_options
 from tests.simulation.report import write_report
@@ -26,6 +27,10 @@ SNAPSHOTS = {
     f"fault snapshot-{what}"
     for what in ("taken", "loaded", "discarded", "torn", "old", "foreign", "unusable")
 }
+OWNERSHIP = {
+    *(f"fault claim-{reason.name.lower()}" for reason in ClaimReason),
+    "fault drain-resumed",
+}
 UNREACHED_CASES = {
     "inbound-parked": "nothing that a program of this version has written is unreadable",
     "batch-more-differences": "more than 500 of one batch: test_uploads.py",
@@ -38,6 +43,7 @@ WANTED = {
     *(f"row {row}" for row in ROWS),
     *ANSWERS,
     *SNAPSHOTS,
+    *OWNERSHIP,
 }
 
 
