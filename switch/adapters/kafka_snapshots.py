@@ -78,6 +78,11 @@ class SnapshotTopic:
 
     def __init__(self, event_log: EventLog) -> None:
         self._event_log = event_log
+        self._rejected: dict[int, str] = {}  # sets that turned out to be of no use, by partition
+
+    def reject(self, partition: int, found: FoundSet) -> None:
+        """Take note that a set is of no use here: the next one that is published replaces it."""
+        self._rejected[partition] = found.set_id
 
     async def find(self, partition: int) -> FoundSet | None:
         """
@@ -129,7 +134,7 @@ class SnapshotTopic:
         self, partition: int, pieces: Iterable[bytes], origin: SnapshotOrigin, next_offset: int
     ) -> None:
         """
-        Write a set, then its manifest, then make the older one small; what is there stays newest.
+        Write a set, then its manifest, then make the older one small; a newer one is left alone.
 
         Raises:
             AppendRefused, AppendUnknown: it was not written, or nobody knows.
@@ -139,7 +144,7 @@ class SnapshotTopic:
         log = await self._event_log.open_partition(SNAPSHOTS, partition)
         try:
             old = await _find(log)
-            if old is not None and old.manifest.next_offset >= next_offset:
+            if old is not None and self._is_newer(partition, old, origin, next_offset):
                 return
             slot = 1 - old.manifest.slot if old is not None else 0
             sender = _Sender(log, partition)
@@ -162,6 +167,12 @@ class SnapshotTopic:
             await sender.end_set()
         finally:
             await log.close()
+
+    def _is_newer(
+        self, partition: int, old: FoundSet, origin: SnapshotOrigin, next_offset: int
+    ) -> bool:
+        is_of_use = old.manifest.origin == origin and old.set_id != self._rejected.get(partition)
+        return is_of_use and old.manifest.next_offset >= next_offset
 
 
 class _Sender:

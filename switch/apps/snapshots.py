@@ -127,14 +127,17 @@ class SnapshotKeeper:
             if stored.next_offset < theirs:
                 break
             loaded = await self._restore(index, journal, _read_file(stored.path), "folder")
-            if loaded is not None:
+            if isinstance(loaded, Snapshot):
                 return self._note_loaded(index, loaded, started_ms)
-            self._folder.drop(stored.path)
+            if isinstance(loaded, SnapshotUnusable):
+                self._folder.drop(stored.path)
         if found is not None:
             assert self._topic is not None
             loaded = await self._restore(index, journal, self._topic.fetch(index, found), "topic")
-            if loaded is not None:
+            if isinstance(loaded, Snapshot):
                 return self._note_loaded(index, loaded, started_ms)
+            if isinstance(loaded, SnapshotUnusable):
+                self._topic.reject(index, found)
         return None
 
     def newest_offset(self, index: int) -> int:
@@ -166,7 +169,8 @@ class SnapshotKeeper:
 
     async def _restore(
         self, index: int, journal: PartitionLog, pieces: AsyncGenerator[bytes, None], source: str
-    ) -> Snapshot | None:
+    ) -> Snapshot | Exception:
+        """Restore one; or say why not: it is of no use ever, or could not be read now."""
         decoder = SnapshotDecoder(self._origin_of(index), self._rules)
         try:
             async with asyncio.timeout(FETCH_TIMEOUT_S), aclosing(pieces):
@@ -178,7 +182,7 @@ class SnapshotKeeper:
                 await _check_journal(journal, snapshot.place)
         except _TOPIC_FAULTS as error:
             self._tell_unusable(index, source, error)
-            return None
+            return error
         return snapshot
 
     def _note_loaded(self, index: int, loaded: Snapshot, started_ms: int) -> Snapshot:
@@ -386,10 +390,13 @@ async def _check_journal(journal: PartitionLog, place: JournalPlace) -> None:
 
     Raises:
         SnapshotUnusable: it is not.
-        LogUnavailable, PositionOutOfRange: the journal cannot be read there.
+        LogUnavailable: the journal cannot be read now.
     """
     last = place.next_offset - 1
-    records = await journal.read(last, count_max=1, wait_ms=CHECK_WAIT_MS)
+    try:
+        records = await journal.read(last, count_max=1, wait_ms=CHECK_WAIT_MS)
+    except PositionOutOfRange:
+        records = []
     is_there = bool(records) and records[0].offset == last
     try:
         check_last_record(place, decode_record(records[0].value) if is_there else None)

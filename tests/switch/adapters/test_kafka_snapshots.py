@@ -1,6 +1,7 @@
 import asyncio
 import os
 
+import msgspec
 import pytest
 
 from switch.adapters.kafka_log import KafkaLog
@@ -110,6 +111,17 @@ async def test_an_older_snapshot_never_takes_the_place_of_a_newer_one(topic):
     await publish(topic, content, 1_000)
     await publish(topic, make_content(2), 999)
     assert await fetch(topic) == content
+
+
+async def test_it_does_where_the_newer_one_is_of_no_use(topic):
+    await publish(topic, make_content(2), 1_000)
+    topic.reject(1, await topic.find(1))
+    content = make_content(2)
+    await publish(topic, content, 999)
+    assert await fetch(topic) == content
+    other = msgspec.structs.replace(ORIGIN, code_digest="another version")
+    await topic.publish(1, [b"of another version"], other, 500)
+    assert (await topic.find(1)).manifest.next_offset == 500
 
 
 @pytest.mark.parametrize("landed", range(10))

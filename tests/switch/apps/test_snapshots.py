@@ -18,6 +18,7 @@ from switch.domain.payment.rules import DecisionRules
 from switch.eventlog.journal_place import JournalPlace
 from switch.eventlog.journal_reader import JournalReader
 from switch.eventlog.memory_log import MemoryLog, MemoryPartition, MemoryWriter
+from switch.eventlog.port import LogUnavailable
 from switch.handlers.book import PartitionBook
 from tests.switch.apps.conftest import RunningInstance
 
@@ -320,6 +321,41 @@ async def test_the_newer_of_folder_and_topic_is_taken(tmp_path):
     own = Stand(tmp_path / "there", side=side)
     side.stored.records[1:-1] = []  # none of it is needed
     assert (await own.load(there.stored)).place.next_offset == 2_000
+
+
+async def test_a_set_of_no_use_is_replaced_by_the_next_one_although_that_goes_less_far(tmp_path):
+    side = SideLog()
+    other = Stand(tmp_path / "other", side=side, seed=2)
+    other.decide(3_000)
+    await other.take()
+    await other.wait_for(lambda: other.count("sent") == 1)
+    stand = Stand(tmp_path / "here", side=side)
+    stand.decide(4_000)
+    assert await stand.load() is None
+    assert stand.reasons() == ["it is of another journal"]
+    shorter = Stand(tmp_path / "here", side=side)
+    shorter.decide(1_000)
+    assert await shorter.load() is None
+    await shorter.take()
+    await shorter.wait_for(lambda: shorter.count("sent") == 1)
+    assert (
+        await Stand(tmp_path / "there", side=side).load(shorter.stored)
+    ).place.next_offset == 1_000
+
+
+async def test_one_that_cannot_be_checked_now_is_not_dropped(stand, tmp_path):
+    stand.decide(1_000)
+    await stand.take()
+    other = Stand(tmp_path)
+    writer = AwayWriter(other.log, stand.stored)
+    assert await other.keeper.load(1, writer) is None
+    assert other.reasons() == ["the log is away"]
+    assert await other.load(stand.stored) is not None
+
+
+class AwayWriter(MemoryWriter):
+    async def read(self, offset, *, count_max, wait_ms):
+        raise LogUnavailable("the log is away")
 
 
 async def test_a_topic_of_no_use_stops_nothing(tmp_path):
