@@ -354,7 +354,7 @@ async def test_one_that_cannot_be_checked_now_is_not_dropped(stand, tmp_path):
 
 
 class AwayWriter(MemoryWriter):
-    async def read(self, offset, *, count_max, wait_ms):
+    async def read(self, *_place, **_bounds):
         raise LogUnavailable("the log is away")
 
 
