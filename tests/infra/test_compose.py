@@ -1,5 +1,6 @@
 import base64
 import re
+import subprocess
 import tomllib
 
 import pytest
@@ -177,3 +178,27 @@ def read_properties():
     lines = (FOLDER / "kafka" / "broker.properties").read_text().splitlines()
     rows = [line.partition("=") for line in lines if line and not line.startswith("#")]
     return {key: value for key, _, value in rows}
+
+
+def test_the_script_that_starts_a_broker_is_one_that_a_shell_can_read():
+    subprocess.run(["bash", "-n", FOLDER / "kafka" / "start.sh"], check=True)
+
+
+@pytest.mark.kafka
+def test_kafka_itself_takes_the_brokers_settings(kafka_libs, tmp_path):
+    text = (FOLDER / "kafka" / "broker.properties").read_text().replace("@NODE_ID@", "1")
+    properties = tmp_path / "server.properties"
+    properties.write_text(text.replace("/var/lib/kafka/data", str(tmp_path / "data")))
+    broker = BROKERS["kafka-1"]["environment"]
+    done = subprocess.run(
+        [
+            *("java", "-Xmx64m", "-XX:TieredStopAtLevel=1", "-cp", f"{kafka_libs}/*"),
+            *("kafka.tools.StorageTool", "format", "--cluster-id", broker["CLUSTER_ID"]),
+            *("--initial-controllers", broker["VOTERS"], "--config", str(properties)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert broker["CLUSTER_ID"] in (tmp_path / "data" / "meta.properties").read_text()
