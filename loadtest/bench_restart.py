@@ -37,8 +37,9 @@ class RestartBench(msgspec.Struct, frozen=True, kw_only=True):
     """
     What a restart took: from the start of the journal, then from a snapshot and the tail.
 
-    All of the journal is one partition's. `snapshot_s` is what a child at idle priority took to
-    write it, `snapshot_pause_ms` how long the switch stood still for it.
+    All of the journal is one partition's. `ready_cpu_s` is what the switch's own process used of a
+    core until it was ready, whatever else ran on the machine. `snapshot_s` is what a child at idle
+    priority took to write the snapshot, `snapshot_pause_ms` how long the switch stood still for it.
     """
 
     journal_events: int
@@ -47,12 +48,14 @@ class RestartBench(msgspec.Struct, frozen=True, kw_only=True):
     made_s: float
     empty_ready_s: float
     ready_s: float
+    ready_cpu_s: float
     resident_megabytes: dict[str, float]
     stop_s: float
     snapshot_s: float
     snapshot_pause_ms: float
     snapshot_megabytes: float
     snapshot_ready_s: float
+    snapshot_ready_cpu_s: float
     snapshot_resident_megabytes: dict[str, float]
 
 
@@ -73,13 +76,13 @@ async def bench_restart(event_count: int) -> RestartBench:
         made_s = time.monotonic() - started_s
         log_bytes = sum(path.stat().st_size for path in directory.glob(f"{LOG_FILE}*"))
         with start_instance(directory, output, _ONE_PARTITION | _SNAPSHOT_AT_ONCE) as again:
-            resident = _measure_resident(again)
+            cpu_s, resident = _measure(again)
             snapshot, snapshot_s = await _wait_for_snapshot(directory)
             pause_s = read_metric(again, "switch_snapshot_pause_seconds")
             stop_s = again.stop()
         with start_instance(directory, output, _ONE_PARTITION) as third:
             snapshot_ready_s = third.ready_s
-            snapshot_resident = _measure_resident(third)
+            snapshot_cpu_s, snapshot_resident = _measure(third)
             if not read_metric(third, "switch_snapshots_total", '{outcome="loaded"}'):
                 raise RuntimeError("the snapshot was not used; the program's log says why")
         snapshot_bytes = snapshot.stat().st_size
@@ -90,22 +93,24 @@ async def bench_restart(event_count: int) -> RestartBench:
         made_s=round(made_s, 2),
         empty_ready_s=round(empty_ready_s, 2),
         ready_s=round(again.ready_s, 2),
+        ready_cpu_s=round(cpu_s, 2),
         resident_megabytes=resident,
         stop_s=round(stop_s, 2),
         snapshot_s=round(snapshot_s, 2),
         snapshot_pause_ms=round(pause_s * 1_000, 1),
         snapshot_megabytes=round(snapshot_bytes / _MEGABYTE, 1),
         snapshot_ready_s=round(snapshot_ready_s, 2),
+        snapshot_ready_cpu_s=round(snapshot_cpu_s, 2),
         snapshot_resident_megabytes=snapshot_resident,
     )
 
 
-def _measure_resident(instance: Instance) -> dict[str, float]:
+def _measure(instance: Instance) -> tuple[float, dict[str, float]]:
+    """Return processor seconds of its main process, and megabytes of each."""
     assert instance.pid is not None
-    return {
-        f"{use.name}[{use.pid}]": round(use.resident_bytes / _MEGABYTE, 1)
-        for use in read_tree(instance.pid)
-    }
+    tree = read_tree(instance.pid)
+    resident = {f"{use.name}[{use.pid}]": round(use.resident_bytes / _MEGABYTE, 1) for use in tree}
+    return next(use.cpu_s for use in tree if use.pid == instance.pid), resident
 
 
 async def _wait_for_snapshot(directory: Path) -> tuple[Path, float]:
