@@ -6,7 +6,9 @@ import pytest
 
 from switch.adapters.clock import read_boot_ms
 from switch.apps.partition_keeper import explain_loss
-from switch.eventlog.port import AppendUnknown
+from switch.demo.issuer_simulator import IssuerPace
+from switch.eventlog.journal import PartitionReleased, decode_record
+from switch.eventlog.port import AppendUnknown, PositionOutOfRange
 
 DEADLINE_S = 10.0
 
@@ -49,3 +51,84 @@ def test_the_log_line_of_a_fault_names_its_place_and_not_its_words():
     assert said.startswith("KeyError in test_the_log_line")
     assert "6200000000000005" not in said
     assert explain_loss(AppendUnknown("no ack")) == "AppendUnknown: no ack"
+
+
+def _states(running):
+    return {row["partition"]: row["state"] for row in running.instance.handler.status()}
+
+
+async def _count_releases(running, index):
+    log = await running.instance.event_log.open_partition("journal", index)
+    records = await log.read(0, count_max=1_000, wait_ms=0)
+    await log.close()
+    found = [decode_record(record.value).events[0] for record in records]
+    return sum(isinstance(event, PartitionReleased) for event in found)
+
+
+async def test_what_is_no_longer_proposed_is_released_and_what_is_proposed_again_is_served(running):
+    await running.pay("one")
+    index = running.partition_of_the_shop().index
+    others = frozenset(range(4)) - {index}
+    running.instance.handler._on_proposed(others)
+    await running.until(lambda: index not in _states(running))
+    assert await _count_releases(running, index) == 1
+    paying = asyncio.create_task(running.pay("two", 1_300))  # it waits in the inbound log
+    running.instance.handler._on_proposed(others | {index})
+    status, body = await paying
+    assert (status, body["status"]) == (201, "approved")
+    assert _states(running)[index] == "serving"
+
+
+async def test_a_drain_waits_for_the_issuer_and_is_taken_back_by_a_new_proposal(running):
+    await running.pay("one")
+    owned, handler = running.partition_of_the_shop(), running.instance.handler
+    running.issuer.pace = IssuerPace(delay_ms=400)
+    paying = asyncio.create_task(running.pay("two", 1_300))
+    await running.until(lambda: owned.partition.routed_count)
+    handler._on_proposed(frozenset(range(4)) - {owned.index})
+    await running.until(lambda: _states(running)[owned.index] == "draining")
+    handler._on_proposed(frozenset(range(4)))
+    await running.until(lambda: _states(running)[owned.index] == "serving")
+    assert (await paying)[1]["status"] == "approved"
+    assert running.partition_of_the_shop() is owned
+    assert await _count_releases(running, owned.index) == 0
+
+
+async def test_a_partition_says_who_has_it_and_where_it_stands(running):
+    await running.pay("one")
+    owned = running.partition_of_the_shop()
+    await running.until(lambda: not owned.partition.open_count)
+    [row] = [r for r in running.instance.handler.status() if r["partition"] == owned.index]
+    assert row["owner"] == running.instance._owner
+    assert (row["epoch"], row["void_records"], row["unknown_payments"]) == (0, 0, 0)
+    assert row["inbound_position"] == row["inbound_end"] == 1
+    assert row["journal_end"] >= 3
+    assert row["claimed_at"] > 0
+    page = (await running.telemetry.metrics.render()).decode()
+    assert f'switch_partition_owned{{partition="{owned.index}"}} 1.0' in page
+    assert f'switch_partition_lag{{partition="{owned.index}"}} 0.0' in page
+    assert f'switch_takeovers_total{{partition="{owned.index}"}} 1.0' in page
+
+
+async def test_an_inbound_log_that_lost_its_place_stops_the_partition_with_an_alarm(running):
+    await running.pay("one")
+    lost, handler = running.partition_of_the_shop(), running.instance.handler
+    opened = running.instance.event_log.open_partition
+
+    async def open_without(log, partition):
+        found = await opened(log, partition)
+        if log == "inbound":
+            found.read = _fail_reading
+        return found
+
+    running.instance.event_log.open_partition = open_without
+    lost.stop(AppendUnknown("no ack"))
+    await running.until(lambda: _states(running)[lost.index].startswith("stopped: "))
+    assert "partition" in running.telemetry.readiness.reasons()["partitions"]
+    running.instance.event_log.open_partition = opened
+    handler._on_proposed(frozenset(range(4)) - {lost.index})
+    await running.until(lambda: lost.index not in _states(running))
+
+
+async def _fail_reading(_offset, **_options):
+    raise PositionOutOfRange("retention has removed it")
