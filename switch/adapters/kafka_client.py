@@ -32,6 +32,14 @@ def find_pace(record_count: int) -> float:
     return min(PACE_MAX_S, record_count * PACE_PER_RECORD_S)
 
 
+def explain_silence(bootstrap: str, error: BaseException) -> LogUnavailable:
+    """Say that the log cannot be used now."""
+    return LogUnavailable(
+        f"no Kafka broker answers at {bootstrap} ({type(error).__name__}); see whether the"
+        " brokers run"
+    )
+
+
 class KafkaClient:
     """
     One connection to each broker that is needed; made when first used, anew after a failure.
@@ -66,7 +74,7 @@ class KafkaClient:
                     client = self._client or await self._begin()
                     await client.add_topic(topic)
             except TransportError as error:
-                raise self.unavailable(error) from error
+                raise explain_silence(self.bootstrap, error) from error
             self._topics.add(topic)
 
     async def _begin(self) -> AIOKafkaClient:
@@ -143,13 +151,6 @@ class KafkaClient:
             _, late = await asyncio.wait(self._dropping, timeout=CLOSE_TIMEOUT_S)
             for task in late:
                 task.cancel()
-
-    def unavailable(self, error: BaseException) -> LogUnavailable:
-        """Say that the log cannot be used now."""
-        return LogUnavailable(
-            f"no Kafka broker answers at {self.bootstrap} ({type(error).__name__}); see whether"
-            " the brokers run"
-        )
 
 
 async def _end(client: AIOKafkaClient, beginning: asyncio.Task[None] | None) -> None:

@@ -48,7 +48,7 @@ class KafkaLog:
         self._asking = self._make_client()
         self.sender = KafkaSender(self._writing, append_deadline_ms=append_deadline_ms)
         self.questions = KafkaQuestions(self._asking)
-        self.polls = KafkaPolls(self._make_client)
+        self.polls = KafkaPolls(bootstrap, self._make_client)
         self._opened: set[KafkaPartition] = set()
 
     @classmethod

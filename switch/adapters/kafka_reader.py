@@ -25,7 +25,13 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.record.memory_records import MemoryRecords
 
-from switch.adapters.kafka_client import RETRY_MS, KafkaClient, TransportError, find_pace
+from switch.adapters.kafka_client import (
+    RETRY_MS,
+    KafkaClient,
+    TransportError,
+    explain_silence,
+    find_pace,
+)
 from switch.eventlog.port import LogUnavailable, PositionOutOfRange, StoredRecord
 
 FETCH_BYTES_MAX: Final = 1_048_576  # of one partition at once
@@ -137,7 +143,7 @@ class KafkaQuestions:
                     await self._client.refresh()
                     await asyncio.sleep(RETRY_MS / 1000)
         except TimeoutError:
-            raise self._client.unavailable(fault) from fault
+            raise explain_silence(self._client.bootstrap, fault) from fault
 
 
 def check_code(code: int, place: TopicPartition) -> None:
@@ -210,12 +216,12 @@ class PartitionReader:
         if len(buffer) <= count_max:
             found = list(buffer)
             buffer.clear()
-            self._head = self.next_offset
         else:
             found = [buffer.popleft() for _ in range(count_max)]
-            self._head = buffer[0].offset
-        if found and self._poll is not None:
-            self._poll.wake()
+        if found:
+            self._head = found[-1].offset + 1
+            if self._poll is not None:
+                self._poll.wake()
         return found
 
     async def _wait(self, wait_ms: int) -> None:
@@ -255,8 +261,6 @@ class PartitionReader:
             self._wake()
             return
         self._heard_at = sent_at
-        if not self._buffer:
-            self._head = next_offset
         if self._is_time_up and sent_at >= self._asked_at:
             self._wake()
 
@@ -397,7 +401,8 @@ class KafkaPoll:
 class KafkaPolls:
     """The polls of one process: one, and further ones for who follows the same partition again."""
 
-    def __init__(self, make_client: Callable[[], KafkaClient]) -> None:
+    def __init__(self, bootstrap: str, make_client: Callable[[], KafkaClient]) -> None:
+        self._bootstrap = bootstrap
         self._make_client = make_client
         self._polls: list[KafkaPoll] = []
 
@@ -414,7 +419,7 @@ class KafkaPolls:
 
     def unavailable(self) -> LogUnavailable:
         """Say that nothing was heard for too long."""
-        return self._make_client().unavailable(TimeoutError())
+        return explain_silence(self._bootstrap, TimeoutError())
 
     async def close(self) -> None:
         """Stop polling."""

@@ -5,6 +5,9 @@ import os
 import signal
 from pathlib import Path
 
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
 from switch.adapters.kafka_topic_check import TopicWishes
 
 ONE_BROKER = TopicWishes(single_broker=True)
@@ -40,6 +43,26 @@ async def wait_until(is_true):
     async with asyncio.timeout(DEADLINE_S):
         while not is_true():  # noqa: ASYNC110
             await asyncio.sleep(0.001)
+
+
+async def change_topic(bootstrap, topic, **settings):
+    """Change settings of a topic (dots as underscores); return once its broker goes by them."""
+    wanted = {name.replace("_", "."): value for name, value in settings.items()}
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=wanted)])
+        async with asyncio.timeout(DEADLINE_S):
+            found = {}
+            while not wanted.items() <= found.items():
+                found = await _read_settings(admin, topic)
+    finally:
+        await admin.close()
+
+
+async def _read_settings(admin, topic):
+    [response] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+    return {entry[0]: entry[1] for entry in response.resources[0][4]}
 
 
 async def freeze(pid):

@@ -2,7 +2,6 @@ import secrets
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from switch.adapters.kafka_topic_check import TOPIC_LOGS, TopicWishes, topic_name
 from switch.adapters.kafka_topics import (
@@ -12,9 +11,9 @@ from switch.adapters.kafka_topics import (
     remove_topics,
 )
 from switch.eventlog.port import LogUnavailable
+from tests.switch.adapters.kafka_stage import ONE_BROKER, change_topic
 
 UNREACHABLE = "127.0.0.1:1"
-ONE_BROKER = TopicWishes(single_broker=True)
 
 
 @pytest.fixture
@@ -24,16 +23,6 @@ def prefix():
 
 async def prepare(bootstrap, prefix, count, wishes=ONE_BROKER):
     return await prepare_topics(bootstrap, prefix=prefix, partition_count=count, wishes=wishes)
-
-
-async def change(bootstrap, name, **settings):
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        configs = {key.replace("_", "."): value for key, value in settings.items()}
-        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=configs)])
-    finally:
-        await admin.close()
 
 
 async def test_no_broker_is_told_with_what_to_do(prefix):
@@ -98,7 +87,7 @@ async def test_a_topic_that_would_lose_money_is_not_served_from(
     kafka_bootstrap, prefix, log, settings, reason
 ):
     await prepare(kafka_bootstrap, prefix, 1)
-    await change(kafka_bootstrap, topic_name(prefix, log), **settings)
+    await change_topic(kafka_bootstrap, topic_name(prefix, log), **settings)
     with pytest.raises(LogUnavailable, match=f"topic {prefix}{log} .*{reason}"):
         await prepare(kafka_bootstrap, prefix, 1)
     assert await prepare(kafka_bootstrap, prefix, None, None) == 1  # who only reads may

@@ -8,7 +8,7 @@ import pytest
 from switch.adapters import kafka_writer
 from switch.adapters.kafka_log import KafkaLog
 from switch.eventlog.port import AppendRefused
-from tests.switch.adapters.kafka_stage import ONE_BROKER, append_all
+from tests.switch.adapters.kafka_stage import ONE_BROKER, Acks, append_all
 
 ON_BOTH_LOOPS = True
 
@@ -76,6 +76,21 @@ async def test_what_a_broker_does_not_take_is_certainly_not_written(log):
     assert isinstance(later, AppendRefused)
     fresh = await log.open_partition("journal", 0)
     assert await append_all(fresh, b"after") == [1]
+
+
+@pytest.mark.kafka
+async def test_a_partition_that_nobody_leads_holds_up_no_other(log):
+    led, unled = [await log.open_partition("journal", n) for n in range(2)]
+    assert await append_all(unled, b"before") == [0]
+    unled._writer.place = unled._writer.place._replace(partition=99)
+    acks = Acks()
+    unled.append(b"a", acks)
+    count = 0
+    while not acks.outcomes:
+        assert await append_all(led, b"x") == [count]
+        count += 1
+    assert count > 5  # three seconds, until the append deadline of the other
+    assert isinstance(acks.outcomes[0], AppendRefused)
 
 
 async def test_appends_without_a_broker_are_certainly_not_written():
