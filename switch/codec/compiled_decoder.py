@@ -9,18 +9,19 @@ table only: the bitmap chooses rows, and nothing else of a message comes near it
 
 import operator
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from itertools import groupby
 from typing import Any, Final, TypeAlias
 
 from switch.codec.dialect_table import DialectTable
 from switch.codec.element import CONTENT_PATTERNS
 from switch.codec.field_spec import FieldSpec
-from switch.codec.message import Message
+from switch.codec.message import Message, Value
 from switch.codec.mti import known_mtis
 from switch.codec.prefix_table import list_prefixes
 
 Decoder: TypeAlias = Callable[[bytes], Message | None]
+Picker: TypeAlias = Callable[[bytes], dict[str, Value] | None]
 
 _VIEWS: Final = {
     "h": "h = w.hex()",
@@ -43,6 +44,17 @@ JOINED_CHECKS: Final = {  # bytes.isdigit is four times as fast as str.isdecimal
 def compile_decoder(table: DialectTable, specs: Iterable[FieldSpec], start: int) -> Decoder:
     """Make the decoder of messages with these elements, which begin at byte `start`."""
     return _DecoderWriter(table, start).write(tuple(specs))
+
+
+def compile_picker(
+    table: DialectTable, specs: Iterable[FieldSpec], start: int, names: Collection[str]
+) -> Picker:
+    """
+    Make what reads a few elements, by name, of messages that were decoded before.
+
+    It goes no further than the last of them, and does not look at what the others hold.
+    """
+    return _DecoderWriter(table, start).write_picker(tuple(specs), names)
 
 
 class _Position:
@@ -86,6 +98,25 @@ class _DecoderWriter:
     def write(self, specs: tuple[FieldSpec, ...]) -> Decoder:
         mti_view = _VIEW_OF_WIRE[self._table.mti]
         self._views.add(mti_view)
+        self._write_elements(specs)
+        checks = [f"len(w) == {self._position.byte()}", "mti in MTIS"]
+        for kind, values in self._joined.items():
+            checks.append(JOINED_CHECKS[kind].format(_join(values)))
+        checks += self._checks
+        self._drop_unused_positions(checks)
+        self._lines.insert(0, f"mti = {mti_view}[0:4]")
+        self._lines.append(f"if not ({' and '.join(checks)}): return None")
+        decoder: Decoder = self._compile(f"Message(mti, {_write_dict(specs)})")
+        return decoder
+
+    def write_picker(self, specs: tuple[FieldSpec, ...], names: Collection[str]) -> Picker:
+        picked = [spec for spec in specs if spec.name in names]
+        self._write_elements(specs[: specs.index(picked[-1]) + 1] if picked else ())
+        self._drop_unused_positions([])
+        picker: Picker = self._compile(_write_dict(picked))
+        return picker
+
+    def _write_elements(self, specs: tuple[FieldSpec, ...]) -> None:
         for is_packed_run, neighbours in groupby(specs, key=_is_fixed_packed_number):
             if is_packed_run:
                 self._write_packed_run(tuple(neighbours))
@@ -95,29 +126,21 @@ class _DecoderWriter:
                     self._write_variable(spec)
                 else:
                     self._write_fixed(spec)
-        checks = [f"len(w) == {self._position.byte()}", "mti in MTIS"]
-        for kind, values in self._joined.items():
-            checks.append(JOINED_CHECKS[kind].format(_join(values)))
-        checks += self._checks
-        self._drop_unused_positions(checks)
-        views = "\n        ".join(_VIEWS[view] for view in sorted(self._views))
-        body = "\n        ".join(self._lines)
-        fields = ", ".join(f"{spec.name!r}: v{spec.de}" for spec in specs)
+
+    def _compile(self, result: str) -> Any:  # noqa: ANN401 - a decoder or a picker
+        """Make a function of the lines so far; `result` is the code of what it returns."""
+        views = [_VIEWS[view] for view in sorted(self._views)]
+        body = "\n        ".join((*views, *self._lines))
         source = f"""\
 def decode(w):
     try:
-        {views}
-        mti = {mti_view}[0:4]
         {body}
-        if not ({" and ".join(checks)}):
-            return None
+        return {result}
     except (LookupError, ValueError):
         return None
-    return Message(mti, {{{fields}}})
 """
         exec(compile(source, f"<{self._table.name} decoder>", "exec"), self._names)  # noqa: S102
-        decoder: Decoder = self._names["decode"]
-        return decoder
+        return self._names["decode"]
 
     def _drop_unused_positions(self, checks: list[str]) -> None:
         """Leave out positions that nothing after them is cut at."""
@@ -230,6 +253,11 @@ def decode(w):
         else:
             self._names[f"M{spec.kind}"] = CONTENT_PATTERNS[spec.kind].fullmatch
             self._checks.append(f"M{spec.kind}({value})")
+
+
+def _write_dict(specs: Iterable[FieldSpec]) -> str:
+    fields = ", ".join(f"{spec.name!r}: v{spec.de}" for spec in specs)
+    return f"{{{fields}}}"
 
 
 def _is_fixed_packed_number(spec: FieldSpec) -> bool:

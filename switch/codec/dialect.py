@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping
 
 from switch.codec.bitmap import MAP_BITS, read_bitmap
 from switch.codec.compiled_cache import CompiledCache
-from switch.codec.compiled_decoder import Decoder, compile_decoder
+from switch.codec.compiled_decoder import Decoder, Picker, compile_decoder, compile_picker
 from switch.codec.compiled_encoder import Encoder, compile_encoder
 from switch.codec.composites import join_groups, join_parts, split_groups, split_parts
 from switch.codec.dialect_table import DialectTable, parse_dialect_table, read_dialect_text
 from switch.codec.errors import CodecError, Rule
 from switch.codec.field_spec import FieldSpec
-from switch.codec.message import Message
+from switch.codec.message import Message, Value
 from switch.codec.table_driven import MAC_ELEMENTS, TableDriven
 
 
@@ -41,8 +41,10 @@ class Dialect:
         )
         self.table_driven = TableDriven(table)
         self._decoders = CompiledCache(self._compile_decoder)
+        self._pickers = CompiledCache(self._compile_picker)
         self._encoders = CompiledCache(self._compile_encoder)
         self._find_decoder = self._decoders.find_hot
+        self._find_picker = self._pickers.find_hot
         self._find_encoder = self._encoders.find_hot
         map_size = MAP_BITS // 8 if table.bitmap == "binary" else MAP_BITS // 4
         start = 2 if table.mti == "bcd" else 4
@@ -51,6 +53,7 @@ class Dialect:
         self._two_maps = slice(start, start + 2 * map_size)
         # what the first byte of a map is at least, when it announces another
         self._second_map_mark = 0x80 if table.bitmap == "binary" else ord("8")
+        self._second_map_byte = bytes((self._second_map_mark,))
 
     @classmethod
     def from_toml(cls, text: str) -> "Dialect":
@@ -81,6 +84,25 @@ class Dialect:
         if decoder is None:
             self._decoders.note_sighting(maps)
         return message
+
+    def pick(self, wire: bytes, names: frozenset[str]) -> dict[str, Value]:
+        """
+        Read a few elements, by name, of a message that was decoded before; the others cost little.
+
+        What is returned are those of them that the message has.
+
+        Raises:
+            CodecError: as decode; what is wrong elsewhere in the message may go unseen.
+        """
+        has_one_map = wire[self._map_start : self._map_start + 1] < self._second_map_byte
+        place = (wire[self._one_map if has_one_map else self._two_maps], names)
+        picker = self._find_picker(place) or self._pickers.recall(place)
+        if picker is not None and (picked := picker(wire)) is not None:
+            return picked
+        fields = self.decode(wire).fields
+        if picker is None:
+            self._pickers.note_sighting(place)
+        return {name: fields[name] for name in names if name in fields}
 
     def encode(self, message: Message) -> bytes:
         """
@@ -156,6 +178,12 @@ class Dialect:
         elements, start = read_bitmap(self.table.bitmap, maps, 0)
         specs = self.table_driven.order_specs(elements)
         return compile_decoder(self.table, specs, self._map_start + start)
+
+    def _compile_picker(self, place: tuple[bytes, frozenset[str]]) -> Picker:
+        maps, names = place
+        elements, start = read_bitmap(self.table.bitmap, maps, 0)
+        specs = self.table_driven.order_specs(elements)
+        return compile_picker(self.table, specs, self._map_start + start, names)
 
     def _compile_encoder(self, names: tuple[str, ...]) -> Encoder:
         elements = self.table_driven.list_elements(names)

@@ -16,6 +16,7 @@ from switch.handlers.json_answers import (
     write_reversal,
 )
 from switch.handlers.translate import (
+    ECHOED,
     JSON_CHANNEL,
     build_answer,
     is_reversal,
@@ -79,10 +80,12 @@ class Answerer:
         """Encode the answer; it is MACed with the key that its request came with."""
         dialect = waiter.dialect
         assert dialect is not None
-        asked, rules, institution_id = waiter.decode(), self._rules, self._institution_id
+        rules, institution_id = self._rules, self._institution_id
         if is_management(waiter.received):
+            asked = waiter.decode()
             message = build_management_answer(asked, answer, rules, institution_id, additions or {})
         else:
+            asked = waiter.recall(ECHOED)
             message = build_answer(asked, answer, rules, institution_id)
         if waiter.mac_key is None:
             return dialect.encode(message)

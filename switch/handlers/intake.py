@@ -5,7 +5,7 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
-from switch.codec import CodecError, Dialect, Message
+from switch.codec import CodecError, Dialect, Message, Value
 from switch.codec.tlv import TlvError, decode_tlv, find_tlv
 from switch.domain.payment.requests import PaymentRequest
 from switch.domain.reasons import Reason
@@ -31,7 +31,9 @@ from switch.security.sealing import SealBroken
 from switch.security.working_keys import KeyScheme
 
 _CHIP_COUNTER_TAG: Final = "9F36"
-_UPSTREAM_SECRETS: Final = ("track2", "icc_data")
+_UPSTREAM_SECRETS: Final = frozenset({"track2", "icc_data"})
+_PIN: Final = frozenset({"pin_block"})
+_CHIP: Final = frozenset({"icc_data"})
 _MAC_BYTES: Final = 8
 _REVERSAL_CLASS: Final = "4"
 _NOT_OPENED: Final = "a key does not open here"
@@ -65,9 +67,24 @@ class Waiter(msgspec.Struct, frozen=True, gc=False):
     key_version: int = 0
 
     def decode(self) -> Message:
-        """Decode the message again, for the fields that the answer echoes."""
+        """Decode the whole message again."""
         assert self.dialect is not None
         return self.dialect.decode(self.message)
+
+    def pick(self, names: frozenset[str]) -> dict[str, Value]:
+        """Read a few elements of the message again; without those that it does not have."""
+        assert self.dialect is not None
+        return self.dialect.pick(self.message, names)
+
+    def recall(self, names: frozenset[str]) -> Message:
+        """
+        Give the message with its elements of these names; it may have others.
+
+        Most of them are in the record in clear; only the rest is read again.
+        """
+        received = self.received
+        fields = received.fields
+        return Message(received.mti, {**fields, **self.pick(names.difference(fields))})
 
 
 class Refused(NamedTuple):
@@ -264,7 +281,7 @@ class Intake:
         if terminal is None or issuer is None:
             return NO_PIN
         working = till.find_keys(waiter.key_version) if till else None
-        block = waiter.decode().fields.get("pin_block", b"")
+        block = waiter.pick(_PIN).get("pin_block", b"")
         try:
             translated = self._keys.translate_pin(
                 block if isinstance(block, bytes) else b"",
@@ -284,10 +301,7 @@ class Intake:
         """Collect track, chip data and PIN block for the debit; they are stored nowhere."""
         if waiter.received.channel == JSON_CHANNEL or not waiter.received.has_secrets:
             return {}
-        fields = waiter.decode().fields
-        secrets: dict[str, str | bytes] = {
-            name: fields[name] for name in _UPSTREAM_SECRETS if name in fields
-        }
+        secrets = waiter.pick(_UPSTREAM_SECRETS)
         if pin.block:
             secrets["pin_block"] = pin.block
             secrets["security_control"] = pin.security_control
@@ -305,7 +319,7 @@ def _read_chip_counter(waiter: Waiter) -> str:
     """Find the chip's transaction counter: it tells two purchases with one card apart."""
     if not waiter.received.has_chip:
         return ""
-    data = waiter.decode().fields.get("icc_data", b"")
+    data = waiter.pick(_CHIP).get("icc_data", b"")
     try:
         counter = find_tlv(decode_tlv(data), _CHIP_COUNTER_TAG) if isinstance(data, bytes) else None
     except TlvError as error:

@@ -59,9 +59,10 @@ _MANDATORY: Final = {
     "currency": 49,
 }
 _INQUIRY_CODE: Final = "310000"
-_ECHOED: Final = (
+_ECHOED_OF_REVERSAL: Final = (
     "processing_code",
     "amount_transaction",
+    "transmission_time",
     "stan",
     "pos_condition_code",
     "terminal_id",
@@ -69,7 +70,8 @@ _ECHOED: Final = (
     "currency",
     "batch_data",
 )
-_ECHOED_OF_PAYMENT: Final = ("pan", "expiration_date", *_ECHOED)
+_ECHOED_OF_PAYMENT: Final = ("pan", "expiration_date", *_ECHOED_OF_REVERSAL)
+ECHOED: Final = frozenset(_ECHOED_OF_PAYMENT)  # what `build_answer` looks at in a message
 _CARD_ORGANISATION: Final = "CUP"
 AUTHORIZATION_CHARS: Final = 6  # DE 38, filled up with blanks
 _BALANCES_CHARS_MAX: Final = 40  # DE 54: an issuer may name six, a terminal has room for two
@@ -368,18 +370,16 @@ def build_answer(
     request: Message, answer: Answer, rules: DecisionRules, institution_id: str
 ) -> Message:
     """
-    Build the answer to the very message it answers: echoed fields are that message's own.
+    Build the answer to the very message it answers: echoed fields (ECHOED) are that message's own.
 
     The MAC element is not set; whoever holds the key adds it.
     """
     asked = request.fields
-    echoed = _ECHOED if request.mti[1] == "4" else _ECHOED_OF_PAYMENT
+    echoed = _ECHOED_OF_REVERSAL if request.mti[1] == "4" else _ECHOED_OF_PAYMENT
     fields: dict[str, str | bytes] = {name: asked[name] for name in echoed if name in asked}
     fields["local_time"], fields["local_date"] = format_local_time(answer.at, rules)
     fields["acquirer_id"] = institution_id
     fields["response_code"] = answer.response_code
-    if "transmission_time" in asked:
-        fields["transmission_time"] = asked["transmission_time"]
     if answer.settlement_date:
         fields["settlement_date"] = answer.settlement_date
     if answer.rrn:

@@ -1,7 +1,7 @@
 import pytest
 
 from switch.codec import Message, load_dialect
-from switch.codec.compiled_decoder import compile_decoder
+from switch.codec.compiled_decoder import compile_decoder, compile_picker
 
 POS = load_dialect("unionpay-pos")
 FIELDS = {
@@ -51,3 +51,16 @@ def test_a_message_cut_anywhere_is_left_to_the_table(decode):
 
 def test_accepted_pad_nibbles_are_read(decode):
     assert decode(WIRE.replace(b"\x00\x40\x02\x10", b"\x00\x4f\x02\x10")) == decode(WIRE)
+
+
+@pytest.mark.parametrize(
+    "names", [(), ("pan",), ("pan", "rrn"), ("rrn", "batch_data", "stan"), tuple(FIELDS)]
+)
+def test_a_few_elements_are_read_as_with_all_the_others(names):
+    pick = compile_picker(POS.table, map(POS.get_spec, FIELDS), 10, names)
+    assert pick(WIRE) == {name: FIELDS[name] for name in names if name in FIELDS}
+
+
+def test_what_is_picked_out_of_a_message_cut_before_it_is_left_to_the_table():
+    pick = compile_picker(POS.table, map(POS.get_spec, FIELDS), 10, ("rrn",))
+    assert pick(b"\x02\x00") is None

@@ -154,3 +154,14 @@ def test_groups_are_split_and_joined_by_the_name_of_their_shape(pos):
     assert item["item_amount"] == "000000000001"
     with pytest.raises(CodecError):
         pos.split_groups("colour", value)
+
+
+def test_a_few_elements_are_picked_before_and_after_a_picker_is_compiled(pos):
+    wire, names = pos.encode(MESSAGE), frozenset({"track2", "pan", "rrn"})
+    for _ in range(SIGHTINGS_BEFORE_COMPILING + 1):
+        assert pos.pick(wire, names) == {"pan": FIELDS["pan"], "track2": FIELDS["track2"]}
+
+
+def test_nothing_is_picked_out_of_what_is_no_message(pos):
+    with pytest.raises(CodecError):
+        pos.pick(b"", frozenset({"pan"}))

@@ -5,7 +5,8 @@ from switch.domain.payment.requests import Answer
 from switch.domain.reasons import Reason
 from switch.eventlog.inbound import RequestReceived
 from switch.handlers.answers import Answerer
-from switch.handlers.intake import Waiter
+from switch.handlers.intake import Intake, Waiter
+from switch.handlers.translate import ECHOED
 
 
 @pytest.fixture
@@ -55,3 +56,17 @@ def test_of_many_balances_a_terminal_hears_those_that_it_has_room_for(world, til
     world.answer_of_issuer(inquiry.rrn, "00", additional_amounts="".join(balances))
     [answer] = world.replies[inquiry.inbound_id]
     assert answer.fields["additional_amounts"] == "".join(balances[:2])
+
+
+def test_an_element_that_the_record_does_not_hold_in_clear_is_echoed_from_the_message(
+    world, make_message
+):
+    asked = world.send(make_message(batch_data="2200000100050"))
+    [inbound] = world.inbound
+    del inbound.fields["batch_data"]
+    waiter = Intake(world.keys, lambda _: world.dialect).unseal(inbound)
+    recalled = waiter.recall(ECHOED)
+    assert asked
+    assert {name: recalled.fields[name] for name in ("batch_data", "pan")} == {
+        name: waiter.decode().fields[name] for name in ("batch_data", "pan")
+    }
