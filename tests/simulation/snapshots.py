@@ -25,7 +25,8 @@ from switch.handlers.snapshot import (
 )
 
 if TYPE_CHECKING:
-    from tests.simulation.handlers import Ownership, SimHandler
+    from tests.simulation.handlers import SimHandler
+    from tests.simulation.ownership import Ownership
     from tests.simulation.simulation import Simulation
 
 CODE_DIGEST = "the code of this run"
