@@ -10,6 +10,7 @@ import msgspec
 from loadtest.audit import AuditReport
 from loadtest.bare_pipe import RecordSizes
 from loadtest.bench_pipe import running, running_issuer
+from loadtest.kafka_log import make_topics
 from loadtest.kafka_part import KafkaBenchOptions, Tell, find_best, make_runner, own_stand
 from loadtest.kafka_pipe import PipeSettings
 from loadtest.kafka_stand import Broker, StandPlan
@@ -17,8 +18,6 @@ from loadtest.kafka_witness import audit_stand, measure_sizes
 from loadtest.levels import LevelRunner
 from loadtest.search import Level, SearchResult
 from loadtest.world import make_terminals
-from switch.adapters.kafka_topic_check import TopicWishes
-from switch.adapters.open_log import open_log
 
 _SETTLE_S: Final = 30.0
 _LATENCY_PER_S: Final = 200.0
@@ -101,9 +100,7 @@ async def search_pipe(
         InstanceError: pipe or issuer do not start.
     """
     log_url = f"kafka://{broker.bootstrap}?prefix=pipe-"
-    wishes = TopicWishes(single_broker=True)
-    log = await open_log(log_url, partition_count=options.partitions, topics=wishes)
-    await log.close()
+    await make_topics(log_url, options.partitions)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="lt-"))
         port, issuer_pid = stack.enter_context(running_issuer(Path(folder), options.delay_ms))

@@ -22,8 +22,7 @@ import msgspec
 import uvloop
 
 from loadtest.bare_pipe import PipeMessages, RecordSizes
-from switch.adapters.kafka_log import KafkaLog
-from switch.adapters.open_log import open_log
+from loadtest.kafka_log import KafkaLog, open_topics
 from switch.codec.framing import Framer
 from switch.eventlog.inbound import traceparent_of
 from switch.eventlog.port import PartitionLog
@@ -208,8 +207,7 @@ async def run_end(role: str, settings: PipeSettings) -> None:
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     async with contextlib.AsyncExitStack() as stack:
-        log = await open_log(settings.log_url)
-        assert isinstance(log, KafkaLog)
+        log = await open_topics(settings.log_url)
         stack.push_async_callback(log.close)
         tasks: list[asyncio.Task[None]] = []
         run = _run_gateway if role == "gateway" else _run_handler

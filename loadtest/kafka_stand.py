@@ -12,10 +12,9 @@ from infra.kafka.machine import KafkaLaunchError
 from loadtest.bench_pipe import running_issuer
 from loadtest.frames import DIALECT
 from loadtest.instance import Instance, InstanceError, StartingInstance, begin_instance
+from loadtest.kafka_log import KafkaLog, open_topics
 from loadtest.terminal_list import TerminalSpec
 from loadtest.world_setup import prepare_world
-from switch.adapters.kafka_log import KafkaLog
-from switch.adapters.open_log import open_log
 
 LEDGER_FILE: Final = "issuer-ledger.jsonl"
 # A handler that was killed is missed after this; a broker takes it as `infra/kafka` tunes one.
@@ -202,7 +201,5 @@ class KafkaStand:
         return pids
 
     async def open_log(self) -> KafkaLog:
-        """Open the topics for whoever fills or reads them here."""
-        log = await open_log(self.log_url)
-        assert isinstance(log, KafkaLog)
-        return log
+        """Open the topics for whoever fills them here."""
+        return await open_topics(self.log_url)
