@@ -15,8 +15,11 @@ TOOLS: Final = {
     "java": "a Java 17 runtime, for example: apt install openjdk-17-jre-headless",
     "mvn": "Maven, which fetches Kafka, for example: apt install maven",
 }
-# Below those that outgoing connections get, so that none of them takes it meanwhile.
-_PORTS: Final = (20_000, 32_000)
+# Below those that outgoing connections get, so that none of them takes one meanwhile; and each
+# process looks in a span of its own, so that two that start brokers at once do not meet.
+_PORT_MIN: Final = 20_000
+_SPAN_PORT_COUNT: Final = 200
+_SPAN_COUNT: Final = 60
 
 Report = Callable[[str], None]
 
@@ -55,9 +58,10 @@ def find_process_start(pid: int) -> int | None:
 
 def find_free_ports(count: int) -> list[int]:
     """Pick so many ports of the loopback interface, all different."""
+    first = _PORT_MIN + os.getpid() % _SPAN_COUNT * _SPAN_PORT_COUNT
     found: set[int] = set()
     while len(found) < count:
-        port = random.randrange(*_PORTS)  # noqa: S311 (no secret)
+        port = random.randrange(first, first + _SPAN_PORT_COUNT)  # noqa: S311 (no secret)
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             found.add(port)

@@ -225,8 +225,8 @@ class KafkaNode:
         for port in filter(None, ports):
             if not is_port_free(port):
                 raise KafkaLaunchError(
-                    f"port {port} is taken by another program: choose one with --port"
-                    " (make kafka KAFKA_PORT=NUMBER)"
+                    f"port {port} is taken by another program: choose another with --port"
+                    " (make kafka KAFKA_PORT=NUMBER, make kafka3 KAFKA3_PORT=NUMBER)"
                 )
 
     def _write_properties(self) -> None:
