@@ -79,13 +79,17 @@ class ForkedWriter:
 
     def end(self) -> None:
         """Make sure that no child is left: it is killed if it still writes."""
-        if self._status is None:
+        if self._status is not None:
+            return
+        try:
             pid, status = os.waitpid(self._pid, os.WNOHANG)
             if not pid:
                 os.kill(self._pid, signal.SIGKILL)
                 _, status = os.waitpid(self._pid, 0)
-            self._status = status
-            os.close(self._ended)
+        except ChildProcessError:
+            status = _FAULT << 8  # somebody else has asked after it: how it ended is not known
+        self._status = status
+        os.close(self._ended)
 
 
 def fork_writer(path: Path, list_pieces: Callable[[], Iterator[bytes]]) -> ForkedWriter:

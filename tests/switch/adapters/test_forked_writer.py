@@ -72,6 +72,13 @@ async def test_a_child_that_nobody_waits_for_any_more_is_killed(tmp_path):
     assert is_gone(writer._pid)
 
 
+async def test_a_child_that_somebody_else_has_asked_after_counts_as_failed(tmp_path):
+    writer = fork_writer(tmp_path / "file", lambda: iter([b"some"]))
+    await asyncio.to_thread(os.waitpid, writer._pid, 0)
+    with pytest.raises(ChildFailed, match="a fault in this program"):
+        await writer.wait()
+
+
 async def test_a_child_that_is_killed_is_named(tmp_path):
     writer = fork_writer(tmp_path / "file", list_for_ever)
     os.kill(writer._pid, signal.SIGKILL)
