@@ -31,12 +31,12 @@ run: $(INSTALLED) ## install if needed, then run the demo (Ctrl-C stops it)
 install: $(INSTALLED) ## make .venv and install
 
 .PHONY: test
-test: $(INSTALLED_DEV) ## run every test but the long fault rounds
+test: $(INSTALLED_DEV) ## run every test (of faults, a few rounds)
 	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 .PHONY: test-faults
-test-faults: $(INSTALLED_DEV) ## kill, freeze and cut real processes, the long rounds too
-	@$(BIN)/python -m pytest tests/faults -m "" -n 0
+test-faults: $(INSTALLED_DEV) ## kill, freeze and cut real processes, many rounds of it
+	@SWITCH_FAULTS=long $(BIN)/python -m pytest tests/faults -n 0
 
 .PHONY: simulate
 simulate: $(INSTALLED) ## try SEEDS=1000 seeds FROM=0 of the simulation on both cores
