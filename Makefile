@@ -38,6 +38,10 @@ test: $(INSTALLED_DEV) ## run every test (of faults, a few rounds)
 test-faults: $(INSTALLED_DEV) ## kill, freeze and cut real processes, many rounds of it
 	@SWITCH_FAULTS=long $(BIN)/python -m pytest tests/faults -n 0
 
+.PHONY: test-long
+test-long: $(INSTALLED_DEV) ## run the tests that take minutes each and that `make test` leaves out
+	@$(BIN)/python -m pytest -m long -n 0
+
 .PHONY: simulate
 simulate: $(INSTALLED) ## try SEEDS=1000 seeds FROM=0 of the simulation on both cores
 	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),1000) --from $(or $(FROM),0) --jobs $(or $(JOBS),2)
