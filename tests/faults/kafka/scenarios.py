@@ -8,22 +8,22 @@ CLAIMED_WITHIN_S = 20.0
 LONG_APPENDS = {"TIMES__APPEND_DEADLINE_MS": "20000", "TIMES__TERMINAL_DEADLINE_MS": "25000"}
 
 
-def wait_succeeded(stand, taken):
-    """Wait until others have claimed these partitions."""
-    before = {claim.partition: claim.offset for claim in stand.claims() if claim.partition in taken}
-
-    def is_claimed():
-        now = {claim.partition: claim.offset for claim in stand.claims()}
-        return all(now[partition] > offset for partition, offset in before.items())
-
-    until(is_claimed, f"successors for {taken}", CLAIMED_WITHIN_S)
-
-
 def find_owner(stand):
-    """Return a handler that serves something, and the partitions that it serves."""
-    served = until(stand.partitions, "somebody serves")
-    owner = next(iter(served.values()))
-    return owner, {index for index, handler in served.items() if handler is owner}
+    """Return a handler that serves something, and what: partition -> its name as an owner."""
+    rows = until(stand.rows, "somebody serves")
+    owner = next(iter(rows.values()))[0]
+    return owner, {
+        index: row["owner"] for index, (handler, row) in rows.items() if handler is owner
+    }
+
+
+def wait_succeeded(stand, taken):
+    """Wait until the last word on each of these partitions is somebody else's claim."""
+    until(
+        lambda: all(stand.owners()[index] != name for index, name in taken.items()),
+        lambda: f"successors for {taken}: {stand.owners()}",
+        CLAIMED_WITHIN_S,
+    )
 
 
 def wait_given_up(stand, taken):

@@ -273,16 +273,20 @@ class Stand:
             if value
         }
 
-    def void_counts(self):
-        """What the owners say of void records: index -> count."""
+    def rows(self):
+        """What the owners say of their partitions: index -> (handler, its words)."""
         found = {}
         for handler in self.handlers:
             if handler.is_running and not handler.is_frozen:
                 status, said = handler.ask_operator("GET", "/v1/status")
-                for words in said["partitions"] if status == 200 else ():
-                    if words["state"] == "serving":
-                        found[words["partition"]] = words["void_records"]
+                for row in said["partitions"] if status == 200 else ():
+                    if row["state"] == "serving":
+                        found[row["partition"]] = handler, row
         return found
+
+    def void_counts(self):
+        """What the owners say of void records: index -> count."""
+        return {index: row["void_records"] for index, (_, row) in self.rows().items()}
 
     def find_leader(self, log, partition):
         """Return the node that leads a partition of a log."""
@@ -321,7 +325,7 @@ class Stand:
                 count == journal.void_count(index) for index, count in counts.items()
             )
 
-        until(are_counted, lambda: f"void records are counted: {self.void_counts()}")
+        until(are_counted, lambda: f"void records are counted: {self.void_counts()}, not as many")
 
     def check(self, *crowds, settle_s=SETTLE_S):
         """Let every terminal get its answer, wait until all has settled, then judge everything."""
