@@ -121,6 +121,12 @@ def test_a_message_is_explained_with_the_tables_of_the_wheel(installed, tmp_path
     assert "6200000000000005" not in result.stdout
 
 
+def test_the_permissions_of_each_role_are_in_the_wheel(installed, tmp_path):
+    module = "switch.infra.kafka.permissions"
+    result = installed.run("python", "-m", module, "projector", cwd=tmp_path)
+    assert "--allow-principal User:projector" in result.stdout
+
+
 def test_what_runs_is_the_wheel_and_finds_its_tables(installed, tmp_path):
     result = installed.run("python", "-c", READ_EVERY_DATA_FILE, cwd=tmp_path)
     assert Path(result.stdout.strip()).is_relative_to(installed.folder)
