@@ -2,8 +2,11 @@
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
+import secrets
+import socket
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -60,6 +63,21 @@ def lock_data_folder(directory: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def name_owner(directory: Path) -> str:
+    """
+    Name whoever serves from a data folder: the same after each restart, another elsewhere.
+
+    So a process that comes back after a kill knows the claims of its former life as its own, and
+    need not wait until that counts as gone.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _mark(directory)
+    marker = json.loads((directory / MARKER_FILE).read_text(encoding="utf-8"))
+    made_at = str(marker["made_at"]).encode()
+    own = marker.get("id") or hashlib.blake2s(made_at, digest_size=4).hexdigest()
+    return f"{socket.gethostname()}-{own}"
+
+
 def _check_ours(directory: Path) -> None:
     marker = directory / MARKER_FILE
     if not marker.exists():
@@ -113,7 +131,12 @@ def _mark(directory: Path) -> None:
     if marker.exists():
         return
     with (directory / UNFINISHED_FILE).open("w", encoding="utf-8") as file:
-        content = {"program": PROGRAM, "format": FORMAT, "made_at": _now()}
+        content = {
+            "program": PROGRAM,
+            "format": FORMAT,
+            "made_at": _now(),
+            "id": secrets.token_hex(4),
+        }
         file.write(json.dumps(content) + "\n")
         file.flush()
         os.fsync(file.fileno())

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Final
 
 import switch
 from switch.adapters.clock import read_clock
+from switch.adapters.data_folder import name_owner
 from switch.adapters.http_api import HttpApi
 from switch.adapters.key_file import FileKeyStore
 from switch.adapters.loop import settle_garbage
@@ -115,7 +115,7 @@ class Instance:
         self._telemetry = telemetry
         self._data_directory = data_directory
         self._keys_directory = keys_directory
-        self._owner = f"{socket.gethostname()}-{secrets.token_hex(4)}"
+        self._owner = name_owner(data_directory)
         self.audit = AuditStatus(find_dsn)
         self.event_log: EventLog | None = None
         self.gateway: GatewayRole | None = None

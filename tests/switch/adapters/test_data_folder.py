@@ -6,7 +6,12 @@ import sys
 
 import pytest
 
-from switch.adapters.data_folder import DataFolderForeign, DataFolderHeld, lock_data_folder
+from switch.adapters.data_folder import (
+    DataFolderForeign,
+    DataFolderHeld,
+    lock_data_folder,
+    name_owner,
+)
 
 HOLDER = """
 import sys
@@ -129,3 +134,20 @@ def test_a_file_in_the_folders_place_is_named(folder):
     folder.write_text("a file")
     with pytest.raises(DataFolderForeign, match=f"cannot use {folder}"), lock_data_folder(folder):
         pass
+
+
+def test_its_owner_has_one_name_through_every_restart_and_another_in_another_folder(tmp_path):
+    names = []
+    for folder in (tmp_path / "a", tmp_path / "a", tmp_path / "b"):
+        with lock_data_folder(folder):
+            names.append(name_owner(folder))
+    assert names[0] == names[1] != names[2]
+
+
+def test_a_folder_made_before_owners_had_names_has_a_name_too(folder):
+    with lock_data_folder(folder):
+        marker = folder / "instance.json"
+        content = json.loads(marker.read_text())
+        del content["id"]
+        marker.write_text(json.dumps(content))
+        assert name_owner(folder) == name_owner(folder)
