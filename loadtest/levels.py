@@ -34,6 +34,7 @@ class LevelRunner:
         first_stan: int = 1,
     ) -> None:
         self.told: list[Told] = []
+        self._level_number = 0
         self._dialect = load_dialect(DIALECT)
         self.terminals = [
             LeanTerminal(spec, make_templates(self._dialect, spec), first_stan) for spec in specs
@@ -54,6 +55,7 @@ class LevelRunner:
             OSError: nobody listens.
         """
         warmup_s = self._seconds * _WARMUP_SHARE
+        self._level_number += 1
         scenario = Scenario(
             name="level",
             steps=(Step(rate_per_s=rate_per_s, duration_s=self._seconds),),
@@ -61,6 +63,8 @@ class LevelRunner:
             terminals=len(self.terminals),
             mix=self._mix,
             mac_check_share=self._mac_check_share,
+            # the same amounts again at the same terminals would be a cashier's duplicates
+            seed=self._level_number,
             objectives=Objectives(),
         )
         driver = Driver(scenario, self._dialect, self.terminals, self._address)
