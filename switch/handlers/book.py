@@ -1,7 +1,7 @@
 """What a handler remembers of its partition: the fold of its journal, and nothing else."""
 
 from collections import OrderedDict
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from switch.domain.card import Card
 from switch.domain.payment.batch_order import is_of_these_days, precedes
@@ -32,7 +32,7 @@ from switch.domain.reasons import Reason
 from switch.domain.terminal.events import BatchClosed, BatchCutOff, TerminalAsked, TerminalEvent
 from switch.domain.terminal.requests import BatchTotals
 from switch.domain.terminal.state import ClosedBatch, TerminalState
-from switch.eventlog.journal import JournalEvent, JournalRecord
+from switch.eventlog.journal import JournalRecord
 from switch.handlers.case_shelf import CaseShelf
 from switch.handlers.folded import Folded
 from switch.handlers.forgetting import pop_oldest
@@ -41,6 +41,8 @@ from switch.handlers.shelf import Shelf, Terminal
 from switch.handlers.tills import BATCH_DIGITS, TERMINAL_EVENTS, Tills
 from switch.handlers.upstream_stans import UpstreamStans
 
+_APPROVED: Final = Phase.APPROVED
+_ROUTED: Final = Phase.ROUTED
 _ROUTING_EVENTS: Final = frozenset({PaymentRouted, AdviceAccepted})
 _WITHOUT_OUTCOME: Final = frozenset({Phase.ROUTED, Phase.REPEATING})
 _RELEASING_EVENTS: Final = frozenset({PaymentDeclined, PaymentReversed})
@@ -240,10 +242,10 @@ class PartitionBook(Folded):
             kind = type(event)
             fold = FOLDS.get(kind)
             if fold is not None:
-                self._apply_to_payment(event, fold, at)
-                if request is not None and kind is ReversalAccepted:
-                    self._keep_reversal(cast("ReversalAccepted", event), request.fingerprint)
+                self._apply_to_payment(event, kind, fold, at)
                 has_cases = has_cases or kind is CaseOpened
+                if kind is ReversalAccepted and request is not None:
+                    self._keep_reversal(cast("ReversalAccepted", event), request.fingerprint)
             elif isinstance(event, PaymentRequested):
                 self._open(event)
             elif isinstance(event, ReversalRequested):
@@ -301,14 +303,13 @@ class PartitionBook(Folded):
         self._reversals.pop(event.reversal_key, None)
         self._reversals[event.reversal_key] = (fingerprint, event.answer)
 
-    def _apply_to_payment(self, event: JournalEvent, fold: Fold, at: int) -> None:
+    def _apply_to_payment(self, event: Any, kind: type, fold: Fold, at: int) -> None:  # noqa: ANN401 - of FOLDS
         """Fold an event that may concern one payment, and what follows from it."""
-        before = self._shelf.find(getattr(event, "rrn", ""))
+        before = self._shelf.find(event.rrn)
         if before is None:
             return
         after = fold(before, event)
         self._shelf.replace(after)
-        kind = type(event)
         if kind in _QUIET_EVENTS:
             return
         if kind in _ROUTING_EVENTS:
@@ -318,21 +319,21 @@ class PartitionBook(Folded):
                 self._shelf.note_debit(after)
         elif kind in _RELEASING_EVENTS and before.upstream_stan:
             self._totals.add(before, -1)
-        elif isinstance(event, PaymentDeclined) and event.answer.reason in _NOT_OF_THE_BATCH:
+        elif kind is PaymentDeclined and event.answer.reason in _NOT_OF_THE_BATCH:
             self._shelf.set_aside(after)
         self._note_open(before, after, at)
-        self.tills.note_change(before, after, at)
+        if (after.phase is _APPROVED) is not (before.phase is _APPROVED):
+            self.tills.note_change(before, after, at)
         if after.original_rrn:
             self._touch_original(after)
 
     def _note_open(self, before: Payment, after: Payment, at: int) -> None:
         """Keep what is open with an issuer; tell the cases who is told until it answers."""
         was_forwarding, is_forwarding = before.is_forwarding, after.is_forwarding
-        routed = Phase.ROUTED
-        if is_forwarding or after.phase is routed:
+        if is_forwarding or after.phase is _ROUTED:
             self.open_rrns[after.rrn] = None
             self._stans.hold(after.upstream_stan)
-        elif was_forwarding or before.phase is routed:
+        elif was_forwarding or before.phase is _ROUTED:
             self.open_rrns.pop(after.rrn, None)
             self._stans.release(after.upstream_stan)
         if was_forwarding is not is_forwarding:

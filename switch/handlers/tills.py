@@ -179,11 +179,12 @@ class Tills(Folded):
         return bool(state.batch) or place in self._closed
 
     def note_change(self, before: Payment, after: Payment, at: int) -> None:
-        """Count an approved payment in its batch, and take out one that no longer is."""
-        approved = Phase.APPROVED
-        is_approved = after.phase is approved
-        if is_approved is (before.phase is approved):
-            return
+        """
+        Count a payment in its batch, or take it out again.
+
+        It was approved just now and was not before, or the other way round.
+        """
+        is_approved = after.phase is Phase.APPROVED
         counted = count_payment(after if is_approved else before)
         request = after.request
         if counted is None or not (request.terminal_id and request.batch):
