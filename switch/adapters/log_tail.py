@@ -1,7 +1,7 @@
 """The newest records of one partition, kept in memory for readers in the same process."""
 
 import asyncio
-from typing import Final
+from typing import Final, NamedTuple
 
 from switch.eventlog.port import PositionOutOfRange, StoredRecord
 
@@ -30,7 +30,10 @@ class LogTail:
         self._bytes = 0
         self._count_max = count_max
         self._bytes_max = bytes_max
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters: list[_Waiter] = []
+        # One for all who wait: readers come and go with almost every record, deadlines do not.
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = 0.0
 
     def add(self, value: bytes) -> None:
         """Take one more durable record; it gets `next_offset`."""
@@ -66,23 +69,46 @@ class LogTail:
         """Let every waiting reader look again."""
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+            waiter.wake()
 
     async def wait(self, wait_ms: int) -> None:
         """Return when records were added, or after `wait_ms`."""
         loop = asyncio.get_running_loop()
-        waiter = loop.create_future()
+        waiter = _Waiter(loop.create_future(), loop.time() + wait_ms / 1000)
         self._waiters.append(waiter)
-        timer = loop.call_later(wait_ms / 1000, _give_up, waiter)
+        self._watch(waiter.due, loop)
         try:
-            await waiter
+            await waiter.woken
         finally:
-            timer.cancel()
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
 
+    def _watch(self, due: float, loop: asyncio.AbstractEventLoop) -> None:
+        """Look at who waits at `due`, if not before."""
+        if self._timer is not None:
+            if self._timer_due <= due:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(due, self._give_up, loop)
+        self._timer_due = due
 
-def _give_up(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
+    def _give_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let those go whose time is over."""
+        self._timer = None
+        now = loop.time()
+        for waiter in self._waiters:
+            if waiter.due <= now:
+                waiter.wake()
+            else:
+                self._watch(waiter.due, loop)
+
+
+class _Waiter(NamedTuple):
+    """Who waits, and until when (time of the loop, seconds)."""
+
+    woken: asyncio.Future[None]
+    due: float
+
+    def wake(self) -> None:
+        if not self.woken.done():
+            self.woken.set_result(None)

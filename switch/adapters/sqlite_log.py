@@ -300,6 +300,7 @@ class VolatilePartition:
         """Queue one record until the event loop's next turn."""
         if not self._queued:
             self._loop.call_soon(self._publish)
+            self._tail.wake_readers()  # they come behind it, in the same turn
         self._queued.append((value, sink))
 
     def _publish(self) -> None:

@@ -78,3 +78,27 @@ async def test_a_cancelled_reader_leaves_nothing_behind():
     await asyncio.gather(waiting, return_exceptions=True)
     assert tail._waiters == []
     tail.wake_readers()
+
+
+async def test_each_reader_waits_as_long_as_it_said_whoever_came_first():
+    tail = LogTail(0)
+    patient = asyncio.create_task(tail.wait(600_000))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await asyncio.gather(tail.wait(1), tail.wait(20), tail.wait(2))
+    assert not patient.done()
+    tail.wake_readers()
+    async with asyncio.timeout(5):
+        await patient
+
+
+async def test_a_reader_that_comes_after_another_was_woken_waits_its_own_time():
+    tail = LogTail(0)
+    for _ in range(3):
+        woken = asyncio.create_task(tail.wait(5))
+        await asyncio.sleep(0)
+        tail.wake_readers()
+        await woken
+    async with asyncio.timeout(5):
+        await tail.wait(10)
+    assert tail._waiters == []
