@@ -30,6 +30,7 @@ class WriterProcess(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._parser = RunParser()
         self._unsent: list[bytes] = []
+        self._will_flush = False
         self._transport: asyncio.Transport | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._ended = asyncio.Event()
@@ -75,12 +76,16 @@ class WriterProcess(asyncio.Protocol):
 
     def send(self, appender: int, stream_key: int, value: bytes) -> None:
         """Send one record with all others of this turn of the event loop."""
-        unsent = self._unsent
-        if not unsent:
-            self._loop.call_soon(self._flush)
-        unsent += (pack_record_head(appender, len(value), stream_key), value)
+        if not self._will_flush:
+            self._flush_soon()
+        self._unsent += (pack_record_head(appender, len(value), stream_key), value)
+
+    def _flush_soon(self) -> None:
+        self._will_flush = True
+        self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
+        self._will_flush = False
         if self._transport is not None and self._unsent:
             unsent, self._unsent = self._unsent, []
             self._transport.write(b"".join(unsent))
@@ -106,8 +111,15 @@ class WriterProcess(asyncio.Protocol):
         self._flush()
 
     def data_received(self, data: bytes) -> None:
-        """Report what became of the oldest records."""
+        """
+        Report what became of the oldest records.
+
+        What that sets off in the next turn mostly sends some more: it leaves at the end of that
+        turn, and not only in the one after it.
+        """
         self._on_runs(list(self._parser.receive_data(data)))
+        if not self._will_flush:
+            self._flush_soon()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """Note that the process is gone."""
