@@ -183,6 +183,7 @@ class Crowd:
         self._amounts = itertools.count(2)
         self.cashiers = [Cashier(self, spec, random.Random(self._noise.random())) for spec in specs]
         self._is_open = threading.Event()  # arrivals come
+        self._begun_at = []  # when they began to, epoch ms
         self._busy = set()
         self._free = list(self.cashiers)
         self._waiting = 0
@@ -199,6 +200,7 @@ class Crowd:
     # -- life
 
     def start(self):
+        self._begun_at.append(now_ms())
         self._is_open.set()
         if not self._thread.is_alive():
             self._thread.start()
@@ -298,10 +300,23 @@ class Crowd:
                 found[x.code] = found.get(x.code, 0) + 1
         return found
 
-    def longest_stall_s(self, since_ms=0):
-        """Return the longest time between two approvals."""
-        times = sorted(
-            x.ended_at for x in list(self.exchanges) if x.code == "00" and x.ended_at >= since_ms
-        )
-        gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
-        return max(gaps, default=0) / 1_000
+    def reasons(self):
+        """Count what the switch refused by the reason that it gave."""
+        found = {}
+        for x in list(self.exchanges):
+            if x.code not in {"00", ""} and x.kind in {"sale", "repeat"}:
+                found[x.reason] = found.get(x.reason, 0) + 1
+        return found
+
+    def longest_stall_s(self):
+        """Return the longest time between two approvals while payments came."""
+        times = sorted(x.ended_at for x in list(self.exchanges) if x.code == "00")
+        breaks = iter(self._begun_at)
+        longest, begun = 0, next(breaks)
+        for earlier, later in itertools.pairwise(times):
+            while (following := next(breaks, None)) is not None and following <= later:
+                begun = following
+            if following is not None:
+                breaks = itertools.chain([following], breaks)
+            longest = max(longest, later - max(earlier, begun))
+        return longest / 1_000

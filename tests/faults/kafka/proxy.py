@@ -61,7 +61,7 @@ class Rule:
         if self.met >= self.count or request.api_key != self.api_key:
             return False
         is_named = self.topic in request.head and self.text in request.head
-        return is_named and (not self.pid or link.pid == self.pid)
+        return is_named and (not self.pid or link.is_of(self.pid))
 
 
 class Spot:
@@ -109,8 +109,8 @@ class Link:
     def __init__(self, proxy, reader, writer):
         self._proxy = proxy
         self._client = (reader, writer)
-        self.client_port = writer.get_extra_info("peername")[1]
-        self.pid = proxy.find_pid(self.client_port)
+        self._client_port = writer.get_extra_info("peername")[1]
+        self._pids = {}  # process -> whether this connection is its; looked up when it matters
         self.passed = dict.fromkeys(Direction, 0)  # bytes
         self.has_lost = False  # bytes were thrown away: it cannot go on after a heal
         self._writers = [writer]
@@ -118,6 +118,13 @@ class Link:
         self._held = asyncio.Event()
         self._held.set()
         self._ends_with_answer = False
+
+    def is_of(self, pid):
+        """Whether the client's end belongs to this process."""
+        if pid not in self._pids:
+            inode = _find_inode(self._client_port, self._proxy.port)
+            self._pids[pid] = bool(inode) and _holds(pid, inode)
+        return self._pids[pid]
 
     async def run(self):
         try:
@@ -323,7 +330,7 @@ class Proxy:
         """End the connections there are (of one process); new ones are taken. Return how many."""
 
         def act():
-            found = [link for link in self.links if not pid or link.pid == pid]
+            found = [link for link in self.links if not pid or link.is_of(pid)]
             for link in found:
                 link.cut()
             return len(found)
@@ -380,11 +387,6 @@ class Proxy:
             if link.has_lost:
                 link.cut()
 
-    def find_pid(self, client_port):
-        """Return the process that holds the client's end of a connection; 0 if it is not found."""
-        inode = _find_inode(client_port, self.port)
-        return _find_holder(inode) if inode else 0
-
 
 def _find_inode(client_port, server_port):
     """Look up the client's socket in the kernel's table (local and remote address in hex)."""
@@ -396,12 +398,12 @@ def _find_inode(client_port, server_port):
     return ""
 
 
-def _find_holder(inode):
+def _holds(pid, inode):
+    """Whether a process has this socket open."""
     wanted = f"socket:[{inode}]"
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit():
+    with contextlib.suppress(OSError):
+        for handle in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(OSError):
-                for handle in (process / "fd").iterdir():
-                    if str(handle.readlink()) == wanted:
-                        return int(process.name)
-    return 0
+                if str(handle.readlink()) == wanted:
+                    return True
+    return False

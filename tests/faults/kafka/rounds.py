@@ -137,7 +137,7 @@ class LongRun:
         ledger = self.stand.ledger()
         self._say(
             f"     judged after {number} rounds and {time.monotonic() - started:.0f} s:"
-            f" {len(journal.stories)} payments, {self.crowd.codes()},"
+            f" {len(journal.stories)} payments, {self.crowd.codes()}, {self.crowd.reasons()},"
             f" {sum(line['op'] == 'debit' for line in ledger)} debits,"
             f" {sum(line['op'] == 'reversal' for line in ledger)} reversals,"
             f" {len(journal.claims)} claims, {len(journal.void())} void records,"

@@ -58,8 +58,7 @@ async def _compare_payments(connection, journal):
     for rrn in sorted(told.keys() | known.keys()):
         if told.get(rrn) != known.get(rrn):
             shown = f"table {told.get(rrn)}, journal {known.get(rrn)}"
-            yield_kind = "payment-row-differs"
-            return [Violation(9, yield_kind, rrn, shown)]
+            return [Violation(9, "payment-row-differs", rrn, shown)]
     return []
 
 
