@@ -23,7 +23,7 @@ from tests.faults.kafka.crowd import Crowd
 from tests.faults.kafka.member import Member, end_all
 from tests.faults.kafka.raw_topics import describe_partitions, find_ends, read_topics
 from tests.faults.kafka.story import Journal
-from tests.faults.kafka.tables import compare_tables
+from tests.faults.kafka.tables import compare_tables, dump_tables
 from tests.faults.stand import until
 
 SETTLE_S = 45.0
@@ -377,10 +377,10 @@ class Stand:
             for r in read_topics(self.cluster.bootstrap, self.prefix)
         ]
         contents += [(path, _read_log(path)) for path in self._list_files()]
+        if self.projector is not None:
+            contents += asyncio.run(dump_tables(self.postgres.dsn))
         found = [str(f) for place, content in contents for f in scanner.scan_bytes(content, place)]
         found += [f"a key in {p}" for p, content in contents for key in needles if key in content]
-        if self.postgres is not None:
-            found += [str(f) for f in scanner.scan_tree(self.postgres.directory)]
         return found
 
     def _list_files(self):

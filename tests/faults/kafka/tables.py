@@ -23,6 +23,26 @@ async def compare_tables(dsn, journal):
         await connection.close()
 
 
+async def dump_tables(dsn):
+    """Return every row of every table of ours as text: (table, bytes)."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        tables = await connection.fetch(
+            "SELECT schemaname || '.' || tablename AS name"
+            " FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        )
+        return [
+            (row["name"], "\n".join(r[0] for r in await _read(connection, row["name"])).encode())
+            for row in tables
+        ]
+    finally:
+        await connection.close()
+
+
+async def _read(connection, table):
+    return await connection.fetch(f"SELECT each::text FROM {table} AS each")
+
+
 async def _find_schemas(connection, table):
     """A rebuild keeps the tables under another name; the newest is in use."""
     rows = await connection.fetch(

@@ -7,7 +7,7 @@ import pytest
 
 from switch.adapters.embedded_postgres import EmbeddedPostgres
 from tests.faults.kafka.story import Journal
-from tests.faults.kafka.tables import compare_tables
+from tests.faults.kafka.tables import compare_tables, dump_tables
 from tests.faults.kafka.test_checker import MERCHANT, Run, key_of
 
 TABLES = """
@@ -86,3 +86,10 @@ def test_tables_that_are_what_the_journal_says_are_found_so(postgres, journal):
 )
 def test_a_difference_is_found(postgres, journal, change, kind):
     assert asyncio.run(compare(postgres.dsn, journal, change)) == [kind]
+
+
+def test_every_row_is_dumped_as_text(postgres, journal):
+    asyncio.run(compare(postgres.dsn, journal))
+    dumped = dict(asyncio.run(dump_tables(postgres.dsn)))
+    assert key_of("000001").encode() in dumped["audit.payments"]
+    assert dumped.keys() == {table for table, _ in fill(journal)}
