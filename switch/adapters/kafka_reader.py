@@ -364,11 +364,18 @@ class KafkaPoll:
         """Name the partitions to ask this broker for; let go of those that nobody reads."""
         idle_at = self._loop.time() - IDLE_S
         wanted = []
+        has_moved = False
         for place, reader in list(self.readers.items()):
             if reader.read_at < idle_at and not reader.is_waiting:
                 reader.leave()
-            elif reader.has_room and self._client.find_leader(place) == node:
-                wanted.append((place, reader.next_offset))
+            elif reader.has_room:
+                leader = self._client.find_leader(place)
+                if leader == node:
+                    wanted.append((place, reader.next_offset))
+                else:
+                    has_moved = has_moved or leader not in self._tasks
+        if has_moved:
+            self.wake()  # whoever leads it now must be asked, while this one goes on for the others
         return wanted
 
     def _give(

@@ -5,6 +5,8 @@ import os
 import signal
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from infra.kafka.cluster import KafkaCluster
 from switch.adapters import kafka_reader
@@ -119,4 +121,66 @@ async def test_a_short_stop_of_the_broker_within_the_deadline_fails_nothing(own_
     await asyncio.to_thread(own_broker.start)
     outcomes = await acks.wait_for(10)
     assert outcomes == list(range(1, 11))
+    await log.close()
+
+
+@pytest.fixture
+def three_brokers(kafka_bootstrap, tmp_path):
+    """Three nodes; a leader goes back to its preferred node as soon as that has returned."""
+    assert kafka_bootstrap  # the tools are there
+    settings = {
+        "leader.imbalance.check.interval.seconds": "2",
+        "leader.imbalance.per.broker.percentage": "0",
+    }
+    cluster = KafkaCluster(
+        tmp_path / "brokers", node_count=3, settings=settings, report=lambda _line: None
+    )
+    cluster.start()
+    yield cluster
+    cluster.remove()
+
+
+async def find_leaders(log):
+    await log._asking.connect("switch-journal")
+    await log._asking.refresh()
+    return [log._asking.find_leader(TopicPartition("switch-journal", n)) for n in range(2)]
+
+
+@pytest.mark.kafka
+@pytest.mark.process
+@pytest.mark.long
+async def test_a_leader_that_moves_while_the_old_one_leads_others_is_followed(three_brokers):
+    """As after each restart of a broker: one partition moves back, the other one stays."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=three_brokers.bootstrap)
+    await admin.start()
+    for name in ("switch-journal", "switch-inbound"):
+        placed = {0: [2, 1], 1: [1, 2]}
+        few = {"min.insync.replicas": "1"}
+        topic = NewTopic(name, -1, -1, replica_assignments=placed, topic_configs=few)
+        await admin.create_topics([topic])
+    await admin.close()
+    log = KafkaLog(three_brokers.bootstrap, partition_count=2, prefix="switch-")
+    looking = KafkaLog(three_brokers.bootstrap, partition_count=2, prefix="switch-")
+    readers = [await log.open_partition("journal", n) for n in range(2)]
+    has_moved = asyncio.Event()
+
+    async def follow(reader):
+        """Read on as a handler does, until some seconds after the move; an error is a loss."""
+        count = 0
+        while count < 10:
+            assert await reader.read(0, count_max=9, wait_ms=500) == []
+            count += has_moved.is_set()
+
+    async with asyncio.timeout(90):
+        await asyncio.to_thread(three_brokers.nodes[1].stop)
+        while await find_leaders(looking) != [1, 1]:  # noqa: ASYNC110 - a broker's events
+            await asyncio.sleep(0.1)
+        async with asyncio.TaskGroup() as following:
+            for reader in readers:
+                following.create_task(follow(reader))
+            await asyncio.to_thread(three_brokers.nodes[1].start)
+            while await find_leaders(looking) != [2, 1]:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+            has_moved.set()
+    await looking.close()
     await log.close()
