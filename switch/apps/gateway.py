@@ -19,6 +19,7 @@ from switch.codec import load_dialect
 from switch.domain.clock import Now
 from switch.eventlog.inbound import decode_reply, make_incarnation, reply_partition_of
 from switch.eventlog.port import (
+    AppendRefused,
     EventLog,
     LogUnavailable,
     PartitionLog,
@@ -123,6 +124,7 @@ class GatewayRole:
         self._log = telemetry.log
         self._event_log = event_log
         self._reading: asyncio.Task[None] | None = None
+        self._replies_fault = ""  # why no answer can reach anybody; empty while they can
         token = secrets.token_hex(_INCARNATION_BYTES)
         self._ordinal = settings.gateway.ordinal
         self.incarnation = make_incarnation(self._ordinal, token)
@@ -301,12 +303,21 @@ class GatewayRole:
                 self._connections.write(action.connection_id, action.frame)
             elif kind is Append:
                 assert isinstance(action, Append)
-                self._writers[action.partition].append(action.inbound_id, action.key, action.value)
+                self._append(action)
             elif isinstance(action, AnswerJson):
                 self._answer_json(action)
             else:
                 assert isinstance(action, Close)
                 self._close(action)
+
+    def _append(self, action: Append) -> None:
+        """Hand a request over, unless nobody could be told what becomes of it."""
+        if self._replies_fault:
+            refused = AppendRefused(f"answers cannot be read: {self._replies_fault}")
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._hear_append_failed, action.inbound_id, refused)
+        else:
+            self._writers[action.partition].append(action.inbound_id, action.key, action.value)
 
     def _close(self, action: Close) -> None:
         if action.cause is not CloseCause.STOPPING:  # thousands at once, and all for one reason
@@ -334,13 +345,15 @@ class GatewayRole:
             try:
                 if position == UNKNOWN_POSITION:
                     position = await replies.end()
-                records = await replies.read(
-                    position, count_max=REPLIES_COUNT_MAX, wait_ms=REPLIES_WAIT_MS
-                )
+                # after a fault it is asked only whether it can be read again
+                wait_ms = 0 if self._replies_fault else REPLIES_WAIT_MS
+                records = await replies.read(position, count_max=REPLIES_COUNT_MAX, wait_ms=wait_ms)
+                self._replies_fault = ""
                 if records:
                     position = records[-1].offset + 1
                     self._deliver(records)
             except LogUnavailable as error:
+                self._replies_fault = str(error)
                 self._log.warning("replies cannot be read", reason=str(error))
                 await asyncio.sleep(REPLIES_RETRY_S)
             except PositionOutOfRange:
@@ -376,6 +389,8 @@ class GatewayRole:
         if self._is_draining:
             return "stopping"
         faults = {writer.fault for writer in self._writers if writer.fault}
+        if self._replies_fault:
+            faults.add(f"answers cannot be read: {self._replies_fault}")
         return "; ".join(sorted(faults))
 
 

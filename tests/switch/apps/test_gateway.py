@@ -199,6 +199,34 @@ async def test_replies_that_were_dropped_unread_are_passed_by_even_if_the_log_is
     assert (await asyncio.wait_for(paying, DEADLINE_S))[0] == 201
 
 
+async def test_while_no_answer_can_be_read_nothing_is_handed_over(stage):
+    replies = stage.log.partitions["replies", 0]
+    [reader] = [w for w in stage.log.writers if w.partition is replies]
+    real = reader.read
+
+    async def read(_offset, *, count_max, wait_ms):
+        del count_max, wait_ms
+        raise LogUnavailable("allow it Read")
+
+    reader.read = read
+    async with asyncio.timeout(DEADLINE_S):
+        while not stage.telemetry.readiness.reasons():  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.01)
+    [reason] = stage.telemetry.readiness.reasons().values()
+    assert reason == "answers cannot be read: allow it Read"
+    status, _ = await asyncio.wait_for(stage.role.pay(JSON), DEADLINE_S)
+    assert status == 503
+    assert not any(log == "inbound" and p.records for (log, _), p in stage.log.partitions.items())
+    reader.read = real
+    async with asyncio.timeout(DEADLINE_S):
+        while stage.telemetry.readiness.reasons():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    paying = asyncio.create_task(stage.role.pay(JSON))
+    request = await stage.next_request()
+    stage.put(Reply(gateway=request.gateway, inbound_id=request.inbound_id, status=201, body=b"{}"))
+    assert (await asyncio.wait_for(paying, DEADLINE_S))[0] == 201
+
+
 async def test_draining_closes_quiet_connections_and_answers_what_is_under_way(stage, terminal):
     reader, writer = terminal
     quiet_reader, quiet_writer = await asyncio.open_connection("127.0.0.1", stage.port)
