@@ -64,6 +64,11 @@ class OwnedJournal(Generic[RecordT]):
         return self._writer.next_append_offset
 
     @property
+    def is_reading_gap(self) -> bool:
+        """Whether no offset can be foreseen: what lies before an own record is still being read."""
+        return self._writer.gap_end is not None
+
+    @property
     def failure(self) -> AppendFault | None:
         """Why nothing more can be appended; None while it can."""
         return self._writer.failure

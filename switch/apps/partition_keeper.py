@@ -424,6 +424,8 @@ class PartitionKeeper:
         if journal.gap_count != self._gap_count:
             self._gap_count = journal.gap_count
             snapshots.forget(self.index)
+        if journal.is_reading_gap:
+            return  # where the book stands would be foreseen too low
         snapshots.note_acked(
             self.index,
             acked_next_offset=journal.next_offset,

@@ -152,6 +152,27 @@ async def test_a_gap_without_records_is_no_reason_to_stop(stage):
     assert (stage.owned.void_count, stage.owned.gap_count) == (0, 1)
 
 
+async def test_while_a_gap_is_read_it_says_that_offsets_cannot_be_foreseen(stage):
+    await stage.claim()
+    assert not stage.owned.is_reading_gap
+    real, may_read = stage.writer.read, asyncio.Event()
+
+    async def read(offset, *, count_max, wait_ms):
+        await may_read.wait()
+        return await real(offset, count_max=count_max, wait_ms=wait_ms)
+
+    stage.writer.read = read
+    stage.partition.skip(3)
+    stage.append(1)
+    await stage.settle()
+    assert stage.owned.is_reading_gap
+    assert stage.owned.next_append_offset == 2, "it lies at 4"
+    may_read.set()
+    await stage.settle()
+    assert not stage.owned.is_reading_gap
+    assert stage.owned.next_append_offset == 5
+
+
 async def test_a_foreign_claim_in_the_gap_fences_everything_outstanding(stage):
     await stage.claim()
     stage.append()
