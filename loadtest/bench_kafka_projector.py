@@ -1,6 +1,7 @@
 """The projector over Kafka: how fast it catches up, how far behind it is under load."""
 
 import asyncio
+import contextlib
 import time
 from typing import Final
 
@@ -8,6 +9,7 @@ import msgspec
 
 from loadtest.bench_kafka_growth import FIRST_STAN, make_journal
 from loadtest.instance import Instance, InstanceError
+from loadtest.kafka_log import KafkaLog
 from loadtest.kafka_part import KafkaBenchOptions, Tell, make_runner, own_stand
 from loadtest.kafka_stand import Broker, StandPlan
 from loadtest.metrics import read_status
@@ -25,8 +27,8 @@ class KafkaProjector(msgspec.Struct, frozen=True, kw_only=True):
     """
     Journal events a second that every projection has taken, from a stop and while it catches up.
 
-    `lag_s` are samples under load: records that the slower projection has not taken, as seconds of
-    that load.
+    `lag_s` are samples under load: records that the slower projection has not written yet, as
+    seconds of that load.
     """
 
     journal_events: int
@@ -57,10 +59,12 @@ async def bench_projector(broker: Broker, options: KafkaBenchOptions, tell: Tell
         tell(f"  {events} events in {caught_up_s:.1f} s")
         stand.start()
         runner = make_runner(stand, options.seconds, first_stan=FIRST_STAN)
-        sampling = asyncio.create_task(_sample_lag(projector))
+        log = await stand.open_log()
+        sampling = asyncio.create_task(_sample_lag(projector, log))
         level = await runner.run(rate)
         sampling.cancel()
         samples = sorted(await sampling)
+        await log.close()
         tell(f"  at {rate:.0f}/s: lag of {samples[-1]} records at most, {level}")
     per_s = RECORDS_PER_PAYMENT * rate
     return KafkaProjector(
@@ -74,20 +78,18 @@ async def bench_projector(broker: Broker, options: KafkaBenchOptions, tell: Tell
     )
 
 
-def _find_progress(projector: Instance) -> tuple[int, int]:
-    """Return what the slower projection has taken, and how far behind it is."""
+def _count_taken(projector: Instance) -> int:
+    """Return how many records the slower projection has taken."""
     rows = read_status(projector)["projections"]
-    return (
-        min(sum(row["position"].values()) for row in rows),
-        max(row["lag_count"] for row in rows),
-    )
+    counts: list[int] = [sum(row["position"].values()) for row in rows]
+    return min(counts)
 
 
 async def _catch_up(projector: Instance, record_count: int) -> float:
     """Return how long it took, from its readiness on, until everything was taken."""
     started_s = time.monotonic()
     while True:
-        taken, _ = await asyncio.to_thread(_find_progress, projector)
+        taken = await asyncio.to_thread(_count_taken, projector)
         waited_s = time.monotonic() - started_s
         if taken >= record_count:
             return waited_s
@@ -96,12 +98,13 @@ async def _catch_up(projector: Instance, record_count: int) -> float:
         await asyncio.sleep(_POLL_S)
 
 
-async def _sample_lag(projector: Instance) -> list[int]:
+async def _sample_lag(projector: Instance, log: KafkaLog) -> list[int]:
     """Look how far it is behind, again and again, until cancelled."""
     samples: list[int] = []
-    try:
+    with contextlib.suppress(asyncio.CancelledError):
+        journal = [await log.open_partition("journal", at) for at in range(log.partition_count)]
         while True:
-            samples.append((await asyncio.to_thread(_find_progress, projector))[1])
+            taken = await asyncio.to_thread(_count_taken, projector)
+            samples.append(sum([await each.end() for each in journal]) - taken)
             await asyncio.sleep(_SAMPLE_S)
-    except asyncio.CancelledError:
-        return samples
+    return samples
