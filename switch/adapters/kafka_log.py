@@ -43,6 +43,7 @@ class KafkaLog:
         self.bootstrap = bootstrap
         self.partition_count = partition_count
         self.prefix = prefix
+        self.append_deadline_ms = append_deadline_ms
         self.security = security
         self._writing = self._make_client()
         self._asking = self._make_client()

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from switch.adapters.kafka_log import KafkaLog
 from switch.adapters.kafka_security import NO_SECURITY, KafkaSecurity
 from switch.adapters.kafka_topic_check import TopicWishes
+from switch.adapters.kafka_writer import APPEND_DEADLINE_MS
 from switch.adapters.sqlite_log import SqliteLog
 from switch.eventlog.port import EventLog, LogUnavailable
 
@@ -20,6 +21,7 @@ async def open_log(
     read_only: bool = False,
     topics: TopicWishes | None = None,
     security: KafkaSecurity = NO_SECURITY,
+    append_deadline_ms: int = APPEND_DEADLINE_MS,
 ) -> EventLog:
     """
     Open `sqlite:///PATH` or `kafka://HOST:PORT[,HOST:PORT...][?prefix=NAME]`.
@@ -27,7 +29,8 @@ async def open_log(
     With `partition_count` the log is made if there is none, and refused if it has another count;
     with None it must be there. `read_only` follows an embedded log that another process writes.
     `topics` is for whoever serves from Kafka: topics that would lose money are refused, missing
-    ones made if `topics` says so; without it they are opened as they are.
+    ones made if `topics` says so; without it they are opened as they are. Without an answer from
+    Kafka within `append_deadline_ms` an append is unknown.
 
     Raises:
         LogUnavailable: the log cannot be opened; the message says why and what to do.
@@ -47,6 +50,7 @@ async def open_log(
             prefix=prefix,
             topics=topics,
             security=security,
+            append_deadline_ms=append_deadline_ms,
         )
     raise LogUnavailable(f"{url!r} names no log: sqlite:///PATH or kafka://HOST:PORT is wanted")
 

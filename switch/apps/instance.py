@@ -162,6 +162,7 @@ class Instance:
                 settings.log, makes=self._is_demo or self.roles == INSTANCE_ROLES
             ),
             security=make_kafka_security(settings.log),
+            append_deadline_ms=settings.times.append_deadline_ms,
         )
         self.follower = RegistryFollower(
             self.event_log,

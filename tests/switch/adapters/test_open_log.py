@@ -57,6 +57,6 @@ async def test_a_kafka_log_is_made_with_its_prefix_and_found_again(kafka_bootstr
     log = await open_log(url, partition_count=3, topics=topics)
     assert isinstance(log, KafkaLog)
     await log.close()
-    found = await open_log(url)
-    assert found.partition_count == 3
+    found = await open_log(url, append_deadline_ms=7_000)
+    assert (found.partition_count, found.append_deadline_ms) == (3, 7_000)
     await found.close()
