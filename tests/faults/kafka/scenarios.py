@@ -1,11 +1,19 @@
 """What is done to a zombie, by the tests, by the long run and with a safeguard taken out."""
 
+import time
+
 from tests.faults.kafka.proxy import Direction, Verb
 from tests.faults.stand import until
 
 CLAIMED_WITHIN_S = 20.0
 # a handler that still takes an ack for its own long after it was frozen
 LONG_APPENDS = {"TIMES__APPEND_DEADLINE_MS": "20000", "TIMES__TERMINAL_DEADLINE_MS": "25000"}
+
+
+def pass_time(seconds):
+    """Let a fault last: what is waited for is the clock."""
+    over_at = time.monotonic() + seconds
+    until(lambda: time.monotonic() > over_at, "time passes", seconds + 5)
 
 
 def find_owner(stand):

@@ -1,12 +1,11 @@
 """The log gives way: killed, frozen, cut off, slow, full."""
 
-import time
-
 import pytest
 
 from tests.faults.kafka.conftest import ROUNDS
 from tests.faults.kafka.memory import NOT_HANDED_OVER
 from tests.faults.kafka.proxy import Direction, Verb
+from tests.faults.kafka.scenarios import pass_time
 from tests.faults.stand import until
 from tests.faults.test_disk import mount_small_disk
 
@@ -16,6 +15,7 @@ FROZEN_S = 10.0
 BACK_WITHIN_S = 60.0
 STALL_S_MAX = 30.0
 CUTS_COUNT = 8
+BLOW_S_MAX = 2.0
 DISK_MIB = 200
 
 
@@ -66,11 +66,15 @@ def test_connections_to_the_broker_are_cut_delayed_and_torn(proxied, make_stand,
                 lambda: proxy.delay(noise.uniform(0.01, 0.4), direction),  # noqa: B023
                 lambda: proxy.order(Verb.CUT, count=noise.randrange(1, 5)),
                 lambda: proxy.order(Verb.DROP, direction, count=1),  # noqa: B023
+                lambda: proxy.hold(direction),  # noqa: B023
+                lambda: proxy.swallow(direction),  # noqa: B023
+                lambda: proxy.dribble(7),
             ]
         )
         blow()
-        crowd.wait_paid(8, BACK_WITHIN_S)
+        pass_time(noise.uniform(0.1, BLOW_S_MAX))
         proxy.heal()
+        crowd.wait_paid(8, BACK_WITHIN_S)
     stand.check(crowd)
 
 
@@ -102,8 +106,7 @@ def test_a_broker_that_stood_still_finds_terminals_waiting_and_declines_only_wha
     crowd.start()
     crowd.wait_paid(20)
     cluster.nodes[0].freeze()
-    thawing_at = time.monotonic() + FROZEN_S
-    until(lambda: time.monotonic() > thawing_at, "the time of the freeze")
+    pass_time(FROZEN_S)
     assert not any(member.is_ready() for member in stand.gateways), "they say that they cannot"
     cluster.nodes[0].thaw()
     crowd.wait_paid(30, BACK_WITHIN_S)

@@ -6,6 +6,7 @@ import pytest
 
 from loadtest.world import write_registry_file
 from tests.faults.kafka.conftest import IS_LONG, ROUNDS
+from tests.faults.kafka.scenarios import pass_time
 from tests.faults.kafka.stand import PARTITION_COUNT
 from tests.faults.stand import now_ms, until
 
@@ -18,11 +19,6 @@ CLAIMS_IN_A_FIGHT_MAX = 40  # of four partitions in ten seconds, the delays grow
 REACHED_WITHIN_S = 1.0
 ALL_PARTITIONS = {"OWNERSHIP__PROPOSER": "static"}
 NOT_ACTIVE = "03"
-
-
-def pass_time(seconds):
-    over_at = time.monotonic() + seconds
-    until(lambda: time.monotonic() > over_at, "time passes")
 
 
 def test_two_claimers_of_the_same_partitions_come_to_an_end(make_stand, shared_broker, noise):
