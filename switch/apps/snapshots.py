@@ -1,7 +1,7 @@
 """When a snapshot is taken, when it counts, and where one is looked for."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from switch.adapters.code_digest import read_code_digest
 from switch.adapters.forked_writer import ForkedWriter, fork_writer
 from switch.adapters.kafka_log import KafkaLog
 from switch.adapters.kafka_snapshots import FoundSet, SnapshotTopic
-from switch.adapters.snapshot_folder import SnapshotFolder, read_pieces
+from switch.adapters.snapshot_folder import SnapshotFolder, StoredSnapshot, read_pieces
 from switch.adapters.telemetry import Telemetry
 from switch.apps.log_settings import SnapshotSettings
 from switch.domain.payment.rules import DecisionRules
@@ -123,21 +123,35 @@ class SnapshotKeeper:
         started_ms = read_boot_ms()
         found = await self._find_in_topic(index)
         theirs = found.manifest.next_offset if found is not None else -1
-        for stored in self._folder.list(index):
-            if stored.next_offset < theirs:
-                break
-            loaded = await self._restore(index, journal, _read_file(stored.path), "folder")
+        stored = self._folder.list(index)
+        newer = [one for one in stored if one.next_offset >= theirs]
+        loaded = await self._load_from_folder(index, journal, newer)
+        if loaded is None and found is not None:
+            loaded = await self._load_from_topic(index, journal, found)
+        if loaded is None:
+            loaded = await self._load_from_folder(index, journal, stored[len(newer) :])
+        return self._note_loaded(index, loaded, started_ms) if loaded is not None else None
+
+    async def _load_from_folder(
+        self, index: int, journal: PartitionLog, stored: Sequence[StoredSnapshot]
+    ) -> Snapshot | None:
+        for one in stored:
+            loaded = await self._restore(index, journal, _read_file(one.path), "folder")
             if isinstance(loaded, Snapshot):
-                return self._note_loaded(index, loaded, started_ms)
+                return loaded
             if isinstance(loaded, SnapshotUnusable):
-                self._folder.drop(stored.path)
-        if found is not None:
-            assert self._topic is not None
-            loaded = await self._restore(index, journal, self._topic.fetch(index, found), "topic")
-            if isinstance(loaded, Snapshot):
-                return self._note_loaded(index, loaded, started_ms)
-            if isinstance(loaded, SnapshotUnusable):
-                self._topic.reject(index, found)
+                self._folder.drop(one.path)
+        return None
+
+    async def _load_from_topic(
+        self, index: int, journal: PartitionLog, found: FoundSet
+    ) -> Snapshot | None:
+        assert self._topic is not None
+        loaded = await self._restore(index, journal, self._topic.fetch(index, found), "topic")
+        if isinstance(loaded, Snapshot):
+            return loaded
+        if isinstance(loaded, SnapshotUnusable):
+            self._topic.reject(index, found)
         return None
 
     def newest_offset(self, index: int) -> int:

@@ -323,6 +323,25 @@ async def test_the_newer_of_folder_and_topic_is_taken(tmp_path):
     assert (await own.load(there.stored)).place.next_offset == 2_000
 
 
+async def test_where_a_newer_set_is_torn_an_older_file_is_taken(tmp_path):
+    side = SideLog()
+    stand, there = Stand(tmp_path / "here", side=side), Stand(tmp_path / "there", side=side)
+    stand.decide(1_000)
+    await stand.take()
+    await stand.wait_for(lambda: stand.count("sent") == 1)
+    there.decide(2_000)
+    await there.take()
+    await there.wait_for(lambda: there.count("sent") == 1)
+    newest = await SnapshotTopic(side).find(1)
+    side.stored.records = [
+        record for record in side.stored.records if record.offset != newest.manifest.first_offset
+    ]
+    again = Stand(tmp_path / "here", side=side)
+    assert (await again.load(there.stored)).place.next_offset == 1_000
+    [reason] = again.reasons()
+    assert reason.startswith("chunk 0")
+
+
 async def test_a_set_of_no_use_is_replaced_by_the_next_one_although_that_goes_less_far(tmp_path):
     side = SideLog()
     other = Stand(tmp_path / "other", side=side, seed=2)
