@@ -68,7 +68,7 @@ class StatusBoard:
         if self._event_log is None:
             return [own]
         try:
-            async with self._reading, asyncio.timeout(READ_DEADLINE_S):
+            async with asyncio.timeout(READ_DEADLINE_S), self._reading:  # its turn included
                 said = await read_statuses(self._event_log)
         except (LogUnavailable, TimeoutError):
             said = []  # only what is known without the log

@@ -8,6 +8,7 @@ from switch.adapters.clock import read_clock
 from switch.adapters.kafka_topic_check import TopicWishes
 from switch.adapters.open_log import open_log
 from switch.adapters.telemetry import make_telemetry
+from switch.apps import status_board
 from switch.apps.status import ProcessStatus
 from switch.apps.status_board import StatusBoard, is_shared, read_statuses
 from switch.eventlog.port import LogUnavailable
@@ -106,6 +107,20 @@ async def test_a_log_that_is_away_leaves_only_itself_and_stops_nothing():
     speaker.board.start()
     assert [one.name for one in await speaker.board.read()] == ["a"]
     await asyncio.wait_for(speaker.board.stop(), DEADLINE_S)
+
+
+async def test_many_who_ask_while_the_log_hangs_wait_no_longer_than_one(monkeypatch):
+    class HangingLog:
+        partition_count = 1
+
+        async def open_partition(self, _log, _partition):
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(status_board, "READ_DEADLINE_S", 0.2)
+    speaker = Speaker("a", HangingLog())
+    async with asyncio.timeout(1):
+        said = await asyncio.gather(*(speaker.board.read() for _ in range(20)))
+    assert [[one.name for one in found] for found in said] == [["a"]] * 20
 
 
 def test_only_a_log_over_kafka_is_shared():
