@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError, StaleMetadata
+from aiokafka.errors import KafkaConnectionError, KafkaError, StaleMetadata
 
 from switch.adapters.kafka_security import KafkaSecurity
 from switch.eventlog.port import LogUnavailable
@@ -22,14 +22,15 @@ CLOSE_TIMEOUT_S: Final = 5.0
 # costs both sides far more than a record), and nobody waits while it is quiet.
 PACE_PER_RECORD_S: Final = 0.001
 PACE_MAX_S: Final = 0.005
+LOOSE_PACE_MAX_S: Final = 0.025  # of whoever follows what nobody waits for
 TIMER_STEP_S: Final = 0.001  # timers of the event loop are no finer
 
 TransportError = (KafkaError, OSError, TimeoutError)
 
 
-def find_pace(record_count: int) -> float:
+def find_pace(record_count: int, max_s: float = PACE_MAX_S) -> float:
     """Return how many seconds after a request that carried so many records the next may go."""
-    return min(PACE_MAX_S, record_count * PACE_PER_RECORD_S)
+    return min(max_s, record_count * PACE_PER_RECORD_S)
 
 
 def explain_silence(bootstrap: str, error: BaseException) -> LogUnavailable:
@@ -116,7 +117,10 @@ class KafkaClient:
         """
         if self._client is None:
             raise StaleMetadata("there is no connection")
-        return await self._client.send(node, request, group=group)
+        try:
+            return await self._client.send(node, request, group=group)
+        except KeyError:  # aiokafka closes after a time-out, and somebody else had done so
+            raise KafkaConnectionError("the connection was lost while an answer was due") from None
 
     async def refresh(self) -> None:
         """Ask for a new overview of the cluster; wait for it a moment."""

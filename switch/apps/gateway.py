@@ -359,6 +359,10 @@ class GatewayRole:
             except PositionOutOfRange:
                 position = UNKNOWN_POSITION
                 self._log.warning("replies were dropped before they were read")
+            except Exception as error:  # noqa: BLE001 - or nobody would be told anything any more
+                self._replies_fault = type(error).__name__
+                self._log.error("replies cannot be read", kind=self._replies_fault)
+                await asyncio.sleep(REPLIES_RETRY_S)
 
     def _deliver(self, records: list[StoredRecord]) -> None:
         now = read_clock()

@@ -199,21 +199,25 @@ async def test_replies_that_were_dropped_unread_are_passed_by_even_if_the_log_is
     assert (await asyncio.wait_for(paying, DEADLINE_S))[0] == 201
 
 
-async def test_while_no_answer_can_be_read_nothing_is_handed_over(stage):
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [(LogUnavailable("allow it Read"), "allow it Read"), (KeyError(), "KeyError")],
+)
+async def test_while_no_answer_can_be_read_nothing_is_handed_over(stage, fault, words):
     replies = stage.log.partitions["replies", 0]
     [reader] = [w for w in stage.log.writers if w.partition is replies]
     real = reader.read
 
     async def read(_offset, *, count_max, wait_ms):
         del count_max, wait_ms
-        raise LogUnavailable("allow it Read")
+        raise fault
 
     reader.read = read
     async with asyncio.timeout(DEADLINE_S):
         while not stage.telemetry.readiness.reasons():  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.01)
     [reason] = stage.telemetry.readiness.reasons().values()
-    assert reason == "answers cannot be read: allow it Read"
+    assert reason == f"answers cannot be read: {words}"
     status, _ = await asyncio.wait_for(stage.role.pay(JSON), DEADLINE_S)
     assert status == 503
     assert not any(log == "inbound" and p.records for (log, _), p in stage.log.partitions.items())
