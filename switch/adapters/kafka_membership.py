@@ -20,7 +20,6 @@ from aiokafka.coordinator.protocol import (
     ConsumerProtocolMemberAssignment,
     ConsumerProtocolMemberMetadata,
 )
-from aiokafka.errors import KafkaError
 
 from switch.adapters.kafka_log import KafkaLog
 from switch.adapters.telemetry import Logger
@@ -31,7 +30,6 @@ CLIENT_TIMEOUT_S: Final = 5.0
 MEMBERS_TIMEOUT_S: Final = 1.0
 RETIRE_MARGIN_MS: Final = 500
 NEVER_MS: Final = 2**31 - 1  # of idling, after which a member would leave by itself
-_FAULTS: Final = (KafkaError, OSError, TimeoutError)
 
 
 class MemberWord(msgspec.Struct, frozen=True):
@@ -165,7 +163,7 @@ class GroupProposer:
                     self._admin = await self._open_admin()
                 [described] = await self._admin.describe_consumer_groups([self.group])
             [(error_code, _, _, _, _, members, *_)] = described.groups
-        except _FAULTS as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was, it cannot be told now
             self._log.warning("members of the group not found", kind=type(error).__name__)
             await self._close_admin()
             return None
@@ -198,7 +196,7 @@ class GroupProposer:
         while True:
             try:
                 await self._be_member()
-            except _FAULTS as error:
+            except Exception as error:  # noqa: BLE001 - who was no member for good would fight
                 self._log.warning(
                     "group of handlers: not a member, trying again", kind=type(error).__name__
                 )
@@ -224,7 +222,7 @@ class GroupProposer:
                 await consumer.getmany(timeout_ms=POLL_MS)  # has nothing but faults to tell
         finally:
             self._consumer = None
-            with contextlib.suppress(*_FAULTS):
+            with contextlib.suppress(Exception):
                 async with asyncio.timeout(CLIENT_TIMEOUT_S):
                     await consumer.stop()
 
@@ -240,7 +238,7 @@ class GroupProposer:
     async def _close_admin(self) -> None:
         admin, self._admin = self._admin, None
         if admin is not None:
-            with contextlib.suppress(*_FAULTS):
+            with contextlib.suppress(Exception):
                 async with asyncio.timeout(CLIENT_TIMEOUT_S):
                     await admin.close()
 

@@ -246,3 +246,22 @@ async def test_without_a_broker_the_members_cannot_be_told_and_nothing_is_propos
     assert await proposer.find_members() is None
     await proposer.retire()
     assert stage.proposed == {}
+
+
+@pytest.mark.kafka
+async def test_whatever_goes_wrong_it_tries_to_be_a_member_again(stage):
+    """Who is none any more, and does not know it, fights for ever for what it was proposed last."""
+    sound, faults = stage.log.security, []
+
+    class Odd:
+        def client_options(self):
+            faults.append(1)
+            raise KeyError
+
+    stage.log.security = Odd()
+    proposer = await stage.join("a")
+    await stage.until(lambda: faults)
+    assert await proposer.find_members() is None
+    stage.log.security = sound
+    await stage.until(lambda: stage.are_shared("a"))
+    assert await proposer.find_members() == {"a"}
