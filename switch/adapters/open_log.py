@@ -63,6 +63,11 @@ def parse_kafka_url(url: str) -> tuple[str, str]:
         LogUnavailable: it names none, or more than these.
     """
     parts = urlsplit(url)
+    if "@" in parts.netloc:  # the address is told to whoever asks, and in every fault
+        raise LogUnavailable(
+            "the URL of the log holds a name or a password: they are set by log.sasl_username and"
+            " log.sasl_password"
+        )
     if parts.scheme != "kafka" or not parts.netloc or parts.path not in ("", "/"):
         raise LogUnavailable(f"{url!r} names no log on Kafka: kafka://HOST:PORT is wanted")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))

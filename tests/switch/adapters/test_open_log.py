@@ -48,6 +48,12 @@ async def test_what_names_no_log_is_refused_with_the_form_that_is_wanted(url):
         await open_log(url, partition_count=1)
 
 
+async def test_a_password_in_the_url_is_refused_and_not_repeated():
+    with pytest.raises(LogUnavailable, match=r"log\.sasl_password") as refused:
+        await open_log("kafka://bob:hunter2@127.0.0.1:1?prefix=a-&b=c")
+    assert "hunter2" not in str(refused.value)
+
+
 @pytest.mark.kafka
 async def test_a_kafka_log_is_made_with_its_prefix_and_found_again(kafka_bootstrap):
     url = f"kafka://{kafka_bootstrap}?prefix=open-log-"
