@@ -125,9 +125,8 @@ class GatewayRole:
         self._event_log = event_log
         self._reading: asyncio.Task[None] | None = None
         self._replies_fault = ""  # why no answer can reach anybody; empty while they can
-        token = secrets.token_hex(_INCARNATION_BYTES)
         self._ordinal = settings.gateway.ordinal
-        self.incarnation = make_incarnation(self._ordinal, token)
+        self.incarnation = make_incarnation(self._ordinal, secrets.token_hex(_INCARNATION_BYTES))
         wanted = make_limits(settings)
         limits = keep_files_free(wanted, settings, count_open_files_max())
         if limits is not wanted:
