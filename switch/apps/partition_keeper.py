@@ -270,7 +270,8 @@ class PartitionKeeper:
         while self.is_wanted:
             now = read_boot_ms()
             reason = rule.find_reason(takeover, now)
-            if reason is not None:
+            # who cannot read the registry would take it from somebody, and decide nothing
+            if reason is not None and not parts.registry.fault:
                 self._log.info("partition is claimed", partition=self.index, because=reason.value)
                 return True
             self.state = "following"

@@ -43,6 +43,26 @@ async def test_a_new_owner_decides_only_by_a_registry_read_after_its_claim(runni
     await asyncio.wait_for(handler.wait_ready(), DEADLINE_S)
 
 
+async def test_who_cannot_read_the_registry_claims_nothing(running):
+    await running.pay("one")
+    handler, follower = running.instance.handler, running.instance.follower
+    lost = running.partition_of_the_shop()
+    journal = await running.instance.event_log.open_partition("journal", lost.index)
+    await follower.stop()
+    follower.fault = "a newer program wrote it"
+    end = await journal.end()
+    lost.stop(AppendUnknown("no ack"))
+    await running.until(lambda: _states(running)[lost.index] == "following")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(handler.wait_ready(), 0.3)
+    assert await journal.end() == end
+    follower.fault = ""
+    while await journal.end() == end:  # noqa: ASYNC110 - the log knows no events
+        await asyncio.sleep(0.01)
+    follower.confirmed_boot_ms = read_boot_ms()
+    await asyncio.wait_for(handler.wait_ready(), DEADLINE_S)
+
+
 def test_the_log_line_of_a_fault_names_its_place_and_not_its_words():
     try:
         raise KeyError("6200000000000005")  # noqa: TRY301 - for its traceback
