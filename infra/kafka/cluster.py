@@ -123,7 +123,7 @@ class KafkaCluster:
             for node in self.nodes:
                 node.launch()
             for node in self.nodes:
-                node.wait_for({place.node_id for place in self._places}, give_up_at)
+                node.wait_for({place.node_id for place in self._places}, give_up_at, self.nodes)
             self._write_clients()
             if self.security.is_authorizing:
                 apply_acls(self.bootstrap, self._credentials.client_settings(ADMIN))

@@ -7,6 +7,7 @@ import random
 import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -15,11 +16,9 @@ TOOLS: Final = {
     "java": "a Java 17 runtime, for example: apt install openjdk-17-jre-headless",
     "mvn": "Maven, which fetches Kafka, for example: apt install maven",
 }
-# Below those that outgoing connections get, so that none of them takes one meanwhile; and each
-# process looks in a span of its own, so that two that start brokers at once do not meet.
+# Below those that outgoing connections get, so that none of them takes one meanwhile.
 _PORT_MIN: Final = 20_000
-_SPAN_PORT_COUNT: Final = 200
-_SPAN_COUNT: Final = 60
+_PORT_MAX: Final = 31_999
 
 Report = Callable[[str], None]
 
@@ -57,15 +56,25 @@ def find_process_start(pid: int) -> int | None:
 
 
 def find_free_ports(count: int) -> list[int]:
-    """Pick so many ports of the loopback interface, all different."""
-    first = _PORT_MIN + os.getpid() % _SPAN_COUNT * _SPAN_PORT_COUNT
-    found: set[int] = set()
-    while len(found) < count:
-        port = random.randrange(first, first + _SPAN_PORT_COUNT)  # noqa: S311 (no secret)
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            found.add(port)
-    return sorted(found)
+    """
+    Pick so many ports of the loopback interface, all different.
+
+    Nobody who asks here gets one of them for the next ten thousand: all of a user's processes
+    count on in one file, so that two that start brokers at once do not meet.
+    """
+    path = Path(tempfile.gettempdir()) / f"payment-switch-ports-{os.getuid()}"
+    with locked(path.with_suffix(".lock")):
+        try:
+            last = int(path.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            last = random.randrange(_PORT_MIN, _PORT_MAX)  # noqa: S311 (no secret)
+        found: list[int] = []
+        while len(found) < count:
+            last = last + 1 if _PORT_MIN <= last < _PORT_MAX else _PORT_MIN
+            if is_port_free(last):
+                found.append(last)
+        path.write_text(str(last), encoding="ascii")
+    return found
 
 
 def is_port_free(port: int) -> bool:

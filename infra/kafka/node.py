@@ -160,20 +160,34 @@ class KafkaNode:
         state = {"pid": process.pid, "process_start": find_process_start(process.pid)}
         (self.directory / "kafka.json").write_text(json.dumps(state))
 
-    def wait_for(self, brokers: set[int], give_up_at: float) -> None:
+    def wait_for(
+        self, brokers: set[int], give_up_at: float, others: Sequence["KafkaNode"] = ()
+    ) -> None:
         """
         Wait until this node answers and knows these brokers as alive.
 
         Raises:
-            KafkaLaunchError: it ended, or it is too late; the message holds its last words.
+            KafkaLaunchError: it or one of the others ended, or it is too late; the message holds
+                the last words of whichever it is.
         """
-        pid = self.pid
         while not brokers <= find_brokers(self.place.internal_port, self._access):
-            if pid is None or not self._is_alive(pid):
-                raise KafkaLaunchError(f"Kafka ended at once:\n{self._last_words()}")
+            for node in (self, *others):
+                node.check_running()
             if time.monotonic() > give_up_at:
                 raise KafkaLaunchError(f"Kafka does not answer:\n{self._last_words()}")
             time.sleep(POLL_S)
+
+    def check_running(self) -> None:
+        """
+        Make sure that the process lives.
+
+        Raises:
+            KafkaLaunchError: it does not; the message holds its last words.
+        """
+        pid = self.pid
+        if pid is None or not self._is_alive(pid):
+            number = self.place.node_id
+            raise KafkaLaunchError(f"Kafka (node {number}) ended at once:\n{self._last_words()}")
 
     def stop(self) -> None:
         """Stop the broker that was started here, and only that one; also a frozen one."""

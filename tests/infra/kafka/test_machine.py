@@ -21,6 +21,14 @@ def test_ports_are_free_and_all_different():
     assert all(machine.is_port_free(port) for port in ports)
 
 
+def test_who_asks_next_gets_others_in_another_process_too():
+    first = machine.find_free_ports(30)
+    code = "from infra.kafka import machine; print(*machine.find_free_ports(30))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {*first} & {int(word) for word in said.stdout.split()}
+    assert not {*first} & {*machine.find_free_ports(30)}
+
+
 def test_a_port_that_somebody_listens_on_is_not_free():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert not machine.is_port_free(taken.getsockname()[1])
