@@ -81,6 +81,7 @@ class HandlerRole:
         self._is_proposed = False
         self._is_stopping = False
         telemetry.readiness.add("partitions", self._why_not_ready)
+        telemetry.readiness.add("replies", lambda: self._replies.fault)
 
     # -- life -----------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ REOPEN_DELAY_MIN_S: Final = 0.1
 REOPEN_DELAY_MAX_S: Final = 5.0
 WAITING_COUNT_MAX: Final = 2_000  # answers of one gateway while its partition is being opened
 FLUSH_TIMEOUT_S: Final = 1.0
+FAULT_SHOWN_S: Final = 10.0  # without traffic nothing shows that it is over
 
 
 class ReplyWriter:
@@ -40,6 +41,11 @@ class ReplyWriter:
     def dropped_count(self) -> int:
         """Answers that could not be put on their way."""
         return sum(lane.dropped_count for lane in self._lanes.values())
+
+    @property
+    def fault(self) -> str:
+        """Why answers do not arrive now; empty if nothing is known against it."""
+        return "; ".join(sorted({lane.fault for lane in self._lanes.values() if lane.fault}))
 
     def send(self, reply: Reply) -> None:
         """Append one answer."""
@@ -74,7 +80,16 @@ class ReplyLane:
         self._tasks: set[asyncio.Task[None]] = set()
         self._unheard_count = 0
         self._is_closed = False
+        self._fault = ""
+        self._failed_at = 0.0  # loop time
         self.dropped_count = 0
+
+    @property
+    def fault(self) -> str:
+        """Why answers are lost: until one was written again, or a while after the last failure."""
+        now = asyncio.get_running_loop().time()
+        is_over = self._writer is not None and now - self._failed_at > FAULT_SHOWN_S
+        return "" if is_over else self._fault
 
     def start(self) -> None:
         """Begin to open the log."""
@@ -115,7 +130,7 @@ class ReplyLane:
         try:
             await self._open()
         except LogUnavailable as error:
-            self._log.error("replies log failed", reason=str(error), kind=type(error).__name__)
+            self._note_failure(error)
             await self._reopen()
 
     async def _open(self) -> None:
@@ -132,13 +147,19 @@ class ReplyLane:
             return
         if isinstance(outcome, int):
             self._unheard_count -= 1
+            self._fault = ""
             return
         self._writer = None
-        self._log.error("replies log failed", reason=str(outcome), kind=type(outcome).__name__)
+        self._note_failure(outcome)
         if not self._is_closed:
             # With a frozen broker closing takes its time; the new writer does not wait for it.
             self._begin(writer.close())
             self._begin(self._reopen())
+
+    def _note_failure(self, error: object) -> None:
+        self._fault = f"answers cannot be written: {error}"
+        self._failed_at = asyncio.get_running_loop().time()
+        self._log.error("replies log failed", reason=str(error), kind=type(error).__name__)
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -117,3 +117,13 @@ async def test_a_closed_writer_does_not_come_back(stage):
     stage.writer.send(_reply(2))
     assert stage.written() == ["00.gw-0"]
     assert len(stage.log.writers) == 1
+
+
+async def test_a_handler_whose_answers_get_lost_says_so_until_one_is_written_again(stage):
+    assert stage.writer.fault == ""
+    await stage.fail()
+    stage.writer.send(_reply(1))
+    await stage.until(lambda: "the broker was frozen" in stage.writer.fault)
+    await stage.until(lambda: len(stage.log.writers) == 2)
+    stage.writer.send(_reply(2))
+    await stage.until(lambda: stage.writer.fault == "")
