@@ -17,6 +17,8 @@ from switch.domain.card import mask_pan, passes_luhn
 
 Logger = structlog.typing.FilteringBoundLogger
 
+REPEAT_INTERVAL_S: Final = 60.0
+REPEAT_LINES_MAX: Final = 1_000
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _CARD_NUMBER: Final = re.compile(r"(?<!\d)\d{13,19}(?!\d)")
 # From one fsync on a quick disk to the longest deadline.
@@ -276,6 +278,29 @@ class LineStream(io.TextIOBase):
             self._stream.flush()
 
 
+class RepeatFilter(logging.Filter):
+    """
+    Lets each line of a library's logger pass once a minute.
+
+    While no broker answers, a Kafka client says so several hundred times a second.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._passed_at_s: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether the line is new, or was last passed a minute ago."""
+        line = (record.name, record.getMessage())
+        passed_at_s = self._passed_at_s.get(line)
+        if passed_at_s is not None and record.created - passed_at_s < REPEAT_INTERVAL_S:
+            return False
+        if len(self._passed_at_s) >= REPEAT_LINES_MAX:
+            self._passed_at_s.clear()
+        self._passed_at_s[line] = record.created
+        return True
+
+
 def configure_logging(*, log_format: str, log_level: str, stream: TextIO | None = None) -> None:
     """
     Send structlog's and the standard library's lines to `stream` (stderr) in one shape.
@@ -313,6 +338,7 @@ def configure_logging(*, log_format: str, log_level: str, stream: TextIO | None 
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    handler.addFilter(RepeatFilter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     # Libraries speak up only when something is wrong.

@@ -14,6 +14,7 @@ from switch.adapters.telemetry import (
     METRICS,
     Metrics,
     Readiness,
+    RepeatFilter,
     configure_logging,
     make_telemetry,
 )
@@ -144,3 +145,18 @@ async def test_rendering_leaves_the_loop_free() -> None:
     await asyncio.sleep(0)
     assert not rendering.done()
     await rendering
+
+
+def test_what_a_library_says_again_and_again_is_written_once_a_minute() -> None:
+    repeats = RepeatFilter()
+
+    def passes(line: str, at_s: float) -> bool:
+        record = logging.LogRecord("aiokafka", logging.ERROR, "", 0, line, None, None)
+        record.created = at_s
+        return repeats.filter(record)
+
+    assert passes("no broker", 1_000.0)
+    assert not passes("no broker", 1_000.1)
+    assert passes("another", 1_000.2)
+    assert passes("no broker", 1_060.0)
+    assert not passes("no broker", 1_060.1)
