@@ -89,6 +89,9 @@ class RegistrarRole:
         """
         Load a registry file (TOML), all of it or nothing.
 
+        A log that fails in the midst of a file that takes several records leaves a part of it, each
+        entry whole and usable; loading it again brings the rest.
+
         Raises:
             RegistryRefused: something in it is wrong; every error is listed.
             RegistrarUnavailable: the log cannot be written.
@@ -125,14 +128,18 @@ class RegistrarRole:
         await self.stop()
         try:
             partition = await self._event_log.open_partition("registry", 0)
-            self._owned = await claim_log(
-                partition,
-                REGISTRY_FORMAT,
-                Takeover(decode_registry_record, on_record=_ignore_record),
-                owner=self._owner,
-                claim_id=secrets.token_hex(_CLAIM_BYTES),
-                append_deadline_ms=self._append_deadline_ms,
-            )
+            try:
+                self._owned = await claim_log(
+                    partition,
+                    REGISTRY_FORMAT,
+                    Takeover(decode_registry_record, on_record=_ignore_record),
+                    owner=self._owner,
+                    claim_id=secrets.token_hex(_CLAIM_BYTES),
+                    append_deadline_ms=self._append_deadline_ms,
+                )
+            except BaseException:
+                await partition.close()
+                raise
         except (LogUnavailable, AppendRefused, AppendUnknown, PositionOutOfRange) as error:
             raise RegistrarUnavailable(f"the registry log cannot be claimed: {error}") from error
         await self._catch_up(self._owned.next_offset)

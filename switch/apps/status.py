@@ -17,7 +17,7 @@ UP: Final = "up"
 
 class ProcessStatus(msgspec.Struct, frozen=True, kw_only=True):
     """
-    One process at one moment; `at` is epoch milliseconds, `name` is new at every start.
+    One process at one moment; `at` is epoch milliseconds, `name` is its data folder's own.
 
     `interval_ms` is 0 in the last word of a process that ends. `partition_count` is 0 where it is
     not known. Rows have the members that docs/operations.md lists; a program of another version
