@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
-from infra.kafka.cluster import KafkaCluster
-from infra.kafka.machine import KafkaLaunchError
 from loadtest.bench_pipe import running_issuer
 from loadtest.frames import DIALECT
 from loadtest.instance import Instance, InstanceError, StartingInstance, begin_instance
@@ -41,6 +39,11 @@ def own_broker(folder: Path) -> Iterator[Broker]:
     Raises:
         InstanceError: it does not start.
     """
+    try:  # in the source tree only: an installed switch has no launcher of brokers
+        from infra.kafka.cluster import KafkaCluster  # noqa: PLC0415
+        from infra.kafka.machine import KafkaLaunchError  # noqa: PLC0415
+    except ImportError as error:
+        raise InstanceError("benchmarks over Kafka run from the source tree only") from error
     try:
         cluster = KafkaCluster(folder, node_count=1, report=lambda _line: None)
         try:
