@@ -68,7 +68,9 @@ def parse_kafka_url(url: str) -> tuple[str, str]:
             "the URL of the log holds a name or a password: they are set by log.sasl_username and"
             " log.sasl_password"
         )
-    if parts.scheme != "kafka" or not parts.netloc or parts.path not in ("", "/"):
+    brokers = [broker.rpartition(":") for broker in parts.netloc.split(",")]
+    is_named = all(name and port.isascii() and port.isdecimal() for name, _, port in brokers)
+    if parts.scheme != "kafka" or not is_named or parts.path not in ("", "/"):
         raise LogUnavailable(f"{url!r} names no log on Kafka: kafka://HOST:PORT is wanted")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     prefix = options.pop("prefix", PREFIX)
