@@ -171,7 +171,8 @@ def _report(cluster: _Cluster, made: "Sequence[str]", style: str) -> None:
     else:
         _print_table(found, faults, made)
     if faults:
-        raise CommandFailure(f"{len(faults)} faults: nothing is served from here", EXIT_WRONG)
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        raise CommandFailure(f"{count}: nothing is served from here", EXIT_WRONG)
 
 
 def _print_json(
