@@ -105,6 +105,8 @@ class Projector:
                     security=self._order.security,
                 )
             except LogUnavailable as error:
+                if str(error) != self.fault:
+                    self._log.warning("the projections wait for the log", reason=str(error))
                 self.fault = str(error)
             await self._pause(RETRY_S)
         return None
