@@ -151,10 +151,13 @@ _Reasons = Iterator[tuple[str, str]]
 
 
 def _check_count(found: TopicFound, wanted_count: int) -> _Reasons:
-    if found.partition_count != wanted_count:
+    count = found.partition_count
+    if count != wanted_count:
+        is_set = found.log in ("inbound", "journal", "snapshots")
+        remedy = f"set log.partition_count={count} for every process, or " if is_set else ""
         yield (
-            f"has {found.partition_count} partitions, not {wanted_count}",
-            "the count is fixed for ever; set log.partition_count back, or take another prefix",
+            f"has {count} partitions, not {wanted_count}",
+            f"the count is fixed for ever: {remedy}take another prefix",
         )
 
 

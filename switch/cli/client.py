@@ -71,7 +71,9 @@ class InstanceClient:
         """
         found = self.addresses.get(listener)
         if not isinstance(found, str) or not found:
-            raise CommandFailure(f"the instance has no listener {listener!r}", EXIT_USAGE)
+            role = self.addresses.get("role")
+            remedy = f": it is a {role}; take the folder of a gateway" if role else ""
+            raise CommandFailure(f"the instance has no listener {listener!r}{remedy}", EXIT_USAGE)
         return parse_address(found)
 
     @property

@@ -30,12 +30,16 @@ def read_database(data_dir: Path, ask: "Callable[[Connection], Awaitable[AnswerT
     Raises:
         CommandFailure: nothing runs, or PostgreSQL cannot be reached (3); it has no tables yet (6).
     """
-    dsn = InstanceClient(data_dir).addresses.get("postgres")
+    addresses = InstanceClient(data_dir).addresses
+    dsn = addresses.get("postgres")
     if not isinstance(dsn, str) or not dsn:
-        raise not_running_failure(
-            f"the instance over {data_dir} has no PostgreSQL yet; wait until `switch up` says "
-            "that it is ready"
+        role = addresses.get("role")
+        remedy = (
+            f"a {role} has none of its own: name a projector's folder, or set projector.dsn"
+            if role
+            else "wait until `switch up` says that it is ready"
         )
+        raise not_running_failure(f"the instance over {data_dir} has no PostgreSQL yet; {remedy}")
     return asyncio.run(_ask(dsn, data_dir, ask))
 
 

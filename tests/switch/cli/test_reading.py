@@ -31,6 +31,12 @@ def test_an_instance_without_postgresql_yet_is_said(tmp_path):
         read_database(tmp_path, count_payments)
 
 
+def test_who_asks_a_gateway_for_tables_is_sent_to_a_projector(tmp_path):
+    (tmp_path / "addresses.json").write_text(json.dumps({"role": "gateway"}))
+    with pytest.raises(CommandFailure, match="a gateway has none of its own: name a projector"):
+        read_database(tmp_path, count_payments)
+
+
 def test_missing_tables_are_said(tmp_path):
     with EmbeddedPostgres(tmp_path / "pg") as server:
         (tmp_path / "addresses.json").write_text(json.dumps({"postgres": server.dsn}))
