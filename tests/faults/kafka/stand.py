@@ -112,7 +112,19 @@ class Stand:
         for member in (*self.handlers, *self.gateways):
             member.wait_ready()
         self.specs = self.load_terminals(terminals)
+        for member in (*self.handlers, *self.gateways):
+            self.wait_known(member)
         return self
+
+    def wait_known(self, member):
+        """Wait until a process's view holds what was loaded last."""
+        position = self.loaded[1]["position"]
+
+        def look():
+            status, said = member.ask_operator("GET", "/v1/status")
+            return status == 200 and said["registry"]["position"] >= position
+
+        until(look, f"{member.name} knows the registry up to {position}")
 
     def _create_topics(self):
         done = subprocess.run(
