@@ -85,7 +85,8 @@ class Trail:
     @property
     def is_reversal_unfinished(self) -> bool:
         """Whether money is to be given back, and nothing says that it was."""
-        return bool(self.unknown or self.returning) and not (self.reversed or self.cases)
+        is_returning = self.returning and not self.declined  # nothing was taken
+        return bool(self.unknown or is_returning) and not (self.reversed or self.cases)
 
     @property
     def is_telling_unfinished(self) -> bool:

@@ -151,3 +151,14 @@ def test_a_return_that_an_operator_orders_is_a_reversal_to_be_finished():
     ordered = {"type": "return-ordered.v1", "rrn": "1"}
     journal = Journal().feed_all([record(0, "a", claim("a")), record(1, "a", ordered)])
     assert journal.trails["1"].is_reversal_unfinished
+
+
+def test_what_was_declined_while_its_terminal_took_it_back_is_over():
+    accepted = {"type": "reversal-accepted.v1", "rrn": "1", "upstream": True}
+    declined = {"type": "payment-declined.v1", "rrn": "1", "answer": {"response_code": "96"}}
+    events = [claim("a"), routed("1"), accepted]
+    journal = Journal().feed_all(record(i, "a", event) for i, event in enumerate(events))
+    trail = journal.trails["1"]
+    assert trail.is_reversal_unfinished
+    journal.feed(record(3, "a", declined))
+    assert not trail.is_unsettled

@@ -77,7 +77,9 @@ class Story:
             return False
         if self.routed and not (self.approval or self.refusal or self.unknown):
             return True
-        return bool(self.unknown or self.returning) and not self.reversed
+        # declined while its terminal took it back: there is nothing to take back
+        is_returning = self.returning and not self.refusal
+        return bool(self.unknown or is_returning) and not self.reversed
 
     @property
     def stands(self):

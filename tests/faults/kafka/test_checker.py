@@ -431,6 +431,16 @@ def test_8_a_payment_that_never_ends(run, is_lost):
     assert run.kinds() == {(8, "unfinished")}
 
 
+def test_8_what_was_declined_while_it_was_to_be_taken_back_is_over(run):
+    rrn = run.route()
+    run.append({"type": "reversal-accepted.v1", "rrn": rrn, "upstream": True})
+    run.decline(rrn, "96")
+    run.tell(kind="reversal")
+    assert run.judge() == []
+    run.debit(rrn)
+    assert (3, "money-elsewhere") in run.kinds()
+
+
 def test_8_what_was_called_not_sent_and_is_in_the_log(run):
     run.sale()
     run.exchanges.clear()
