@@ -12,7 +12,7 @@ from typing import Final, Self
 from aiokafka import TopicPartition
 
 from switch.adapters.kafka_batch import Header
-from switch.adapters.kafka_client import KafkaClient
+from switch.adapters.kafka_client import PACE_MAX_S, KafkaClient
 from switch.adapters.kafka_reader import KafkaPolls, KafkaQuestions, PartitionReader
 from switch.adapters.kafka_security import NO_SECURITY, KafkaSecurity
 from switch.adapters.kafka_topic_check import TOPIC_LOGS, TopicWishes, topic_name
@@ -39,6 +39,7 @@ class KafkaLog:
         prefix: str,
         security: KafkaSecurity = NO_SECURITY,
         append_deadline_ms: int = APPEND_DEADLINE_MS,
+        pace_max_s: float = PACE_MAX_S,
     ) -> None:
         self.bootstrap = bootstrap
         self.partition_count = partition_count
@@ -49,7 +50,7 @@ class KafkaLog:
         self._asking = self._make_client()
         self.sender = KafkaSender(self._writing, append_deadline_ms=append_deadline_ms)
         self.questions = KafkaQuestions(self._asking)
-        self.polls = KafkaPolls(bootstrap, self._make_client)
+        self.polls = KafkaPolls(bootstrap, self._make_client, pace_max_s=pace_max_s)
         self._opened: set[KafkaPartition] = set()
 
     @classmethod
@@ -62,12 +63,14 @@ class KafkaLog:
         topics: TopicWishes | None = None,
         security: KafkaSecurity = NO_SECURITY,
         append_deadline_ms: int = APPEND_DEADLINE_MS,
+        pace_max_s: float = PACE_MAX_S,
     ) -> Self:
         """
         Find the brokers, make missing topics, check the others.
 
         With `partition_count` None nothing is made and the count is taken from what is there; with
-        `topics` None nothing is made and only the counts are checked.
+        `topics` None nothing is made and only the counts are checked. Partitions that are followed
+        are polled again after `pace_max_s` seconds at the latest.
 
         Raises:
             LogUnavailable: no broker answers or the topics are not as they must be.
@@ -86,6 +89,7 @@ class KafkaLog:
             prefix=prefix,
             security=security,
             append_deadline_ms=append_deadline_ms,
+            pace_max_s=pace_max_s,
         )
 
     def _make_client(self) -> KafkaClient:

@@ -26,6 +26,7 @@ from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.record.memory_records import MemoryRecords
 
 from switch.adapters.kafka_client import (
+    PACE_MAX_S,
     RETRY_MS,
     KafkaClient,
     TransportError,
@@ -284,8 +285,9 @@ class PartitionReader:
 class KafkaPoll:
     """One long poll to each broker, for partitions that are followed; each partition once."""
 
-    def __init__(self, client: KafkaClient) -> None:
+    def __init__(self, client: KafkaClient, pace_max_s: float) -> None:
         self._client = client
+        self._pace_max_s = pace_max_s
         self._loop = asyncio.get_running_loop()
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._finding: asyncio.Task[None] | None = None
@@ -355,7 +357,7 @@ class KafkaPoll:
             if None in counts:
                 await self._client.refresh()
                 await asyncio.sleep(RETRY_MS / 1000)
-            pace_s = find_pace(sum(count or 0 for count in counts))
+            pace_s = find_pace(sum(count or 0 for count in counts), self._pace_max_s)
             left_s = sent_at + pace_s - self._loop.time()
             if left_s > 0:
                 await asyncio.sleep(left_s)
@@ -408,9 +410,16 @@ class KafkaPoll:
 class KafkaPolls:
     """The polls of one process: one, and further ones for who follows the same partition again."""
 
-    def __init__(self, bootstrap: str, make_client: Callable[[], KafkaClient]) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        make_client: Callable[[], KafkaClient],
+        *,
+        pace_max_s: float = PACE_MAX_S,
+    ) -> None:
         self._bootstrap = bootstrap
         self._make_client = make_client
+        self._pace_max_s = pace_max_s
         self._polls: list[KafkaPoll] = []
 
     def follow(self, reader: PartitionReader) -> KafkaPoll:
@@ -419,7 +428,7 @@ class KafkaPolls:
             if reader.place not in poll.readers:
                 break
         else:
-            poll = KafkaPoll(self._make_client())
+            poll = KafkaPoll(self._make_client(), self._pace_max_s)
             self._polls.append(poll)
         poll.add(reader)
         return poll

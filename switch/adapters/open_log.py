@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from switch.adapters.kafka_client import LOOSE_PACE_MAX_S, PACE_MAX_S
 from switch.adapters.kafka_log import KafkaLog
 from switch.adapters.kafka_security import NO_SECURITY, KafkaSecurity
 from switch.adapters.kafka_topic_check import TopicWishes
@@ -51,6 +52,7 @@ async def open_log(
             topics=topics,
             security=security,
             append_deadline_ms=append_deadline_ms,
+            pace_max_s=LOOSE_PACE_MAX_S if read_only else PACE_MAX_S,
         )
     raise LogUnavailable(f"{url!r} names no log: sqlite:///PATH or kafka://HOST:PORT is wanted")
 

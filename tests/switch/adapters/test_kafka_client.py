@@ -5,7 +5,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, StaleMetadata
 
 from switch.adapters import kafka_client
-from switch.adapters.kafka_client import PACE_MAX_S, KafkaClient, find_pace
+from switch.adapters.kafka_client import LOOSE_PACE_MAX_S, PACE_MAX_S, KafkaClient, find_pace
 from switch.adapters.kafka_reader import make_fetch
 from switch.adapters.kafka_security import NO_SECURITY, KafkaSecurity
 from switch.adapters.kafka_topics import prepare_topics
@@ -104,3 +104,5 @@ def test_nobody_waits_while_it_is_quiet_and_load_shares_requests():
     assert find_pace(1) <= 0.001
     assert find_pace(2) > find_pace(1)
     assert find_pace(10_000) == PACE_MAX_S <= 0.005
+    assert find_pace(10_000, LOOSE_PACE_MAX_S) == LOOSE_PACE_MAX_S
+    assert find_pace(1, LOOSE_PACE_MAX_S) == find_pace(1), "nobody waits while it is quiet"
