@@ -82,6 +82,8 @@ class SimSnapshots:
         """Take one when it is due; let the one that was taken count once all in it is durable."""
         if ownership.is_lost or ownership._is_released or ownership._actions:
             return  # the machine has folded what the log was not yet given
+        if ownership._claimed.gap_end is not None:
+            return  # where the book stands would be foreseen too low
         acked, taken = ownership._claimed.next_offset, ownership.taken
         if taken is None:
             if self._is_due(ownership.index, acked):
