@@ -325,6 +325,7 @@ class Ownership:
         claimed.take_gap(decode(stored.value) for stored in records)
         claimed.end_gap()
         self.simulation.note_fault("gap-read", self._journal.name)
+        self.simulation.snapshots.forget(self)
         self._follow_acks()
 
     def _plan_deadline(self) -> None:

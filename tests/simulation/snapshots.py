@@ -103,6 +103,12 @@ class SimSnapshots:
             kept.append(taken)
             del kept[:-KEPT_COUNT]
 
+    def forget(self, ownership: "Ownership") -> None:
+        """Throw away what was taken before a gap: strays in it or none, it shifted offsets."""
+        if ownership.taken is not None:
+            ownership.taken = None
+            self.simulation.note_fault("snapshot-discarded", ownership.handler.name)
+
     def _is_due(self, index: int, acked: int) -> bool:
         fresh_count = acked - self._counted_from.get(index, 0)
         return bool(self.interval_count) and fresh_count >= self.interval_count
