@@ -6,7 +6,7 @@ import pytest
 
 from loadtest.world import write_registry_file
 from tests.faults.kafka.conftest import IS_LONG, ROUNDS
-from tests.faults.kafka.scenarios import pass_time
+from tests.faults.kafka.scenarios import find_owner, pass_time, wait_succeeded
 from tests.faults.kafka.stand import PARTITION_COUNT
 from tests.faults.stand import now_ms, until
 
@@ -122,3 +122,23 @@ def test_a_storm_of_duplicates_after_a_gateway_came_back_debits_nothing(stand, n
     crowd.resend_all(10)
     stand.check(crowd)
     assert [line for line in stand.ledger() if line["op"] == "debit"] == debits
+
+
+def test_who_takes_over_elsewhere_begins_from_a_snapshot_of_the_topic(stand, noise):
+    stand.start(handlers=2)
+    crowd = stand.crowd(seed=noise.random())
+    crowd.start()
+    crowd.wait_paid(20)
+    owner, taken = find_owner(stand)
+    [other] = [handler for handler in stand.handlers if handler is not owner]
+    until(lambda: count_snapshots(owner, "sent") > len(taken), "its snapshots are in the topic")
+    owner.kill()  # and its folder is of no use to anybody else
+    wait_succeeded(stand, taken)
+    until(lambda: count_snapshots(other, "loaded"), "a successor has begun from a snapshot")
+    crowd.wait_paid(20)
+    owner.start()
+    stand.check(crowd)
+
+
+def count_snapshots(handler, outcome):
+    return handler.metrics("switch_snapshots_total", "outcome").get(outcome, 0.0)
