@@ -243,7 +243,6 @@ class _Follower:
                 opened = await self._open(partition)
                 offset = positions[partition].next_offset
                 readers.append(asyncio.create_task(self._read(partition, opened, offset, inbox)))
-            self._status.state, self._status.error = RUNNING, ""
             await self._write_on(connection, positions, inbox)
         finally:
             for reader in readers:
@@ -259,11 +258,13 @@ class _Follower:
     async def _read(self, partition: int, opened: PartitionLog, offset: int, inbox: _Inbox) -> None:
         """Read one partition ahead of the writer, as far as the inbox lets it."""
         share = max(1, self._settings.batch_records_max // len(self._status.partitions))
+        wait_ms = 0  # until the log has answered once, nobody may say that it runs
         try:
             while True:
-                records = await opened.read(
-                    offset, count_max=share, wait_ms=self._settings.read_wait_ms
-                )
+                records = await opened.read(offset, count_max=share, wait_ms=wait_ms)
+                if not wait_ms:
+                    wait_ms = self._settings.read_wait_ms
+                    self._status.state, self._status.error = RUNNING, ""
                 if records:
                     offset = records[-1].offset + 1
                     await inbox.put(partition, records)

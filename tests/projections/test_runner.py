@@ -8,7 +8,7 @@ from projections.catalogue import AUDIT, PROJECTIONS, SETTLEMENT, Projection
 from projections.runner import RunnerSettings, connect, disconnect, explain_failure, run_projector
 from projections.status import RETRYING, RUNNING, STOPPED, ProjectorStatus
 from switch.adapters.embedded_postgres import EmbeddedPostgres
-from switch.eventlog.port import PositionOutOfRange
+from switch.eventlog.port import LogUnavailable, PositionOutOfRange
 
 QUICK = RunnerSettings(
     linger_ms=1, read_wait_ms=20, retry_ms_min=5, retry_ms_max=50, lag_interval_ms=10
@@ -215,6 +215,40 @@ async def test_while_postgresql_is_down_lag_shows_and_afterwards_it_catches_up(
         await wait_until(lambda: is_level(status, log))
         assert not status.faults
     await asyncio.to_thread(server.stop)
+
+
+class LogThatGoesAway:
+    """A log that answers nothing while `is_away`, as one does whose brokers are gone."""
+
+    def __init__(self, log):
+        self.log = log
+        self.partition_count = log.partition_count
+        self.is_away = False
+
+    async def open_partition(self, name, partition):
+        opened = await self.log.open_partition(name, partition)
+        read = opened.read
+
+        async def read_unless_away(offset, *, count_max, wait_ms):
+            if self.is_away:
+                raise LogUnavailable("no broker answers")
+            return await read(offset, count_max=count_max, wait_ms=wait_ms)
+
+        opened.read = read_unless_away
+        return opened
+
+
+async def test_while_the_log_is_away_no_projection_says_that_it_runs(dsn, make_log, wait_until):
+    log = LogThatGoesAway(make_log(50))
+    async with projector(log, dsn) as status:
+        await wait_until(lambda: is_level(status, log.log) and not status.faults)
+        log.is_away = True
+        await wait_until(lambda: all(s.retry_count > 2 for s in status.projections.values()))
+        assert {one.state for one in status.projections.values()} == {RETRYING}
+        assert "no broker answers" in status.faults[0]
+        log.is_away = False
+        await wait_until(lambda: {s.state for s in status.projections.values()} == {RUNNING})
+        assert not status.faults
 
 
 async def test_a_journal_that_lost_the_position_stops_the_projection(dsn, make_log, wait_until):
