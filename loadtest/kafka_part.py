@@ -14,7 +14,7 @@ from loadtest.search import Level, SearchResult, search_rate
 Tell = Callable[[str], None]
 
 LOW_PER_S: Final = 500.0
-HIGH_PER_S: Final = 8_000.0
+HIGH_PER_S: Final = 20_000.0
 MIX: Final = Mix(repeats=0.005, conflicts=0.002, reversals=0.005, declines=0.02)
 
 
