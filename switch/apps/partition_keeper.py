@@ -126,7 +126,6 @@ class PartitionKeeper:
         self._takeover: Takeover[JournalRecord] | None = None
         self._inbound_end = 0
         self._gap_count = 0
-        self._snapshot_offset = -1
         self._recovery = BackOff(**_RECOVERY, settled_ms=SETTLED_MS)
         self._fight = BackOff(**_FIGHT, settled_ms=SETTLED_MS)
         label, metrics = str(index), parts.telemetry.metrics
@@ -425,8 +424,8 @@ class PartitionKeeper:
         if journal.gap_count != self._gap_count:
             self._gap_count = journal.gap_count
             snapshots.forget(self.index)
-        if journal.is_reading_gap:
-            return  # where the book stands would be foreseen too low
+        if journal.is_reading_gap or journal.failure is not None:
+            return  # the place would be foreseen too low, or the book hold what was never appended
         snapshots.note_acked(
             self.index,
             acked_next_offset=journal.next_offset,
