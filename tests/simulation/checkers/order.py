@@ -160,6 +160,10 @@ class Causes:
             default=0,
         )
 
+    def has_decided(self, key: str) -> bool:
+        """Say if a request of this key was ever decided, refusals included."""
+        return key in self._first or key in self._journal.rrns_of
+
     def find(self, request: Asked) -> int:
         """Say when the first answer to this request, or to one that it repeats, was durable."""
         journal, tickets = self._journal, [self._own_ticket(request)]
@@ -213,5 +217,6 @@ def check_silence(journal: Journal, causes: Causes, asked: dict[str, Asked]) -> 
     for inbound_id, request in asked.items():
         if (request.partition, request.offset) in journal.decided or request.is_echo:
             continue
-        if not causes.find(request) and request.key not in journal.rrns_of:
+        # the ninth copy of a request that waits for its original is silent, even if all are refused
+        if not causes.find(request) and not causes.has_decided(request.key):
             yield Violation(8, "request-ended-as-silence", inbound_id, key=request.key)
