@@ -13,6 +13,9 @@ from switch.adapters.telemetry import Logger
 RESTART_DELAY_MIN_S: Final = 0.5
 RESTART_DELAY_MAX_S: Final = 30.0
 STOP_DEADLINE_S: Final = 2.5
+# A child that names a fault may find what it wants free the next time: what a killed instance left
+# behind holds its ports for three seconds at most. After that it is not going to be free.
+FAULT_PATIENCE_S: Final = 3.5
 
 
 class KeptChild:
@@ -20,7 +23,8 @@ class KeptChild:
     One child that is kept running until `stop`.
 
     `report` is the last thing that it said of itself, empty before it said anything; it is cleared
-    when the child dies, so that nobody reads old news.
+    when the child dies, so that nobody reads old news. `fault` is why it could not serve, in its
+    own words (the member `fault` of a report); it outlives the child, until another report comes.
     """
 
     def __init__(
@@ -28,6 +32,8 @@ class KeptChild:
     ) -> None:
         self.name = name
         self.report: dict[str, object] = {}
+        self.fault = ""
+        self._faulty_since_s = 0.0
         self._module = module
         self._make_order = make_order
         self._log = log.bind(child=name)
@@ -47,10 +53,18 @@ class KeptChild:
         self._keeping = asyncio.create_task(self._keep(), name=f"keep {self.name}")
 
     async def wait_report(self, key: str, within_s: float) -> bool:
-        """Wait until a report has `key` with something in it; False if that takes longer."""
+        """
+        Wait until a report has `key` with something in it.
+
+        False if that takes longer than `within_s`, or if the child goes on to name a fault: then
+        `fault` says which.
+        """
+        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(within_s):
                 while not self.report.get(key):
+                    if self.fault and loop.time() - self._faulty_since_s > FAULT_PATIENCE_S:
+                        return False
                     self._reported.clear()
                     await self._reported.wait()
         except TimeoutError:
@@ -86,7 +100,8 @@ class KeptChild:
             if self._is_stopping:
                 return  # whoever stopped us stopped the whole process group
             delay_s = min(delay_s * 2, RESTART_DELAY_MAX_S)
-            self._log.warning("child ended; it is started again", exit_code=code)
+            reason = {"reason": self.fault} if self.fault else {}
+            self._log.warning("child ended; it is started again", exit_code=code, **reason)
             try:
                 await self._launch()
             except OSError as error:  # out of processes, memory or open files: for a while
@@ -97,4 +112,9 @@ class KeptChild:
             self.report = msgspec.json.decode(line, type=dict[str, object])
         except msgspec.MsgspecError:
             self._log.warning("child said what is no report", byte_count=len(line))
+            return
+        fault = str(self.report.get("fault") or "")
+        if fault and not self.fault:
+            self._faulty_since_s = asyncio.get_running_loop().time()
+        self.fault = fault
         self._reported.set()

@@ -158,7 +158,7 @@ class Up:
             # where it is found again if it has to be started again: port 0 is another each time
             self._issuer_address = str(simulator.report["address"])
             return self._issuer_address
-        fault = simulator.report.get("fault") or "it does not come up"
+        fault = simulator.fault or f"it does not come up within {SIMULATOR_DEADLINE_S:g} s"
         raise StartRefused(
             "in-use",
             f"issuer simulator: {fault}; choose another address with"

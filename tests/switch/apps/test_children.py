@@ -25,6 +25,18 @@ while True:
     signal.pause()
 """
 
+FAULTY = """
+import json
+from switch.adapters.child_process import report, take_order
+order = json.loads(take_order())
+report(json.dumps({"fault": "no room"} if order < 2 else {"address": "here"}).encode())
+if order < 2:
+    raise SystemExit(1)
+import signal
+while True:
+    signal.pause()
+"""
+
 
 @pytest.fixture
 async def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -87,3 +99,32 @@ async def test_a_child_whose_end_is_expected_is_not_started_again(child):
 
 async def test_waiting_for_a_report_that_does_not_come_ends(child):
     assert not await child.wait_report("address", 0.05)
+
+
+@pytest.fixture
+async def faulty_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "faulty_child.py").write_text(FAULTY)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{Path(__file__).parents[3]}")
+    orders = iter(range(100))
+    made = KeptChild(
+        "child", "faulty_child", lambda: json.dumps(next(orders)).encode(), make_telemetry("t").log
+    )
+    yield made
+    await made.stop()
+
+
+async def test_a_child_that_goes_on_to_name_a_fault_is_not_waited_for(faulty_child, monkeypatch):
+    monkeypatch.setattr("switch.apps.children.FAULT_PATIENCE_S", 0.0)
+    await faulty_child.start()
+    async with asyncio.timeout(DEADLINE_S):
+        assert not await faulty_child.wait_report("address", 10 * DEADLINE_S)
+    assert faulty_child.fault == "no room"
+
+
+async def test_the_reason_of_a_childs_end_is_logged_and_forgotten_once_it_serves(faulty_child):
+    with structlog.testing.capture_logs() as lines:
+        await faulty_child.start()
+        assert await faulty_child.wait_report("address", DEADLINE_S)
+    ended = [line for line in lines if line["event"] == "child ended; it is started again"]
+    assert [line["reason"] for line in ended] == ["no room", "no room"]
+    assert faulty_child.fault == ""

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from switch.apps.addresses import read_addresses
+from switch.apps.up import SIMULATOR_DEADLINE_S
 from switch.cli.client import InstanceClient
 from switch.demo.issuer_simulator import IssuerPace, IssuerSimulator
 from switch.security.api_keys import hash_api_key
@@ -268,6 +270,21 @@ async def test_a_second_process_a_busy_port_and_a_foreign_folder_are_told_apart(
     _, err = await asyncio.to_thread(refused.communicate, None, DEADLINE_S)
     assert refused.returncode == 5
     assert "cat.jpg" in err.decode()
+
+
+def test_a_busy_port_of_the_demos_issuer_ends_the_start_with_its_reason(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = subprocess.run(
+            [sys.executable, "-m", "switch", "up", "--demo", "--data", str(tmp_path / "data")],
+            env={**os.environ, **FREE_PORTS, "SWITCH__ISSUER_SIMULATOR__ADDRESS": address},
+            capture_output=True,
+            timeout=SIMULATOR_DEADLINE_S,
+            check=False,
+        )
+    assert done.returncode == 4
+    assert f"issuer simulator: {address}: " in done.stderr.decode()
+    assert "address already in use; choose another address" in done.stderr.decode()
 
 
 def test_a_misspelt_setting_stops_the_start(tmp_path):
