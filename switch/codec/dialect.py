@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterable, Mapping
+from typing import cast
 
 from switch.codec.bitmap import MAP_BITS, read_bitmap
 from switch.codec.compiled_cache import CompiledCache
@@ -36,6 +37,9 @@ class Dialect:
         self.specs = {spec.name: spec for spec in table.specs}
         self.shapes = {shape.name: shape for shape in table.shapes}
         self.secret_names = frozenset(s.name for s in table.specs if s.secrecy != "open")
+        self._clear_names = frozenset(
+            s.name for s in table.specs if s.secrecy == "open" and not s.is_binary
+        )
         self.mac_length = max(
             (s.count_bytes(s.length) for s in table.specs if s.de in MAC_ELEMENTS), default=0
         )
@@ -103,6 +107,14 @@ class Dialect:
         if picker is None:
             self._pickers.note_sighting(place)
         return {name: fields[name] for name in names if name in fields}
+
+    def clear_texts(self, message: Message) -> dict[str, str]:
+        """Give the elements of a decoded message that are text and may be stored in clear."""
+        fields = message.fields
+        names = self._clear_names
+        if names.issuperset(fields):  # as in most answers: nothing has to be copied
+            return cast("dict[str, str]", fields)
+        return {name: str(value) for name, value in fields.items() if name in names}
 
     def encode(self, message: Message) -> bytes:
         """

@@ -204,16 +204,11 @@ class IssuerLink:
 
     def _take_answer(self, message: Message, fault: str, events: Events) -> None:
         match = _match_key(message)
-        secret_names = self._dialect.secret_names
         answer = UpstreamAnswer(
             link=self.name,
             match=match,
             mti=message.mti,
-            fields={
-                name: value
-                for name, value in message.fields.items()
-                if name not in secret_names and isinstance(value, str)
-            },
+            fields=self._dialect.clear_texts(message),
             fault=fault,
         )
         how = self._pending.settle(match)

@@ -71,9 +71,10 @@ def decide_issuer_answer(
         return (_decline_by_issuer(payment, fact),)
     if fact.response_code == PARTIAL_APPROVAL:
         return _decide_partial_approval(payment, fact, rules)
-    if fact.amount is not None and payment.amount is not None and fact.amount != payment.amount:
+    asked = payment.amount
+    if fact.amount is not None and asked is not None and fact.amount != asked:
         return (_unknown(payment, "other-amount", fact.at),)
-    return (_approve(payment, fact, payment.amount, rules, original),)
+    return (_approve(payment, fact, asked, rules, original),)
 
 
 def decide_repeat_answer(

@@ -55,7 +55,12 @@ def business_day(at_ms: int, rules: DecisionRules) -> int:
 def settlement_day(at_ms: int, rules: DecisionRules) -> dt.date:
     """Find the switch's own settlement date: tomorrow's after cut-over."""
     minutes_ahead = rules.timezone_offset_minutes + 24 * 60 - rules.cut_over_minutes
-    return dt.date(1970, 1, 1) + dt.timedelta(days=(at_ms + minutes_ahead * 60_000) // _DAY_MS)
+    return _date_of((at_ms + minutes_ahead * 60_000) // _DAY_MS)
+
+
+@functools.lru_cache(maxsize=64)
+def _date_of(day: int) -> dt.date:
+    return dt.date(1970, 1, 1) + dt.timedelta(days=day)
 
 
 def resolve_settlement_date(issuer_mmdd: str, at_ms: int, rules: DecisionRules) -> tuple[str, str]:

@@ -73,6 +73,13 @@ def test_what_must_never_be_shown_is_secret_in_every_dialect(name):
     assert never <= load_dialect(name).secret_names
 
 
+def test_what_may_be_stored_in_clear_is_text_and_no_secret(pos):
+    open_texts = {"stan": "000123", "merchant_id": "898110154110001"}
+    secrets = {"pan": "6200000000000005", "private_62": "keys", "mac": bytes(8)}
+    assert pos.clear_texts(Message("0210", open_texts)) == open_texts
+    assert pos.clear_texts(Message("0210", {**secrets, **open_texts})) == open_texts
+
+
 def test_a_bitmap_seen_often_is_compiled_and_gives_the_same(pos):
     wire = warm(pos)
     assert (len(pos._decoders), len(pos._encoders)) == (1, 1)
