@@ -23,6 +23,9 @@ from switch.handlers.snapshot_parts import PARTS, check_known, slice_rows
 FORMAT: Final = "payment-switch snapshot 1"
 FRAME_BYTES_MAX: Final = 64 * 1_048_576  # a terminal with a million trace numbers stays below
 _COMPRESSION_LEVEL: Final = 1  # a fifth of the size; the higher ones take long and gain little
+# most frames of a young book are small: to clear the largest window costs ten times their content
+_WINDOW_BITS: Final = 14
+_MEMORY_LEVEL: Final = 6
 _LENGTH: Final = struct.Struct(">I")
 _HASH_BYTES: Final = hashlib.sha256().digest_size
 
@@ -102,8 +105,13 @@ def _list_frames(book: PartitionBook, header: bytes) -> Iterator[bytes]:
     yield _LENGTH.pack(len(header)) + header
     for number, part in enumerate(PARTS):
         for rows in slice_rows(part, book):
-            content = zlib.compress(_encoder.encode(rows), _COMPRESSION_LEVEL)
+            content = _compress(_encoder.encode(rows))
             yield _LENGTH.pack(1 + len(content)) + bytes((number,)) + content
+
+
+def _compress(plain: bytes) -> bytes:
+    deflating = zlib.compressobj(_COMPRESSION_LEVEL, zlib.DEFLATED, _WINDOW_BITS, _MEMORY_LEVEL)
+    return deflating.compress(plain) + deflating.flush()
 
 
 def counts(taken: JournalPlace, now: JournalPlace) -> bool:

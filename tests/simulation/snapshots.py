@@ -61,7 +61,8 @@ class SimSnapshots:
     def __init__(self, simulation: "Simulation") -> None:
         self.simulation = simulation
         self.random = Random(f"snapshots-{simulation.options.seed}")
-        self.interval_count = self.random.choice((3, 10, 30, 100, 0))  # records; 0: none are taken
+        # records; 0: none are taken. Each writes all there is: often is dear, and tries little more
+        self.interval_count = self.random.choice((20, 60, 120, 0))
         self._folders: dict[tuple[int, int], list[Taken]] = {}
         self._topic: dict[int, list[Taken]] = {}
         self._counted_from: dict[int, int] = {}  # offset by partition

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from tests.simulation.options import Options
 from tests.simulation.outcome import Outcome, simulate
 
-RUNS_PER_COLLECTION = 8
+RUNS_PER_COLLECTION = 20
 
 
 @contextmanager
