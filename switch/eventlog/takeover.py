@@ -150,8 +150,9 @@ class ClaimRule:
     """
     Says when one may claim what one was proposed for at `since_boot_ms`; fed with the members.
 
-    A membership that cannot be told keeps nobody waiting longer than the deadline, and makes
-    nobody claim before it.
+    A membership that cannot be told makes nobody claim before the deadline. After it, who is known
+    to be a member claims; who is not (it may have been proposed to others long ago) takes nothing
+    from an owner that works, only what has stood still for the deadline.
     """
 
     def __init__(self, *, owner: str, pace: ClaimPace, since_boot_ms: int) -> None:
@@ -161,12 +162,18 @@ class ClaimRule:
         self._absent_owner = ""
         self._absent_since_boot_ms = 0
         self._absent_until_boot_ms = 0  # as last seen
+        self._is_member = False  # as last told
+        self._valid_count = -1  # of the log's records, as last seen
+        self._moved_boot_ms = since_boot_ms  # when one more was seen
 
     def note_members(
         self, found: Takeover[RecordT], members: frozenset[str] | None, boot_ms: int
     ) -> None:
         """Take who was a member at `boot_ms`, None if it could not be told."""
-        if members is None or self._owner not in members or found.owner in members:
+        if boot_ms < self._since_boot_ms:
+            return  # seen before the proposal: whoever was missing then may be draining now
+        self._is_member = members is not None and self._owner in members
+        if members is None or not self._is_member or found.owner in members:
             self._absent_owner = ""  # who is not a member itself knows nothing of others
             return
         if self._absent_owner != found.owner:
@@ -175,7 +182,8 @@ class ClaimRule:
         self._absent_until_boot_ms = boot_ms
 
     def find_reason(self, found: Takeover[RecordT], boot_ms: int) -> ClaimReason | None:
-        """Return why one may claim now, None while one must wait."""
+        """Return why one may claim now, None while one must wait; to be asked again and again."""
+        self._note_progress(found, boot_ms)
         if found.epoch < 0:
             return ClaimReason.NEVER_CLAIMED
         if found.is_released:
@@ -188,9 +196,18 @@ class ClaimRule:
         is_absent = bool(found.owner) and found.owner == self._absent_owner
         if is_absent and absent_ms >= self._pace.absence_ms:
             return ClaimReason.OWNER_GONE
-        if boot_ms - self._since_boot_ms >= self._pace.deadline_ms:
+        # a proposal that nobody can confirm is as good as one's last membership
+        waiting_since = self._since_boot_ms if self._is_member else self._moved_boot_ms
+        if boot_ms - waiting_since >= self._pace.deadline_ms:
             return ClaimReason.OVERDUE
         return None
+
+    def _note_progress(self, found: Takeover[RecordT], boot_ms: int) -> None:
+        """See whether the owner works; void records are somebody else's."""
+        valid_count = found.next_offset - found.void_count
+        if self._valid_count not in {-1, valid_count}:
+            self._moved_boot_ms = boot_ms
+        self._valid_count = valid_count
 
 
 class BackOff:

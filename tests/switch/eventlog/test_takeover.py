@@ -191,6 +191,38 @@ def test_while_the_members_are_not_told_nobody_is_gone():
     assert stage.reason(DEADLINE_MS) is ClaimReason.OVERDUE
 
 
+def test_who_is_no_member_takes_nothing_from_an_owner_that_works():
+    stage = Stage(claim("a")).rule()
+    for count in range(1, 4):  # a record every now and then, within each deadline
+        assert stage.reason(count * (DEADLINE_MS - 1)) is None
+        stage.takeover.feed(store(note("a"), start=count))
+    stood_still_since = 4 * (DEADLINE_MS - 1)
+    assert stage.reason(stood_still_since) is None
+    stage.takeover.feed(store(note("stray"), start=4))  # of a zombie
+    assert stage.reason(stood_still_since + DEADLINE_MS - 1) is None
+    assert stage.reason(stood_still_since + DEADLINE_MS) is ClaimReason.OVERDUE
+
+
+@pytest.mark.parametrize("members", [None, frozenset({"owner"}), frozenset({"owner", "me"})])
+def test_who_is_a_member_again_has_waited_long_enough(members):
+    stage = Stage(claim("a")).rule()
+    assert stage.reason(0) is None
+    stage.takeover.feed(store(note("a"), start=1))
+    stage.rule.note_members(stage.takeover, members, DEADLINE_MS)
+    is_confirmed = members is not None and "me" in members
+    assert stage.reason(DEADLINE_MS) is (ClaimReason.OVERDUE if is_confirmed else None)
+
+
+def test_what_was_seen_before_the_proposal_is_no_absence():
+    stage = Stage(claim("a")).rule(since=1_000)
+    stage.see(999, "me")
+    stage.see(1_000, "me")
+    stage.see(999 + ABSENCE_MS, "me")
+    assert stage.reason(999 + ABSENCE_MS) is None
+    stage.see(1_000 + ABSENCE_MS, "me")
+    assert stage.reason(1_000 + ABSENCE_MS) is ClaimReason.OWNER_GONE
+
+
 def test_the_absence_of_one_owner_is_not_that_of_the_next():
     stage = Stage(claim("a")).rule()
     stage.see(0, "me")
