@@ -366,7 +366,7 @@ class CasesApi:
             order = msgspec.json.decode(body, type=kind)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise _invalid(explain_decode_error(error)) from None
-        for name in ("note", "text", "reason"):
+        for name in ("note", "text", "reason", "owner"):
             if holds_card_number(getattr(order, name, "")):
                 raise _invalid(f"{name}: it holds what looks like a card number")
         return order

@@ -13,7 +13,7 @@ from switch.adapters.http_exchange import (
     explain_decode_error,
     make_problem,
 )
-from switch.domain.card import PAN_DIGITS_MAX, PAN_DIGITS_MIN
+from switch.domain.card import PAN_DIGITS_MAX, PAN_DIGITS_MIN, holds_issued_number
 from switch.domain.identifiers import RRN_DIGITS
 from switch.domain.money import AMOUNT_MINOR_MAX, CURRENCY_EXPONENTS, CURRENCY_NAMES
 from switch.domain.registry.entities import ApiClient
@@ -30,6 +30,7 @@ _CURRENCY_CODES: Final = {name: code for code, name in CURRENCY_NAMES.items()} |
     code: code for code in CURRENCY_EXPONENTS
 }
 _RRN: Final = re.compile(rf"[0-9]{{{RRN_DIGITS}}}")
+_CARD_TOKEN: Final = re.compile(r"[0-9a-f]{64}")  # of its digits no run is a card number's
 _MONTHS: Final = range(1, 13)
 
 MerchantId = Annotated[
@@ -133,6 +134,8 @@ def read_payment(body: bytes, client: ApiClient, key: str) -> JsonPayment:
         raise ProblemRaised(_invalid_payment(_unknown_currency()))
     if (order.card is None) == (not order.card_token):
         raise ProblemRaised(_invalid_payment("card: give either card or card_token"))
+    if not _CARD_TOKEN.fullmatch(order.card_token) and holds_issued_number(order.card_token):
+        raise ProblemRaised(_invalid_payment("card_token: it looks like a card number"))
     return JsonPayment(
         acquirer=client.acquirer,
         client_id=client.client_id,

@@ -4,23 +4,22 @@ import asyncio
 import contextlib
 import io
 import logging
-import re
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Final, Literal, NamedTuple, TextIO, cast
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
 
-from switch.domain.card import mask_pan, passes_luhn
+from switch.codec.masking import mask_card_numbers
 
 Logger = structlog.typing.FilteringBoundLogger
 
 REPEAT_INTERVAL_S: Final = 60.0
 REPEAT_LINES_MAX: Final = 1_000
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
-_CARD_NUMBER: Final = re.compile(r"(?<!\d)\d{13,19}(?!\d)")
+_CARD_NUMBER_MIN: Final = 10**12
 # From one fsync on a quick disk to the longest deadline.
 _SECONDS_BUCKETS: Final = (
     *(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
@@ -245,14 +244,23 @@ def hide_card_numbers(
 ) -> MutableMapping[str, Any]:
     """Mask whatever looks like a PAN: the last net below code that must not log one at all."""
     for key, value in event.items():
-        if isinstance(value, str):
-            event[key] = _CARD_NUMBER.sub(_mask_match, value)
+        event[key] = _hide(value)
     return event
 
 
-def _mask_match(match: re.Match[str]) -> str:
-    digits = match.group()
-    return mask_pan(digits) if passes_luhn(digits) else digits
+def _hide(value: Any) -> Any:  # noqa: ANN401 - whatever was logged
+    """Mask text, also where it is a part of something; what shows none stays what it is."""
+    if isinstance(value, str):
+        return mask_card_numbers(value)
+    if isinstance(value, Mapping):
+        return {key: _hide(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_hide(part) for part in value]
+    if value is None or isinstance(value, (bool, int, float)):
+        return value if value is None or abs(value) < _CARD_NUMBER_MIN else _hide(str(value))
+    shown = repr(value)
+    hidden = mask_card_numbers(shown)
+    return value if hidden == shown else hidden
 
 
 class LineStream(io.TextIOBase):

@@ -27,7 +27,8 @@ from switch.eventlog.port import (
     StoredRecord,
 )
 from switch.gateway.actions import Action, AnswerJson, Append, Close, CloseCause, Send
-from switch.gateway.gateway import FindTerminal, Gateway
+from switch.gateway.gateway import Gateway
+from switch.gateway.identity import KnownNames
 from switch.gateway.json_payment import JsonPayment
 from switch.gateway.limits import GatewayLimits, ListenerProfile
 from switch.gateway.operator_order import OperatorOrder
@@ -116,7 +117,7 @@ class GatewayRole:
         self,
         settings: Settings,
         event_log: EventLog,
-        registry: FindTerminal,
+        registry: KnownNames,
         keys: Keys,
         telemetry: Telemetry,
     ) -> None:

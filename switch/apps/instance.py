@@ -35,6 +35,7 @@ from switch.domain.payment.rules import DecisionRules
 from switch.domain.registry.entities import Terminal
 from switch.domain.terminal.rules import TerminalRules
 from switch.eventlog.port import EventLog
+from switch.gateway.normalise import hide_reference
 from switch.handlers.lanes import LaneSettings
 from switch.handlers.settings import PartitionSettings
 from switch.security.keys import Keys
@@ -116,7 +117,7 @@ class Instance:
         self._data_directory = data_directory
         self._keys_directory = keys_directory
         self._owner = name_owner(data_directory)
-        self.audit = AuditStatus(find_dsn)
+        self.audit = AuditStatus(find_dsn, self._name_reference)
         self.event_log: EventLog | None = None
         self.gateway: GatewayRole | None = None
         self.handler: HandlerRole | None = None
@@ -133,6 +134,10 @@ class Instance:
     def terminal_deadline_ms(self) -> int:
         """How long a terminal may have to wait."""
         return self._settings.times.terminal_deadline_ms
+
+    def _name_reference(self, reference: str) -> str:
+        """Name a partner's key as the log has it; asked by the HTTP listener, so there are keys."""
+        return hide_reference(reference, self.keys.fingerprinter)
 
     @property
     def log_url(self) -> str:

@@ -44,9 +44,14 @@ _DATABASE_FAULTS: Final = (
 class AuditStatus:
     """Reads the audit tables through a small pool that is opened when it is first needed."""
 
-    def __init__(self, dsn: Callable[[], str]) -> None:
-        """`dsn` is asked at each attempt; empty: there is no database yet."""
+    def __init__(self, dsn: Callable[[], str], name_reference: Callable[[str], str] = str) -> None:
+        """
+        `dsn` is asked at each attempt; empty: there is no database yet.
+
+        `name_reference` gives the name under which a partner's key is kept.
+        """
         self._dsn = dsn
+        self._name_reference = name_reference
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._opening = asyncio.Lock()
 
@@ -71,7 +76,9 @@ class AuditStatus:
             Unavailable: the database cannot be asked now.
         """
         key = make_client_key(
-            client=client_id, merchant_id=merchant_id, idempotency_key=idempotency_key
+            client=client_id,
+            merchant_id=merchant_id,
+            idempotency_key=self._name_reference(idempotency_key),
         )
         async with self.connection() as connection:
             subjects = await find_by_reference(connection, key)

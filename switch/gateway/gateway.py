@@ -1,6 +1,6 @@
 """The gateway: connections and HTTP requests in, log records and answers out, without I/O."""
 
-from typing import Final, Protocol
+from typing import Final
 
 from switch.codec import CodecError
 from switch.codec.framing import FrameError
@@ -10,11 +10,12 @@ from switch.codec.tpdu import Transport, split_transport
 from switch.domain.clock import Now
 from switch.domain.identifiers import place_of
 from switch.domain.reasons import Reason
-from switch.domain.registry.entities import NO_MAC, Terminal
+from switch.domain.registry.entities import NO_MAC
 from switch.eventlog.inbound import Reply, RequestReceived, encode_request
 from switch.eventlog.port import AppendRefused, AppendUnknown
 from switch.gateway.actions import Action, AnswerJson, Append, Close, CloseCause, Send
 from switch.gateway.counts import GatewayCounts
+from switch.gateway.identity import KnownNames, find_stranger
 from switch.gateway.intake import Intake
 from switch.gateway.json_payment import JsonPayment
 from switch.gateway.limits import REPEAT_WINDOW_MS, GatewayLimits, ListenerProfile
@@ -37,14 +38,6 @@ _REVERSAL_CLASS: Final = "4"
 _PAYMENT_CLASSES: Final = "12"
 
 
-class FindTerminal(Protocol):
-    """The part of the registry view that the gateway needs."""
-
-    def find_terminal(self, acquirer: str, terminal_id: str) -> Terminal | None:
-        """Look a terminal up by the identity that it states."""
-        ...
-
-
 class Gateway:
     """
     One gateway process without its sockets, clock and log.
@@ -59,7 +52,7 @@ class Gateway:
         limits: GatewayLimits,
         *,
         incarnation: str,
-        registry: FindTerminal,
+        registry: KnownNames,
         keys: Keys,
         partition_count: int,
     ) -> None:
@@ -311,11 +304,11 @@ class Gateway:
         if missing is not None:
             self._refuse_stranger(arrival, Reason.FORMAT_ERROR, missing, actions)
             return
-        terminal_id = str(message.fields["terminal_id"])
-        if self._registry.find_terminal(profile.acquirer, terminal_id) is None:
-            self._refuse_stranger(arrival, Reason.TERMINAL_UNKNOWN, "", actions)
+        stranger = find_stranger(self._registry, profile.acquirer, message.fields)
+        if stranger is not None:
+            self._refuse_stranger(arrival, stranger.reason, stranger.detail, actions)
             return
-        self._admit(arrival, terminal_id, now, actions)
+        self._admit(arrival, str(message.fields["terminal_id"]), now, actions)
 
     def _admit(self, arrival: Arrival, terminal_id: str, now: Now, actions: list[Action]) -> None:
         session, message = arrival.session, arrival.message

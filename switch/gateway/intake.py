@@ -9,11 +9,17 @@ from switch.domain.identifiers import make_partition_key
 from switch.eventlog.inbound import RequestReceived
 from switch.gateway.json_payment import JsonPayment
 from switch.gateway.limits import GatewayLimits, ListenerProfile
-from switch.gateway.normalise import CardNumber, clear_fields, find_card_number
+from switch.gateway.normalise import (
+    CardNumber,
+    clear_fields,
+    find_card_number,
+    hide_reference,
+)
 from switch.gateway.operator_order import OperatorOrder
 from switch.security.keys import Keys
 
 _TRACK_NAMES: Final = frozenset({"track1", "track2", "track3"})
+_REFERENCE_NAMES: Final = frozenset({"idempotency_key", "command_id"})
 _SECRET_NAMES: Final = _TRACK_NAMES | {"icc_data", "pin_block"}
 
 
@@ -75,6 +81,9 @@ class Intake:
         """
         number = payment.card_number()
         inbound_id = self._next_id()
+        fields = payment.fields()
+        for name in _REFERENCE_NAMES.intersection(fields):
+            fields[name] = hide_reference(fields[name], self._keys.fingerprinter)
         return RequestReceived(
             inbound_id=inbound_id,
             gateway=self._incarnation,
@@ -82,7 +91,7 @@ class Intake:
             acquirer=payment.acquirer,
             partition_key=payment.partition_key,
             mti="",
-            fields=payment.fields(),
+            fields=fields,
             received_at=now.wall_ms,
             start_before=now.wall_ms + self._allowance_ms,
             deadline_at=now.wall_ms + self._deadline_ms,

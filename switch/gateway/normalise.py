@@ -1,11 +1,16 @@
 """From a message as it arrived to the record that the inbound log keeps, without card secrets."""
 
-import re
-from collections.abc import Mapping
-from typing import Final, NamedTuple
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple, Protocol
 
 from switch.codec.tlv import TlvError, decode_tlv, find_tlv
-from switch.domain.card import PAN_DIGITS_MAX, PAN_DIGITS_MIN
+from switch.domain.card import (
+    PAN_DIGITS_MAX,
+    PAN_DIGITS_MIN,
+    holds_issued_number,
+    is_issued_number,
+)
 
 # requests, advices and their repeats of every class that docs/rules.md 1 gives a key
 REQUEST_MTIS: Final = frozenset(
@@ -14,8 +19,9 @@ REQUEST_MTIS: Final = frozenset(
     for function in "02"
     for origin in "01"
 )
-# What the log may hold in clear: identities, amounts, times and codes. Whatever else a message
-# carries (private elements may hold card numbers) is in the sealed message only.
+# What the log may hold in clear: identities, amounts, times and codes, all too short for a card
+# number; those that are not are in _LAYOUTS, and DE 42 is looked up (`Gateway`). Whatever else a
+# message carries (private elements may hold card numbers) is in the sealed message only.
 CLEAR_NAMES: Final = frozenset(
     {
         "processing_code",
@@ -47,27 +53,23 @@ CLEAR_NAMES: Final = frozenset(
         "original_transaction",
         "network_code",
         "original_data_elements",
-        "replacement_amounts",
-    }
-)
-# the same, unless so many digits stand in a row that they may be a card number
-PRIVATE_NAMES: Final = frozenset({"private_60", "private_61", "private_63"})
-# elements of digits that have room for a card number; nobody knows a wrong one from their own
-_ROOMY_NAMES: Final = frozenset(
-    {
-        "original_transaction",
-        "original_data_elements",
-        "batch_data",
-        "replacement_amounts",
-        "security_control",
     }
 )
 _REQUIRED_ELEMENTS: Final = {"stan": 11, "terminal_id": 41, "merchant_id": 42}
-_PAN_LIKE: Final = re.compile(rf"[0-9]{{{PAN_DIGITS_MIN}}}")
+_LEAP_YEAR: Final = 2024  # in which every MMDD is a day
+_AUTHORIZATION_MODES: Final = frozenset({"", "00", "01", "02"})  # DE 61.4
 _TAG_PAN: Final = "5A"
 _TAG_TRACK2: Final = "57"
 _TAG_EXPIRATION: Final = "5F24"
 _EXPIRATION_DIGITS: Final = 4
+
+
+class Fingerprints(Protocol):
+    """The keyed hash of the fingerprints."""
+
+    def fingerprint(self, parts: Sequence[str]) -> str:
+        """Return the hex HMAC of the parts."""
+        ...
 
 
 class FormatFault(Exception):
@@ -98,22 +100,87 @@ def find_missing(fields: Mapping[str, str | bytes]) -> str | None:
 
 def clear_fields(fields: Mapping[str, str | bytes], pan: str = "") -> dict[str, str]:
     """
-    Copy the elements that the log may hold.
+    Copy the elements that the log may hold, and of the long ones what a decision needs.
 
-    An element in which a terminal put the card number `pan` of its message counts as not sent.
+    An element in which a terminal put the card number `pan` of its message, or what looks like
+    another one and is not what belongs there, counts as not sent (docs/rules.md 6).
     """
     clear = {
         name: value for name, value in fields.items() if name in CLEAR_NAMES and type(value) is str
     }
-    for name in PRIVATE_NAMES.intersection(fields):
-        value = fields[name]
-        if isinstance(value, str) and not _PAN_LIKE.search(value):
-            clear[name] = value
-    if pan:
-        for name in _ROOMY_NAMES.intersection(clear):
-            if pan in clear[name]:
+    batch = clear.get("batch_data", "")[2:8]
+    for name, trim in _LAYOUTS.items():
+        if name in clear:
+            value = clear[name]
+            kept = "" if pan and pan in value else trim(value, batch)
+            if kept:
+                clear[name] = kept
+            else:
                 del clear[name]
     return clear
+
+
+def _trim_batch_data(value: str, _batch: str) -> str:
+    """Keep code, batch and network code, and whether a part may be approved: 12 digits."""
+    return value[:11] + "00"[: len(value) - 11] + value[13:14] + "0" * (len(value) - 14)
+
+
+def _trim_security_control(value: str, _batch: str) -> str:
+    """Keep format, cipher and whether the track is encrypted."""
+    return value[:3] + "0" * (len(value) - 3)
+
+
+def _trim_elements(value: str, _batch: str) -> str:
+    """Keep type, trace number and day; a type begins with 0, and no card number does."""
+    if value[:1] != "0":
+        return ""
+    day = value[10:14] if _is_day(value[10:14]) else ""
+    return (value[:10] + day).ljust(len(value), "0")
+
+
+def _trim_original(value: str, batch: str) -> str:
+    """
+    Keep batch, trace number and day, and nothing if they may be a card number.
+
+    Any twelve or sixteen digits may be one, so what is in its layout stays: the batch that the
+    message itself is of, or one with a leading zero, which no card number has.
+    """
+    is_in_layout = (
+        (value[:6] == batch or value[:1] == "0")
+        and _is_day(value[12:16])
+        and value[16:18] in _AUTHORIZATION_MODES
+    )
+    if not is_in_layout and _holds_issued_window(value):
+        return ""
+    return value[:16] + "0" * (len(value) - 16)
+
+
+_LAYOUTS: Final[Mapping[str, Callable[[str, str], str]]] = {
+    "batch_data": _trim_batch_data,
+    "security_control": _trim_security_control,
+    "original_data_elements": _trim_elements,
+    "original_transaction": _trim_original,
+}
+
+
+def _is_day(mmdd: str) -> bool:
+    """Say whether this is a day, or zeros or nothing where one is not known."""
+    if not mmdd.strip("0"):
+        return True
+    try:
+        dt.date(_LEAP_YEAR, int(mmdd[:2]), int(mmdd[2:]))
+    except ValueError:
+        return False
+    return True
+
+
+def _holds_issued_window(digits: str) -> bool:
+    """Say whether what can be a card number stands anywhere in a row of digits."""
+    return any(
+        is_issued_number(digits[start : start + size])
+        for start in range(len(digits) - PAN_DIGITS_MIN + 1)
+        for size in range(PAN_DIGITS_MIN, min(PAN_DIGITS_MAX, len(digits) - start) + 1)
+    )
 
 
 def find_card_number(fields: Mapping[str, str | bytes]) -> CardNumber | None:
@@ -175,6 +242,17 @@ def check_card_number(place: str, pan: str, expiration_date: str) -> CardNumber:
     ):
         raise FormatFault(place, "the expiry is not YYMM")
     return CardNumber(pan, expiration_date)
+
+
+def hide_reference(reference: str, fingerprints: Fingerprints) -> str:
+    """
+    Give the name under which a partner's own key of a request is kept: itself, if it may be.
+
+    One that looks like a card number is kept as its keyed hash: the same key, the same name.
+    """
+    if not holds_issued_number(reference):
+        return reference
+    return f"hidden-{fingerprints.fingerprint(('reference', reference))}"
 
 
 def original_stan(fields: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from switch.codec import Dialect, Message
 from switch.codec.mti import response_mti
 from switch.codec.tlv import TlvError, decode_tlv, find_tlv
-from switch.domain.card import PAN_DIGITS_MAX, PAN_DIGITS_MIN, Card
+from switch.domain.card import PAN_DIGITS_MAX, PAN_DIGITS_MIN, Card, holds_issued_number
 from switch.domain.identifiers import MESSAGE_CLASSES, make_idempotency_key
 from switch.domain.money import CURRENCY_EXPONENTS
 from switch.domain.payment.requests import Answer, OriginalReference
@@ -49,6 +49,7 @@ _UPLOAD_LIST: Final = "201"
 _TOTALS: Final = "additional_data_private"
 _TOTALS_DIGITS: Final = 62
 _SCRIPT_RESULT_TAG: Final = "DF31"
+_HIDDEN: Final = "hidden"  # in place of what may be a card number
 _SCRIPT_RESULT_BYTES_MAX: Final = 42
 
 # what an operation cannot do without, besides DE 11, 41, 42 (the gateway's) and DE 60
@@ -273,7 +274,8 @@ def _read_script_result(message: Message) -> str:
         found = find_tlv(decode_tlv(data), _SCRIPT_RESULT_TAG) if isinstance(data, bytes) else None
     except TlvError as error:
         raise NotUnderstood("DE 55 icc_data is not well-formed BER-TLV") from error
-    return found.value[:_SCRIPT_RESULT_BYTES_MAX].hex() if found else ""
+    result = found.value[:_SCRIPT_RESULT_BYTES_MAX].hex() if found else ""
+    return _HIDDEN if holds_issued_number(result) else result
 
 
 # -- answers --------------------------------------------------------------------------------------

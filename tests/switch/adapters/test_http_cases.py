@@ -120,6 +120,12 @@ async def test_a_case_that_is_not_there_is_not_commanded(stage, name, body):
         ("/notes", {"text": "x" * 1_001}, "text: Expected `str` of length <= 1000"),
         ("/notes", {"text": "a\x07b"}, "text: Expected `str` matching"),
         ("/notes", {"text": "card 6200000000000005"}, "text: it holds what looks like a card"),
+        (
+            "/notes",
+            {"text": "card ６２０００００００００００００５"},
+            "text: it holds what looks like a card",
+        ),
+        ("/assign", {"owner": "6200000000000005"}, "owner: it holds what looks like a card"),
         ("/assign", {"owner": "two words"}, "owner: Expected `str` matching"),
         ("/resolve", {"resolution": "stands"}, "Object missing required field `reason`"),
         ("/resolve", {"resolution": "burn", "reason": "r"}, "resolution: Invalid enum value"),

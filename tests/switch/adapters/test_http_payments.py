@@ -67,6 +67,7 @@ async def test_a_payment_may_be_held_only(http_stage):
         ({"card": {"pan": "6200000000000005"}}, "card: Object missing required field `expiry`"),
         ({"card": None}, "card: give either card or card_token"),
         ({"card_token": "t"}, "card: give either card or card_token"),
+        ({"card": None, "card_token": "6200000000000005"}, "card_token: it looks like a card"),
         ({"merchant_id": "a|b"}, "merchant_id: Expected `str` matching"),
         ({"tip": 1}, "Object contains unknown field `tip`"),
     ],

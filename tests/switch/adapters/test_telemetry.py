@@ -68,6 +68,29 @@ def test_a_card_number_that_slips_into_a_line_is_masked() -> None:
     assert "000000000042" in out.getvalue()
 
 
+def test_a_card_number_within_what_is_logged_is_masked_too() -> None:
+    class Order:
+        def __repr__(self) -> str:
+            return "Order(6200000000000005)"
+
+    out = io.StringIO()
+    configure_logging(log_format="json", log_level="info", stream=out)
+    make_telemetry("x").log.error(
+        "failed",
+        listed=["6200000000000005"],
+        named={"pan": ("6200000000000005",)},
+        number=6200000000000005,
+        order=Order(),
+        count=12,
+        is_late=True,
+        nothing=None,
+    )
+    assert "6200000000000005" not in out.getvalue()
+    line = json.loads(out.getvalue())
+    assert (line["count"], line["is_late"], line["nothing"]) == (12, True, None)
+    assert line["listed"] == ["620000******0005"]
+
+
 def test_an_exception_is_written_without_its_card_number() -> None:
     out = io.StringIO()
     configure_logging(log_format="json", log_level="info", stream=out)

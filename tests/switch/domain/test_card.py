@@ -2,7 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switch.domain.card import bin_of, holds_card_number, mask_pan, passes_luhn
+from switch.domain.card import (
+    bin_of,
+    holds_card_number,
+    holds_issued_number,
+    is_issued_number,
+    mask_pan,
+    passes_luhn,
+)
 
 DIGITS = st.text(alphabet="0123456789", max_size=40)
 
@@ -48,6 +55,9 @@ def test_routing_sees_eight_digits_of_a_long_pan_and_six_of_a_short_one():
         "card 6200 0000 0000 0005 called",
         "4111-1111-1111-1111",
         "x4222222222222",
+        "4111.1111.1111.1111",
+        "4111\u00a01111\u00a01111\u00a01111",
+        "４１１１１１１１１１１１１１１１",
     ],
 )
 def test_a_card_number_in_free_text_is_seen(text):
@@ -60,3 +70,23 @@ def test_a_card_number_in_free_text_is_seen(text):
 )
 def test_other_numbers_are_let_through(text):
     assert not holds_card_number(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        ("6200000000000005", True),
+        ("order 4111 1111 1111 1111", True),
+        ("1756300000005", False),  # right check digit, but no card begins with 1
+        ("898110154110009", False),
+        ("6200000000000006", False),
+    ],
+)
+def test_a_name_is_taken_for_a_card_number_if_it_begins_as_one(text, want):
+    assert holds_issued_number(text) is want
+
+
+def test_only_13_to_19_digits_are_a_card_number():
+    assert is_issued_number("4222222222222")
+    assert not is_issued_number("42")
+    assert not is_issued_number("4" * 20)

@@ -2,9 +2,13 @@
 
 from typing import Any
 
+import pytest
+
 from switch.codec.tpdu import split_transport
 from switch.gateway.intake import Intake
+from switch.gateway.json_payment import JsonPayment
 from switch.gateway.limits import GatewayLimits
+from switch.gateway.operator_order import OperatorOrder
 
 
 def test_ids_are_unique_and_name_the_incarnation(world: Any) -> None:
@@ -26,3 +30,23 @@ def test_a_card_is_sealed_for_its_own_record_only(world: Any) -> None:
     assert record.card is not None
     assert record.card.seal_id == record.inbound_id
     assert intake.open_message(record) == raw
+
+
+@pytest.mark.parametrize("key", ["6200000000000005", "order-4111-1111-1111-1111"])
+def test_a_card_number_in_the_place_of_a_partners_key_never_reaches_the_log(
+    world: Any, key: str
+) -> None:
+    intake = Intake(GatewayLimits(), "gw7", world.keys)
+    payment = JsonPayment(
+        acquirer="acq",
+        client_id="c",
+        merchant_id="m",
+        idempotency_key=key,
+        operation="void",
+        original_rrn="000000000042",
+    )
+    order = OperatorOrder(partition=0, command="note", command_id=key, by="me", text="t")
+    for asked, name in ((payment, "idempotency_key"), (order, "command_id")):
+        first, again = (intake.receive_json(asked, world.at(0)).fields for _ in range(2))
+        assert key not in str(first)
+        assert first[name] == again[name], "the same key is the same request"
