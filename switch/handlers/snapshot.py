@@ -7,11 +7,11 @@ partition by this very code under these rules, and is whole; else it is as good 
 
 import hashlib
 import struct
-import zlib
 from collections.abc import Iterator
 from types import GenericAlias
 from typing import Any, ClassVar, Final, NamedTuple
 
+import cramjam
 import msgspec
 
 from switch.domain.payment.rules import DecisionRules
@@ -20,13 +20,10 @@ from switch.eventlog.journal_place import JournalPlace
 from switch.handlers.book import PartitionBook
 from switch.handlers.snapshot_parts import PARTS, check_known, slice_rows
 
-FORMAT: Final = "payment-switch snapshot 1"
+FORMAT: Final = "payment-switch snapshot 2"
 FRAME_BYTES_MAX: Final = 64 * 1_048_576  # a terminal with a million trace numbers stays below
-_COMPRESSION_LEVEL: Final = 1  # a fifth of the size; the higher ones take long and gain little
-# most frames of a young book are small: to clear the largest window costs ten times their content
-_WINDOW_BITS: Final = 14
-_MEMORY_LEVEL: Final = 6
 _LENGTH: Final = struct.Struct(">I")
+_PLAIN_LENGTH: Final = struct.Struct("<I")  # an LZ4 block begins with it
 _HASH_BYTES: Final = hashlib.sha256().digest_size
 
 _encoder = msgspec.msgpack.Encoder()
@@ -85,7 +82,8 @@ def encode_snapshot(
     Write a snapshot, frame by frame; `book` must hold all before `place`, and not change meanwhile.
 
     A frame is its length in four bytes and its content: the first holds the header, the last (of
-    length 0, followed by the SHA-256 of all before it) ends it.
+    length 0, followed by the SHA-256 of all before it) ends it. Those between are the number of a
+    part in one byte and rows as msgpack in an LZ4 block, which begins with their length.
 
     Raises:
         AssertionError: the book has grown something that snapshots do not know.
@@ -105,13 +103,8 @@ def _list_frames(book: PartitionBook, header: bytes) -> Iterator[bytes]:
     yield _LENGTH.pack(len(header)) + header
     for number, part in enumerate(PARTS):
         for rows in slice_rows(part, book):
-            content = _compress(_encoder.encode(rows))
+            content = bytes(cramjam.lz4.compress_block(_encoder.encode(rows)))
             yield _LENGTH.pack(1 + len(content)) + bytes((number,)) + content
-
-
-def _compress(plain: bytes) -> bytes:
-    deflating = zlib.compressobj(_COMPRESSION_LEVEL, zlib.DEFLATED, _WINDOW_BITS, _MEMORY_LEVEL)
-    return deflating.compress(plain) + deflating.flush()
 
 
 def counts(taken: JournalPlace, now: JournalPlace) -> bool:
@@ -190,7 +183,7 @@ class SnapshotDecoder:
             return False
         try:
             self._take(frame)
-        except (msgspec.MsgspecError, zlib.error, KeyError, ValueError) as error:
+        except (msgspec.MsgspecError, cramjam.DecompressionError, KeyError, ValueError) as error:
             raise SnapshotUnusable(f"its content is torn ({type(error).__name__})") from None
         except AssertionError as error:
             raise SnapshotUnusable(f"its parts do not fit together: {error}") from None
@@ -253,10 +246,11 @@ class SnapshotDecoder:
         if not self._part_number <= number < len(PARTS):
             raise SnapshotUnusable("its parts are not in their order")
         self._part_number = number
-        inflating = zlib.decompressobj()
-        plain = inflating.decompress(memoryview(content)[1:], FRAME_BYTES_MAX)
-        if not inflating.eof:
+        if len(content) <= _PLAIN_LENGTH.size:
             raise SnapshotUnusable("its content is torn")
+        if _PLAIN_LENGTH.unpack_from(content, 1)[0] > FRAME_BYTES_MAX:
+            raise SnapshotUnusable("it is no snapshot")
+        plain = cramjam.lz4.decompress_block(memoryview(content)[1:])
         PARTS[number].put_rows(self._book, _DECODERS[number].decode(plain))
 
 

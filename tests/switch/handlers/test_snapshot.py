@@ -1,3 +1,5 @@
+import struct
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from switch.eventlog.journal_reader import JournalReader, is_claim
 from switch.handlers.book import PartitionBook
 from switch.handlers.folded import Folded
 from switch.handlers.snapshot import (
+    FRAME_BYTES_MAX,
     SnapshotDecoder,
     SnapshotUnusable,
     check_last_record,
@@ -151,7 +154,7 @@ def test_one_of_another_origin_is_as_good_as_none(whole, changes, word):
 
 def test_one_of_another_format_is_as_good_as_none(whole):
     with pytest.raises(SnapshotUnusable, match="of another format"):
-        decode(whole, msgspec.structs.replace(origin_of(), format="payment-switch snapshot 2"))
+        decode(whole, msgspec.structs.replace(origin_of(), format="payment-switch snapshot 0"))
 
 
 def list_cuts(length):
@@ -171,6 +174,15 @@ def test_one_with_a_byte_turned_is_as_good_as_none(whole):
         torn[place] ^= 0x10
         with pytest.raises(SnapshotUnusable):
             decode(bytes(torn))
+
+
+@pytest.mark.parametrize("claimed_length", [1, FRAME_BYTES_MAX, FRAME_BYTES_MAX + 1, 2**32 - 1])
+def test_one_that_lies_about_the_length_of_its_rows_is_as_good_as_none(whole, claimed_length):
+    (header_length,) = struct.unpack_from(">I", whole)
+    block = 4 + header_length + 5  # behind the frame's length and the part's number
+    lying = whole[:block] + struct.pack("<I", claimed_length) + whole[block + 4 :]
+    with pytest.raises(SnapshotUnusable):
+        decode(lying)
 
 
 def test_one_with_a_hole_or_a_piece_twice_is_as_good_as_none(whole):
