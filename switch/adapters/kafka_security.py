@@ -14,7 +14,7 @@ from aiokafka.errors import (
 )
 from aiokafka.helpers import create_ssl_context
 
-from switch.eventlog.port import LogUnavailable
+from switch.eventlog.port import LogSettingWrong
 
 PROBE_TIMEOUT_MS = 3_000  # a broker that answers at all answers a new connection in this time
 
@@ -44,14 +44,15 @@ class KafkaSecurity(msgspec.Struct, frozen=True, kw_only=True):
         Return the keyword arguments that every aiokafka client takes: also admin and consumer.
 
         Raises:
-            LogUnavailable: a file of certificates cannot be used; the message names the setting.
+            LogSettingWrong: name or password is missing, or a file of certificates cannot be
+                used; the message names the setting.
         """
         options: dict[str, Any] = {"security_protocol": self.protocol.upper()}
         if self.protocol.endswith("ssl"):
             options["ssl_context"] = self._make_ssl_context()
         if self.protocol.startswith("sasl"):
             if not self.username or not self.password:
-                raise LogUnavailable(
+                raise LogSettingWrong(
                     f"log.security_protocol is {self.protocol}: log.sasl_username and"
                     " log.sasl_password must be set"
                 )
@@ -62,11 +63,11 @@ class KafkaSecurity(msgspec.Struct, frozen=True, kw_only=True):
 
     def _make_ssl_context(self) -> ssl.SSLContext:
         if bool(self.certificate_file) != bool(self.key_file):
-            raise LogUnavailable("log.certificate_file and log.key_file belong together: set both")
+            raise LogSettingWrong("log.certificate_file and log.key_file belong together: set both")
         try:
             context: ssl.SSLContext = create_ssl_context(cafile=self.ca_file or None)
         except (OSError, ssl.SSLError) as error:
-            raise LogUnavailable(
+            raise LogSettingWrong(
                 f"log.ca_file {self.ca_file}: no certificates can be read from it ({error})"
             ) from error
         context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -74,7 +75,7 @@ class KafkaSecurity(msgspec.Struct, frozen=True, kw_only=True):
             try:
                 context.load_cert_chain(self.certificate_file, self.key_file)
             except (OSError, ssl.SSLError) as error:
-                raise LogUnavailable(
+                raise LogSettingWrong(
                     f"log.certificate_file {self.certificate_file} with log.key_file"
                     f" {self.key_file} cannot be used ({error})"
                 ) from error
@@ -92,7 +93,7 @@ async def explain_unreachable(bootstrap: str, security: KafkaSecurity) -> str:
     """
     try:
         options = security.client_options()
-    except LogUnavailable as error:
+    except LogSettingWrong as error:
         return str(error)
     reasons: dict[str, None] = {}
     for address in bootstrap.split(","):

@@ -10,7 +10,7 @@ from switch.adapters.kafka_security import NO_SECURITY, KafkaSecurity
 from switch.adapters.kafka_topic_check import TopicWishes
 from switch.adapters.kafka_writer import APPEND_DEADLINE_MS
 from switch.adapters.sqlite_log import SqliteLog
-from switch.eventlog.port import EventLog, LogUnavailable
+from switch.eventlog.port import EventLog, LogSettingWrong
 
 PREFIX: Final = "switch-"  # of the topics, unless the URL names another
 
@@ -34,6 +34,7 @@ async def open_log(
     Kafka within `append_deadline_ms` an append is unknown.
 
     Raises:
+        LogSettingWrong: the URL names no log, or `security` cannot be used.
         LogUnavailable: the log cannot be opened; the message says why and what to do.
     """
     parts = urlsplit(url)
@@ -54,7 +55,7 @@ async def open_log(
             append_deadline_ms=append_deadline_ms,
             pace_max_s=LOOSE_PACE_MAX_S if read_only else PACE_MAX_S,
         )
-    raise LogUnavailable(f"{url!r} names no log: sqlite:///PATH or kafka://HOST:PORT is wanted")
+    raise LogSettingWrong(f"{url!r} names no log: sqlite:///PATH or kafka://HOST:PORT is wanted")
 
 
 def parse_kafka_url(url: str) -> tuple[str, str]:
@@ -62,22 +63,22 @@ def parse_kafka_url(url: str) -> tuple[str, str]:
     Return brokers and topic prefix that a `kafka://` URL names.
 
     Raises:
-        LogUnavailable: it names none, or more than these.
+        LogSettingWrong: it names none, or more than these.
     """
     parts = urlsplit(url)
     if "@" in parts.netloc:  # the address is told to whoever asks, and in every fault
-        raise LogUnavailable(
+        raise LogSettingWrong(
             "the URL of the log holds a name or a password: they are set by log.sasl_username and"
             " log.sasl_password"
         )
     brokers = [broker.rpartition(":") for broker in parts.netloc.split(",")]
     is_named = all(name and port.isascii() and port.isdecimal() for name, _, port in brokers)
     if parts.scheme != "kafka" or not is_named or parts.path not in ("", "/"):
-        raise LogUnavailable(f"{url!r} names no log on Kafka: kafka://HOST:PORT is wanted")
+        raise LogSettingWrong(f"{url!r} names no log on Kafka: kafka://HOST:PORT is wanted")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     prefix = options.pop("prefix", PREFIX)
     if options:
-        raise LogUnavailable(
+        raise LogSettingWrong(
             f"only prefix=NAME may follow in {url}; copies are set by log.replication_factor"
         )
     return parts.netloc, prefix

@@ -15,7 +15,7 @@ from switch.apps.registrar import RegistrarUnavailable
 from switch.apps.settings import Settings
 from switch.apps.settings_sources import SettingsError
 from switch.eventlog.journal import UnknownEvent
-from switch.eventlog.port import LogUnavailable
+from switch.eventlog.port import LogSettingWrong, LogUnavailable
 from switch.registrar.registrar import RegistryRefused
 from switch.security.keystore import KeyStoreFault
 
@@ -50,8 +50,17 @@ class Listener(NamedTuple):
 
 
 def find_keys_directory(settings: Settings, data_dir: Path) -> Path:
-    """Return the folder of the sealed keys; processes over one log share it."""
+    """
+    Return the folder of the sealed keys; processes over one log share it.
+
+    Raises:
+        SettingsError: what the setting names is a file.
+    """
     named = settings.security.keys_directory
+    if named and Path(named).is_file():
+        raise SettingsError(
+            f"security.keys_directory: {named} is a file; name the folder that holds the keys"
+        )
     return Path(named) if named else data_dir / "keys"
 
 
@@ -102,7 +111,7 @@ async def _run(start: Callable[[Bound], Awaitable[Failed]], bound: Bound, data_d
     try:
         failed = await start(bound)
         await failed
-    except SettingsError as error:
+    except (SettingsError, LogSettingWrong) as error:
         raise StartRefused("setting", str(error)) from error
     except _FAULTS as error:
         raise StartRefused("fault", str(error)) from error

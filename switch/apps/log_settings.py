@@ -55,7 +55,7 @@ class LogSettings(Section, frozen=True, kw_only=True):
         str,
         Meta(
             description="How this process proves itself over SASL.",
-            pattern="^SCRAM-SHA-(256|512)$",
+            pattern="^(SCRAM-SHA-256|SCRAM-SHA-512)$",
         ),
     ] = "SCRAM-SHA-512"
     sasl_username: Annotated[str, meta("Name of this process over SASL, one a role.")] = ""

@@ -22,7 +22,7 @@ from switch.adapters.kafka_topic_check import TopicWishes
 from switch.adapters.loop import run_loop
 from switch.adapters.open_log import open_log
 from switch.adapters.telemetry import Logger, Metrics, configure_logging, make_telemetry
-from switch.eventlog.port import EventLog, LogUnavailable
+from switch.eventlog.port import EventLog, LogSettingWrong, LogUnavailable
 
 REPORT_INTERVAL_S: Final = 0.25
 RETRY_S: Final = 1.0
@@ -73,11 +73,17 @@ class Projector:
         self._stopped.set()
 
     async def run(self) -> None:
-        """Follow the journal until `stop`; a log or database that is away is waited for."""
+        """
+        Follow the journal until `stop`; a log or database that is away is waited for.
+
+        Raises:
+            LogSettingWrong: with these settings the log can never be opened.
+        """
         postgres = self._postgres
         keeping = asyncio.create_task(self._keep_postgres(postgres))
-        event_log = self.event_log = await self._open_log()
+        event_log: EventLog | None = None
         try:
+            event_log = self.event_log = await self._open_log()
             if event_log is not None:
                 self.fault = ""
                 await run_projector(
@@ -104,6 +110,8 @@ class Projector:
                     topics=self._order.topics,
                     security=self._order.security,
                 )
+            except LogSettingWrong:
+                raise  # waiting changes no setting
             except LogUnavailable as error:
                 if str(error) != self.fault:
                     self._log.warning("the projections wait for the log", reason=str(error))

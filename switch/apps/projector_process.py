@@ -89,6 +89,8 @@ class ProjectorProcess:
         self._watching = asyncio.create_task(self._watch(projector))
         while not projector.is_running and not self._running.done():  # noqa: ASYNC110 - at start only
             await asyncio.sleep(READY_POLL_S)
+        if self._running.done():
+            self._running.result()
         addresses: dict[str, object] = {
             "http": self._http_address,
             "postgres": projector.dsn,

@@ -12,6 +12,7 @@ from msgspec import Meta
 from switch.apps.decision_settings import CaseSettings, MemorySettings, TerminalSettings
 from switch.apps.log_settings import LogSettings, OwnershipSettings, SnapshotSettings
 from switch.apps.settings_section import Section, meta, secret
+from switch.eventlog.port import REPLIES_PARTITION_COUNT
 
 _HOUR_MS: Final = 3_600_000
 
@@ -86,10 +87,11 @@ class GatewaySettings(Section, frozen=True, kw_only=True):
     ordinal: Annotated[
         int,
         meta(
-            "This gateway's number: it says which partition of the replies log is read for answers."
-            " Two with one number work, at the cost of reading each other's answers.",
+            "This gateway's number: it says which partition of the replies log is read for answers,"
+            " so it is below their count, 16. Two with one number work, at the cost of reading each"
+            " other's answers; both say so.",
             ge=0,
-            le=99,
+            le=REPLIES_PARTITION_COUNT - 1,
         ),
     ] = 0
     unionpay_pos_address: Annotated[

@@ -14,11 +14,15 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from switch.apps.log_settings import LogSettings
 from switch.apps.settings import DEMO_OVERRIDES, Settings
 from switch.apps.settings_section import Section
 
 ENVIRONMENT_PREFIX: Final = "SWITCH__"
 _DEFAULT_ORIGIN: Final = "default"
+_CHOICES: Final = re.compile(
+    r"\^\(([^()]+)\)\$"
+)  # the pattern of a setting that is one of some words
 _USER_INFO: Final = re.compile(r"//[^/@]*@")  # name and password inside a URL
 
 
@@ -34,6 +38,7 @@ class SettingField(NamedTuple):
     default: object
     description: str
     is_secret: bool
+    pattern: str = ""  # of a text that is not free
 
 
 class EffectiveSettings(NamedTuple):
@@ -64,6 +69,7 @@ def _fields_of(section: str, struct: type[Section]) -> Iterator[SettingField]:
             default=default,
             description=(meta.description if meta else "") or "",
             is_secret=bool(meta and (meta.extra or {}).get("secret")),
+            pattern=(meta.pattern if meta else "") or "",
         )
 
 
@@ -107,7 +113,7 @@ def load_settings(
                 raise SettingsError(_explain_unknown(name, origin, known))
             values[name] = _convert(known[name], value, origin)
             origins[name] = origin
-    settings = _build(values, origins)
+    settings = _build(values, origins, known)
     check_order(settings)
     return EffectiveSettings(settings, origins)
 
@@ -168,7 +174,9 @@ def _convert(field: SettingField, value: object, origin: str) -> object:
         raise SettingsError(f"{field.name} in {origin}: {shown} does not fit: {error}") from error
 
 
-def _build(values: Mapping[str, object], origins: Mapping[str, str]) -> Settings:
+def _build(
+    values: Mapping[str, object], origins: Mapping[str, str], known: Mapping[str, SettingField]
+) -> Settings:
     tree: dict[str, dict[str, object]] = {}
     for name, value in values.items():
         section, _, key = name.partition(".")
@@ -183,8 +191,20 @@ def _build(values: Mapping[str, object], origins: Mapping[str, str]) -> Settings
             where = f"{declared.name}.{keys[0]}" if keys else declared.name
             origin = origins.get(where, "the settings")
             reason = str(error).partition(" - at ")[0]
+            if where in known and known[where].pattern:
+                reason = _explain_misfit(known[where], raw[keys[0]])
             raise SettingsError(f"{where} in {origin}: {reason}") from error
     return Settings(**sections)
+
+
+def _explain_misfit(field: SettingField, value: object) -> str:
+    """Say which texts a setting takes: the words, or what its description says of them."""
+    shown = "its value" if field.is_secret else repr(value)
+    choices = _CHOICES.fullmatch(field.pattern)
+    if choices is None:
+        return f"{shown} does not fit. {field.description}"
+    *words, last = choices[1].split("|")
+    return f"{shown} is none of the values that it takes: {', '.join(words)} or {last}"
 
 
 def check_order(settings: Settings) -> None:
@@ -237,9 +257,25 @@ def check_order(settings: Settings) -> None:
             ),
         ),
     )
-    for holds, complaint in pairs:
+    for holds, complaint in (*pairs, *_check_log(settings.log)):
         if not holds:
             raise SettingsError(complaint)
+
+
+def _check_log(log: LogSettings) -> Iterator[tuple[bool, str]]:
+    """Refuse proofs that nobody would ask for: whoever set them believes to be protected."""
+    for protects, word, named in (
+        (log.security_protocol.endswith("ssl"), "ssl", ("ca_file", "certificate_file", "key_file")),
+        (log.security_protocol.startswith("sasl"), "sasl", ("sasl_username", "sasl_password")),
+    ):
+        for name in named:
+            yield (
+                protects or not getattr(log, name),
+                (
+                    f"log.{name} is set, but with log.security_protocol {log.security_protocol}"
+                    f" nothing is done with it: choose a protocol with {word} in it, or unset it"
+                ),
+            )
 
 
 def read_value(settings: Settings, name: str) -> Any:  # noqa: ANN401 - as declared by the field

@@ -92,12 +92,12 @@ async def open_log_for_reading(log_url: str) -> "EventLog":
     from switch.adapters.open_log import open_log
     from switch.apps.log_settings import make_kafka_security
     from switch.apps.settings_sources import SettingsError, load_settings
-    from switch.eventlog.port import LogUnavailable
+    from switch.eventlog.port import LogSettingWrong, LogUnavailable
 
     try:
         log = load_settings(file=None, environment=os.environ).settings.log
         return await open_log(log_url, read_only=True, security=make_kafka_security(log))
-    except SettingsError as error:
+    except (SettingsError, LogSettingWrong) as error:
         raise usage_failure(str(error)) from error
     except LogUnavailable as error:
         raise CommandFailure(str(error), EXIT_FAULT) from error

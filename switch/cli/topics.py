@@ -143,10 +143,12 @@ def _read_log_url(data_dir: Path) -> str:
 
 
 def _run(ask: "Callable[[], Coroutine[None, None, ResultT]]") -> ResultT:
-    from switch.eventlog.port import LogUnavailable
+    from switch.eventlog.port import LogSettingWrong, LogUnavailable
 
     try:
         return asyncio.run(ask())
+    except LogSettingWrong as error:
+        raise usage_failure(str(error)) from error
     except LogUnavailable as error:
         raise CommandFailure(str(error), EXIT_FAULT) from error
 

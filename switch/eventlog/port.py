@@ -39,6 +39,12 @@ class LogUnavailable(Exception):
     retryable: ClassVar[bool] = True
 
 
+class LogSettingWrong(LogUnavailable):
+    """What the log is to be opened with cannot be used; the message names the setting."""
+
+    retryable: ClassVar[bool] = False
+
+
 class PositionOutOfRange(Exception):
     """The position lies outside what the log holds: records were lost. Stop and alarm."""
 

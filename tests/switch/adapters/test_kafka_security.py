@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from switch.adapters.kafka_security import KafkaSecurity, _explain, explain_unreachable
 from switch.adapters.kafka_topic_check import TopicWishes
 from switch.adapters.open_log import open_log
-from switch.eventlog.port import LogUnavailable
+from switch.eventlog.port import LogSettingWrong, LogUnavailable
 
 SECRET = "do-not-tell"
 SCRAM = KafkaSecurity(protocol="sasl_ssl", username="gateway", password=SECRET)
@@ -98,9 +98,9 @@ def test_a_certificate_of_ones_own_is_loaded(certificate):
     ],
 )
 async def test_what_cannot_be_used_is_named_by_its_setting(security, setting):
-    with pytest.raises(LogUnavailable, match=setting):
+    with pytest.raises(LogSettingWrong, match=setting):
         security.client_options()
-    with pytest.raises(LogUnavailable, match=setting):
+    with pytest.raises(LogSettingWrong, match=setting):
         await open_log("kafka://127.0.0.1:1", topics=TopicWishes(), security=security)
 
 

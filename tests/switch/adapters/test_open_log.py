@@ -4,7 +4,7 @@ from switch.adapters.kafka_log import KafkaLog
 from switch.adapters.kafka_topic_check import TopicWishes
 from switch.adapters.open_log import open_log
 from switch.adapters.sqlite_log import SqliteLog
-from switch.eventlog.port import LogUnavailable
+from switch.eventlog.port import LogSettingWrong, LogUnavailable
 
 
 async def test_an_embedded_log_is_named_by_its_absolute_path(tmp_path):
@@ -47,12 +47,12 @@ async def test_a_log_that_must_be_there_and_is_not_is_named(tmp_path):
     ],
 )
 async def test_what_names_no_log_is_refused_with_the_form_that_is_wanted(url):
-    with pytest.raises(LogUnavailable, match=r"is wanted|may follow"):
+    with pytest.raises(LogSettingWrong, match=r"is wanted|may follow"):
         await open_log(url, partition_count=1)
 
 
 async def test_a_password_in_the_url_is_refused_and_not_repeated():
-    with pytest.raises(LogUnavailable, match=r"log\.sasl_password") as refused:
+    with pytest.raises(LogSettingWrong, match=r"log\.sasl_password") as refused:
         await open_log("kafka://bob:hunter2@127.0.0.1:1?prefix=a-&b=c")
     assert "hunter2" not in str(refused.value)
 

@@ -12,7 +12,7 @@ from switch.apps.addresses import bound_address, read_addresses, write_addresses
 from switch.apps.launch import Listener, StartRefused, find_keys_directory, run_process
 from switch.apps.settings import SecuritySettings, Settings
 from switch.apps.settings_sources import SettingsError
-from switch.eventlog.port import LogUnavailable
+from switch.eventlog.port import LogSettingWrong, LogUnavailable
 from switch.security.keystore import KeyStoreFault
 
 DEADLINE_S = 10.0
@@ -74,6 +74,7 @@ async def test_a_signal_stops_what_was_started_and_removes_the_addresses(tmp_pat
     ("fault", "kind", "words"),
     [
         (SettingsError("no address"), "setting", "no address"),
+        (LogSettingWrong("kafka://h names no log"), "setting", "names no log"),
         (LogUnavailable("no broker"), "fault", "no broker"),
         (KeyStoreFault("other keys"), "fault", "other keys"),
         (OSError(errno.ENOSPC, "No space left"), "fault", "is full"),
@@ -122,3 +123,10 @@ def test_keys_are_in_the_data_folder_unless_a_setting_names_another():
     shared = Settings(security=SecuritySettings(keys_directory="/keys"))
     assert find_keys_directory(Settings(), Path("/data")) == Path("/data/keys")
     assert find_keys_directory(shared, Path("/data")) == Path("/keys")
+
+
+def test_keys_in_a_file_are_a_wrong_setting(tmp_path):
+    (tmp_path / "keys").touch()
+    named = Settings(security=SecuritySettings(keys_directory=str(tmp_path / "keys")))
+    with pytest.raises(SettingsError, match=r"security\.keys_directory: .* is a file"):
+        find_keys_directory(named, tmp_path)

@@ -77,6 +77,7 @@ def test_a_key_without_its_section_finds_the_section(tmp_path: Path) -> None:
         ("SWITCH__RUNTIME__UVLOOP", "perhaps", r"runtime\.uvloop"),
         ("SWITCH__TELEMETRY__LOG_FORMAT", "xml", r"telemetry\.log_format"),
         ("SWITCH__ISSUER_LINK__LINKS", "demo", r"name=value"),
+        ("SWITCH__GATEWAY__ORDINAL", "16", r"gateway\.ordinal in SWITCH__GATEWAY__ORDINAL.*<= 15"),
     ],
 )
 def test_a_value_that_does_not_fit_names_its_setting(
@@ -84,6 +85,42 @@ def test_a_value_that_does_not_fit_names_its_setting(
 ) -> None:
     with pytest.raises(SettingsError, match=complaint):
         load_settings(environment={variable: text})
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "complaint"),
+    [
+        ("SWITCH__OWNERSHIP__PROPOSER", "foo", "'foo' is none of .* it takes: group or static"),
+        ("SWITCH__TELEMETRY__LOG_LEVEL", "x", "takes: debug, info, warning or error"),
+        ("SWITCH__LOG__SASL_MECHANISM", "PLAIN", "takes: SCRAM-SHA-256 or SCRAM-SHA-512"),
+        ("SWITCH__OWNERSHIP__PARTITIONS", "all", "'all' does not fit. .* as 0-3,7"),
+    ],
+)
+def test_whoever_writes_a_wrong_word_is_told_the_right_ones(
+    variable: str, text: str, complaint: str
+) -> None:
+    with pytest.raises(SettingsError, match=complaint) as refused:
+        load_settings(environment={variable: text})
+    assert "regex" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "protocol"),
+    [
+        ("ca_file", "plaintext"),
+        ("certificate_file", "sasl_plaintext"),
+        ("key_file", "plaintext"),
+        ("sasl_username", "ssl"),
+        ("sasl_password", "plaintext"),
+    ],
+)
+def test_a_proof_that_the_protocol_does_not_ask_for_is_refused(name: str, protocol: str) -> None:
+    options = {f"log.{name}": "hunter2", "log.security_protocol": protocol}
+    if protocol.startswith("sasl"):
+        options |= {"log.sasl_username": "gateway", "log.sasl_password": "secret"}
+    with pytest.raises(SettingsError, match=rf"log\.{name} is set.* {protocol} ") as refused:
+        load_settings(options=options)
+    assert "hunter2" not in str(refused.value)
 
 
 def test_tables_and_switches_can_come_from_the_environment() -> None:
