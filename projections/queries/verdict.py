@@ -75,13 +75,12 @@ def _judge_approved(payment: PaymentRow, transaction: TransactionType, family: F
         line = f"HELD: {amount} is held since {when}, not debited{tail}."
         return Verdict(money_state=payment.money_state, line=line)
     refunds = list(_of_kinds(done, {TransactionType.REFUND}))
-    adjusted = "".join(
-        f"; {_amount_of(one)} more by {one.kind} {one.rrn}"
-        for one in _of_kinds(done, {TransactionType.ADJUSTMENT_ADVICE})
-    )
+    adjustments = list(_of_kinds(done, {TransactionType.ADJUSTMENT_ADVICE}))
+    adjusted = "".join(f"; {_amount_of(one)} more by {one.kind} {one.rrn}" for one in adjustments)
+    debited = payment.amount_minor + sum(one.amount_minor for one in adjustments)
     refunded = sum(refund.amount_minor for refund in refunds)
     by = "by refund " + ", ".join(f"{r.rrn} at {show_moment(r.moved_at_ms)}" for r in refunds)
-    if refunds and refunded >= payment.amount_minor:
+    if refunds and refunded >= debited:
         line = f"DEBITED AND RETURNED: {amount} was debited at {when} and given back {by}{adjusted}"
         return Verdict(money_state=MoneyState.RETURNED.value, line=f"{line}{tail}.")
     part = f"; of it {show_amount(refunded, payment.currency)} was given back {by}"

@@ -1,7 +1,8 @@
 """
 What the demo issuer holds: one account a payment, folded from the lines of its ledger.
 
-A debit has what it took, less what voids and refunds gave back. A pre-authorization holds its
+A debit has what it took, less what voids and refunds gave back; a refund may also give back what
+debits that quote it (adjustments) have added. A pre-authorization holds its
 amount until a void or a completion uses it; the void of the completion frees it again. A reversal
 takes back whatever is left of its payment, and cuts it off from those that used it: undoing a void
 of a sale that has been reversed in the meantime restores nothing.
@@ -40,6 +41,7 @@ class Account:
     """What the issuer knows of one RRN."""
 
     __slots__ = (
+        "added_by",
         "amount_minor",
         "answered",
         "ignored_count",
@@ -56,6 +58,7 @@ class Account:
         self.own_minor = 0  # what its own messages took, held or gave back, and was not reversed
         self.amount_minor = 0  # of its last booked message
         self.uses: dict[str, int] | None = None  # RRN of a void, credit, completion -> its amount
+        self.added_by: tuple[str, ...] = ()  # RRNs of the adjustments of a debit
         self.original_rrn: str | None = None  # as first booked; "" for what has none
         self.key = ""  # as DE 90 names it
         self.answered: Answered | None = None
@@ -108,6 +111,14 @@ class IssuerAccounts:
         """Return what is known of a payment."""
         return self._accounts.get(rrn)
 
+    def refundable_minor(self, rrn: str) -> int:
+        """Return what is left of a debit and of what its adjustments have added."""
+        account = self._accounts.get(rrn)
+        if account is None or account.op != "debit":
+            return 0
+        added = (self._accounts.get(one) for one in account.added_by)
+        return account.standing_minor + sum(one.standing_minor for one in added if one)
+
     def find_rrn(self, merchant_id: str, stan: str, transmission_time: str) -> str:
         """Return the RRN of what was booked under this trace number and time, or nothing."""
         return self._rrns.get(f"{merchant_id}{stan}{transmission_time}", "")
@@ -150,6 +161,9 @@ class IssuerAccounts:
         account.own_minor += line.amount_minor
         if line.op == "authorization":
             return Movement(0, account.standing_minor - before)
+        original = self._accounts.get(line.original_rrn)
+        if original is not None and original.op == "debit" and line.rrn not in original.added_by:
+            original.added_by += (line.rrn,)
         return Movement(line.amount_minor, self._use_hold(line.rrn, account))
 
     def _give_back(self, account: Account, line: LedgerLine) -> Movement:

@@ -163,7 +163,7 @@ class IssuerBook:
             holds = message.mti[1] == "1"
             return refuse_void(original, amount_minor, "authorization" if holds else "debit")
         if op == "credit":
-            return refuse_credit(original, amount_minor)
+            return refuse_credit(self._accounts.refundable_minor(original_rrn), amount_minor)
         if op == "debit" and _is_completion(message):
             return refuse_completion(original, amount_minor)
         return ""

@@ -17,11 +17,11 @@ def refuse_void(original: Account | None, amount_minor: int, op: str) -> str:
     return "" if amount_minor == original.amount_minor else OTHER_AMOUNT
 
 
-def refuse_credit(original: Account | None, amount_minor: int) -> str:
-    """Refund no more than what is left."""
-    if original is None or original.op != "debit" or not original.standing_minor:
+def refuse_credit(refundable_minor: int, amount_minor: int) -> str:
+    """Refund no more than what is left of a debit and its adjustments."""
+    if refundable_minor <= 0:
         return NOT_FOUND
-    return "" if amount_minor <= original.standing_minor else OVER_LIMIT
+    return "" if amount_minor <= refundable_minor else OVER_LIMIT
 
 
 def refuse_completion(original: Account | None, amount_minor: int) -> str:

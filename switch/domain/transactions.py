@@ -57,8 +57,9 @@ _T = TransactionType
 _SALES: Final = frozenset({_T.SALE, _T.INSTALMENT_SALE})
 _PRE_AUTHORIZATIONS: Final = frozenset({_T.PRE_AUTHORIZATION})
 _COMPLETIONS: Final = frozenset({_T.COMPLETION, _T.COMPLETION_ADVICE})
+# an adjustment is given back with the sale that it adjusts (docs/adr/0026)
 _REFUNDABLE: Final = frozenset(
-    {_T.SALE, _T.COMPLETION, _T.COMPLETION_ADVICE, _T.OFFLINE_ADVICE, _T.ADJUSTMENT_ADVICE}
+    {_T.SALE, _T.INSTALMENT_SALE, _T.COMPLETION, _T.COMPLETION_ADVICE, _T.OFFLINE_ADVICE}
 )
 
 TRAITS: Final = {

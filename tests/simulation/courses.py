@@ -93,6 +93,8 @@ def _draw_amount(kind: Kind, original: PaymentMemory | None, options: Options, c
     if kind.is_void:
         return whole if chance() < 0.95 else whole + 1
     if kind.name == "refund":
+        tips = [p.amount_minor for p in original.touches if p.kind.name == "adjustment-advice"]
+        whole = max(whole, *tips) if tips else whole
         return whole if chance() < 0.3 else max(1, int(whole * chance() * 0.7))
     if kind.name == "adjustment-advice":
         return max(1, int(whole * (0.95 + chance() * 0.25)))

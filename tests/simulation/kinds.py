@@ -50,7 +50,7 @@ _COMPLETIONS = ("completion", "completion-advice")
 _RESEND, _PAYMENT, _DATED = Silence.RESEND, Quotes.PAYMENT, Quotes.DATED
 _HOLD = Quotes.AUTHORIZATION
 _ADJUSTED = ("sale", "offline-advice", *_COMPLETIONS)
-_REFUNDED = (*_ADJUSTED, "adjustment-advice")
+_REFUNDED = (*_ADJUSTED, "instalment-sale", "adjustment-advice")
 
 KINDS = {
     "sale": SALE,

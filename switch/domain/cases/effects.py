@@ -10,7 +10,7 @@ from switch.domain.payment.events import (
     PaymentReversed,
     ReturnOrdered,
 )
-from switch.domain.payment.originals import give_back_line
+from switch.domain.payment.originals import give_back_line, is_refunded_with
 from switch.domain.payment.payment import Payment, Phase, gives_back
 from switch.domain.payment.requests import Answer
 from switch.domain.payment.reversals import ACCEPTED, mirror_line
@@ -44,7 +44,7 @@ def find_effect(  # noqa: PLR0917 - everything that an effect rests on
     if resolution is Resolution.NO_ACTION:
         return ()
     if resolution is Resolution.RETURN_MONEY:
-        return _order_return(case, payment, by, at, rules)
+        return _order_return(case, payment, original, by, at, rules)
     return _settle_by_hand(resolution, payment, original, at, rules)
 
 
@@ -114,8 +114,13 @@ def _reverse(payment: Payment, at: int, rules: DecisionRules) -> PaymentReversed
     return PaymentReversed(rrn=payment.rrn, at=at, line=mirror_line(payment.line, at, rules))
 
 
-def _order_return(
-    case: Case, payment: Payment | None, by: str, at: int, rules: DecisionRules
+def _order_return(  # noqa: PLR0917 - everything that an effect rests on
+    case: Case,
+    payment: Payment | None,
+    original: Payment | None,
+    by: str,
+    at: int,
+    rules: DecisionRules,
 ) -> Effect | Impossible:
     """Start to give a debit back that stands, or may stand; a hold is released."""
     if payment is None:
@@ -133,6 +138,8 @@ def _order_return(
     if payment.touches:
         others = ", ".join(f"{t.transaction.value} {t.rrn}" for t in payment.touches)
         return Impossible(f"it was changed since ({others}): refund what is left")
+    if original is not None and is_refunded_with(original, payment):
+        return Impossible(f"it was refunded with {original.rrn}: refund what is left")
     if payment.advice_open and not payment.repeat_attempt_count:
         return (_reverse(payment, at, rules),)  # its issuer was never told of it
     return (ReturnOrdered(rrn=payment.rrn, case_id=case.case_id, by=by, at=at),)

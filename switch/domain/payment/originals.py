@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from switch.domain.fees import compute_fee
+from switch.domain.fees import FeePlan, compute_fee
 from switch.domain.money import Money
 from switch.domain.payment.payment import Payment, Phase, SettlementLine, Touch
 from switch.domain.payment.requests import PaymentRequest
@@ -60,7 +60,7 @@ def standing_of(payment: Payment) -> Standing:
     if kinds & _COMPLETIONS:
         return Standing.COMPLETED
     if refunded := refunded_minor(payment):
-        is_all = refunded >= payment.approved_minor
+        is_all = refunded >= debited_minor(payment)
         return Standing.REFUNDED if is_all else Standing.PARTLY_REFUNDED
     if TransactionType.ADJUSTMENT_ADVICE in kinds:
         return Standing.ADJUSTED
@@ -84,6 +84,19 @@ def adjusted_minor(payment: Payment) -> int:
     return sum(touch.minor for touch in payment.touches if touch.transaction is adjustment)
 
 
+def debited_minor(payment: Payment) -> int:
+    """Say what was finally debited of a payment: what was approved, and what adjustments added."""
+    return payment.approved_minor + adjusted_minor(payment)
+
+
+def is_refunded_with(sale: Payment, adjustment: Payment) -> bool:
+    """Say whether what an adjustment added was given back with its sale, or is being."""
+    amount = adjustment.amount
+    if adjustment.transaction is not TransactionType.ADJUSTMENT_ADVICE or amount is None:
+        return False
+    return amount.minor > debited_minor(sale) - refunded_minor(sale, with_held=True)
+
+
 class Objection(NamedTuple):
     """Why a payment cannot be changed as asked."""
 
@@ -99,7 +112,7 @@ def check_original(
     if original is None or not _is_same_shop(request, original):
         return Objection(Reason.ORIGINAL_NOT_FOUND)
     if original.transaction not in kinds:
-        return Objection(Reason.ORIGINAL_NOT_FOUND, f"it is a {original.transaction.value}")
+        return Objection(Reason.ORIGINAL_NOT_FOUND, _name_kind(original))
     if _has_other_card(request, original):
         return Objection(Reason.ORIGINAL_CARD_MISMATCH)
     return (
@@ -107,6 +120,13 @@ def check_original(
         or _check_age(request, original, at, rules)
         or _check_amount(request, original)
     )
+
+
+def _name_kind(original: Payment) -> str:
+    """Say what a payment of a kind that cannot be changed so is; of an adjustment, of what."""
+    if original.transaction is TransactionType.ADJUSTMENT_ADVICE and original.original_rrn:
+        return f"it adjusts {original.original_rrn}"
+    return f"it is a {original.transaction.value}"
 
 
 def _is_same_shop(request: PaymentRequest, original: Payment) -> bool:
@@ -149,6 +169,8 @@ def _is_refund_beside_refunds(request: PaymentRequest, original: Payment) -> boo
 
 # what gives money back must not overtake what takes it
 _STILL_TOLD: Final = "its issuer is still being told of it"
+# of a part nobody could say which of its instalments are over
+_WHOLE_ONLY: Final = "an instalment sale is refunded whole"
 _NORMAL: Final = frozenset({Standing.NORMAL})
 _OPEN_HOLD: Final = frozenset({Standing.PRE_AUTHORIZATION_OPEN})
 _WANTED_STANDINGS: Final = {
@@ -205,13 +227,22 @@ def _check_amount(request: PaymentRequest, original: Payment) -> Objection | Non
     if request.transaction in VOIDS:
         return None if asked.minor == minor else Objection(Reason.ORIGINAL_AMOUNT_MISMATCH)
     if request.transaction is TransactionType.REFUND:
-        rest = minor - refunded_minor(original, with_held=True)
-        told = f"rest {Money(rest, had.currency)}"
-        return Objection(Reason.REFUND_OVER_REST, told) if asked.minor > rest else None
+        return _check_rest(asked, original)
     if request.transaction in _COMPLETIONS and asked.minor * 100 > minor * COMPLETION_MAX_PERCENT:
         limit = Money(minor * COMPLETION_MAX_PERCENT // 100, had.currency)
         return Objection(Reason.COMPLETION_OVER_LIMIT, f"limit {limit}")
     return None
+
+
+def _check_rest(asked: Money, original: Payment) -> Objection | None:
+    """Give back no more than was finally debited, and nothing that an issuer is still told of."""
+    rest = debited_minor(original) - refunded_minor(original, with_held=True)
+    if asked.minor > rest:
+        return Objection(Reason.REFUND_OVER_REST, f"rest {Money(rest, asked.currency)}")
+    if original.transaction is TransactionType.INSTALMENT_SALE and asked.minor < rest:
+        return Objection(Reason.ORIGINAL_AMOUNT_MISMATCH, _WHOLE_ONLY)
+    untold = sum(touch.minor for touch in original.touches if not touch.is_told)
+    return Objection(Reason.ORIGINAL_HELD, _STILL_TOLD) if asked.minor > rest - untold else None
 
 
 # -- what touches an original --------------------------------------------------------------------
@@ -236,11 +267,14 @@ def touch_of(payment: Payment) -> Touch | None:
     else:
         return None
     amount = payment.amount
+    is_adjustment = payment.transaction is TransactionType.ADJUSTMENT_ADVICE
     return Touch(
         rrn=payment.rrn,
         transaction=payment.transaction,
         minor=amount.minor if amount else 0,
         is_done=is_done,
+        fee_minor=payment.line.fee_minor if is_adjustment and payment.line else 0,
+        is_told=not (is_adjustment and payment.advice_open),
     )
 
 
@@ -262,8 +296,9 @@ def give_back_line(
     """
     Write the line of an approved void or refund; a hold that is given up settles nothing.
 
-    A void mirrors its original. Of a refund the fee is what is left of the original's fee, less the
-    fee of what then remains: so refunds in parts give back exactly the fee (docs/rules.md 8).
+    A void mirrors its original. Of a refund the fee is what is left of the fee of the original and
+    its adjustments, less the fee of what then remains: so refunds in parts give back exactly the
+    fee (docs/rules.md 8).
     """
     taken = original.line
     if taken is None:
@@ -294,15 +329,16 @@ def _fee_returned(original: Payment, taken: SettlementLine, refunded: int) -> in
     plan = original.terms.fee_plan
     if not plan.is_returned_on_refund:
         return 0
-    before = taken.gross_minor - refunded_minor(original)
-    return _fee_of_rest(before, taken, original) - _fee_of_rest(before - refunded, taken, original)
+    gross = taken.gross_minor + adjusted_minor(original)
+    fee = taken.fee_minor + sum(touch.fee_minor for touch in original.touches)
+    before = gross - refunded_minor(original)
+    return _fee_of_rest(before, gross, fee, plan) - _fee_of_rest(
+        before - refunded, gross, fee, plan
+    )
 
 
-def _fee_of_rest(rest: int, taken: SettlementLine, original: Payment) -> int:
-    """Give the fee that a merchant keeps paying while `rest` of a payment stands."""
-    assert original.terms is not None
+def _fee_of_rest(rest: int, gross: int, fee: int, plan: FeePlan) -> int:
+    """Give the fee that stays while `rest` of `gross` stands, all of which cost `fee`."""
     if rest <= 0:
         return 0
-    if rest >= taken.gross_minor:
-        return taken.fee_minor
-    return min(compute_fee(rest, original.terms.fee_plan), taken.fee_minor)
+    return fee if rest >= gross else min(compute_fee(rest, plan), fee)

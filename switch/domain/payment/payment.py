@@ -73,12 +73,16 @@ class Touch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     What another transaction does to this one: `rrn` voids, refunds or completes `minor` of it.
 
     `is_done` is false while that one's outcome is open: until then it holds what it touches.
+    `fee_minor` is the fee of what an adjustment adds; `is_told` is false while its issuer has not
+    yet taken it.
     """
 
     rrn: str
     transaction: TransactionType
     minor: int
     is_done: bool = False
+    fee_minor: int = 0
+    is_told: bool = True
 
 
 class Payment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -17,7 +17,12 @@ from switch.domain.payment.events import (
     ReversalRequested,
     TombstoneSet,
 )
-from switch.domain.payment.originals import Objection, Standing, standing_of
+from switch.domain.payment.originals import (
+    Objection,
+    Standing,
+    is_refunded_with,
+    standing_of,
+)
 from switch.domain.payment.outcomes import DUPLICATE, make_decline
 from switch.domain.payment.payment import Payment, Phase, SettlementLine
 from switch.domain.payment.requests import Answer, PaymentRequest
@@ -197,6 +202,8 @@ def _find_obstacle(original: Payment, chain: Sequence[Payment]) -> str:
         standing = standing_of(chain[1])
         if standing is not Standing.PRE_AUTHORIZATION_OPEN:
             return f"its pre-authorization is {standing.value}: the completion would stand beside"
+    if chain and is_refunded_with(chain[0], original):
+        return f"what it added was refunded with {chain[0].rrn}: nothing was sent to the issuer"
     if not original.touches:
         return ""
     return f"the payment is {standing_of(original).value}: nothing was sent to the issuer"

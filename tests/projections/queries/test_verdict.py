@@ -269,6 +269,14 @@ def test_refunds_in_parts_are_added_up_until_nothing_is_left():
     assert f"by refund {OTHER} at {WHEN}, 010000000078 at {WHEN}." in verdict.line
 
 
+def test_what_was_refunded_is_compared_with_what_was_finally_debited():
+    adjustment = touch(T.ADJUSTMENT_ADVICE, minor=150)
+    of_sale = touch(T.REFUND, rrn="010000000019")
+    assert line(row(), adjustment, of_sale).startswith("DEBITED: ")
+    whole = touch(T.REFUND, minor=row().amount_minor + 150, rrn="010000000019")
+    assert line(row(), adjustment, whole).startswith("DEBITED AND RETURNED: ")
+
+
 def test_an_adjustment_debits_more():
     told = line(row(), touch(T.ADJUSTMENT_ADVICE, minor=150))
     assert told.endswith(f"; 1.50 CNY more by adjustment-advice {OTHER}.")

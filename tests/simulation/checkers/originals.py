@@ -80,6 +80,8 @@ class OriginalsAuditor:
 
     def _route(self, known: Known, event: dict) -> None:
         original = self._known.get(event.get("original_rrn", ""))
+        if extra := event.get("sent_amount"):
+            known.minor = extra["minor"]  # of an adjustment: what it adds
         if original is not None:
             fault = self._judge(known, original)
             if fault:
@@ -109,8 +111,9 @@ class OriginalsAuditor:
             if any(one.kind not in {REFUND, ADJUSTMENT} for one in live):
                 return "it is voided"
             refunded = sum(one.minor for one in live if one.kind == REFUND)
-            is_over = refunded + known.minor > original.minor
-            return f"{refunded} + {known.minor} of {original.minor}" if is_over else ""
+            debited = original.minor + sum(one.minor for one in live if one.kind == ADJUSTMENT)
+            is_over = refunded + known.minor > debited
+            return f"{refunded} + {known.minor} of {debited}" if is_over else ""
         return ""
 
     def _judge_void(self, known: Known, original: Known, live: list[Known]) -> str:

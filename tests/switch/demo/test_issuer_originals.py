@@ -155,6 +155,16 @@ def test_refunds_give_back_no_more_than_is_left() -> None:
     assert line.moved_minor == 0
 
 
+def test_a_refund_may_give_back_what_an_adjustment_has_added() -> None:
+    line = Line()
+    line.say(SALE, 1)
+    assert line.say(OFFLINE, 2, of=1, minor=200) == "approved 00"
+    assert line.say(REFUND, 3, of=1, minor=1_201) == "declined 61"
+    assert line.say(REFUND, 4, of=1, minor=1_200) == "approved 00"
+    assert line.say(REFUND, 5, of=1, minor=1) == "declined 25"
+    assert line.moved_minor == 0
+
+
 def test_a_reversal_after_a_refund_gives_back_the_rest_only() -> None:
     line = Line()
     line.say(SALE, 1)

@@ -293,14 +293,28 @@ def test_an_adjustment_of_a_voided_sale_debits_nothing(world, till):
     assert cases(world) == ["advice-unroutable"]
 
 
-def test_an_adjusted_sale_is_refunded_in_its_parts(world, till):
+def test_of_an_adjusted_sale_what_was_finally_debited_is_refunded(world, till):
     sale = till.get(amount=1_000)
     adjustment = till.ask("adjustment", 1_150, of=sale)
+    assert till.why(till.ask("refund", 1_150, of=sale)) == "original-held", "it is still told"
     world.pass_ms(100)
     world.answer_of_issuer(adjustment.rrn, "00")
-    assert till.told(till.ask("refund", 1_001, of=sale)) == "61"
-    assert till.told(till.get("refund", 1_000, of=sale)) == "00"
-    assert till.told(till.get("refund", 150, of=adjustment)) == "00"
+    assert till.told(till.ask("refund", 1_151, of=sale)) == "61"
+    assert till.told(till.ask("refund", 150, of=adjustment)) == "25", "it is the sale's"
+    assert till.told(till.get("refund", 1_150, of=sale)) == "00"
+    assert till.told(till.ask("refund", 1, of=sale)) == "61"
+    assert sum(lines(world)) == 0
+    reversal = till.take_back(adjustment)
+    assert till.told(reversal) == "00"
+    assert cases(world) == ["reversal-obstructed"]
+    assert sum(lines(world)) == 0
+
+
+def test_an_instalment_sale_of_a_closed_batch_is_refunded_whole(world, till):
+    sale = till.get("instalment", 1_200)
+    assert till.told(till.ask("refund", 600, of=sale)) == "64"
+    assert till.told(till.get("refund", 1_200, of=sale)) == "00"
+    assert till.told(till.ask("refund", 1_200, of=sale)) == "61"
     assert sum(lines(world)) == 0
 
 

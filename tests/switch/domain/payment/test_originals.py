@@ -13,7 +13,9 @@ from switch.domain.payment.originals import (
     Standing,
     adjusted_minor,
     check_original,
+    debited_minor,
     give_back_line,
+    is_refunded_with,
     refunded_minor,
     standing_of,
     touch_of,
@@ -93,6 +95,8 @@ def stand(original, kind, standing):
 
 def can_stand(kind, standing):
     is_hold = kind is T.PRE_AUTHORIZATION
+    if kind is T.INSTALMENT_SALE and standing in {S.ADJUSTED, S.PARTLY_REFUNDED}:
+        return False
     if standing in {S.PRE_AUTHORIZATION_OPEN, S.COMPLETED}:
         return is_hold
     return not is_hold or standing not in {S.NORMAL, S.ADJUSTED, S.PARTLY_REFUNDED, S.REFUNDED}
@@ -137,7 +141,7 @@ ALLOWED = {
     T.COMPLETION_ADVICE: {T.PRE_AUTHORIZATION: {S.PRE_AUTHORIZATION_OPEN}},
     T.REFUND: {
         kind: {S.NORMAL, S.ADJUSTED, S.PARTLY_REFUNDED}
-        for kind in (T.SALE, *_COMPLETED, T.OFFLINE_ADVICE, T.ADJUSTMENT_ADVICE)
+        for kind in (T.SALE, T.INSTALMENT_SALE, *_COMPLETED, T.OFFLINE_ADVICE)
     },
     T.ADJUSTMENT_ADVICE: {
         kind: {S.NORMAL, S.ADJUSTED} for kind in (T.SALE, *_COMPLETED, T.OFFLINE_ADVICE)
@@ -293,8 +297,54 @@ def test_refunds_run_side_by_side_also_of_an_adjusted_payment(original, ask):
     adjusted = touch(T.ADJUSTMENT_ADVICE, 20, rrn="010000000012")
     running = touch(T.REFUND, 30, is_done=False)
     payment = replace(original, touches=(adjusted, running))
-    assert check_original(ask(T.REFUND, 70), payment, AT, RULES) is None
-    assert adjusted_minor(payment) == 20
+    assert check_original(ask(T.REFUND, 90), payment, AT, RULES) is None
+    objection = check_original(ask(T.REFUND, 91), payment, AT, RULES)
+    assert objection == Objection(Reason.REFUND_OVER_REST, "rest 0.90 CNY")
+    assert (adjusted_minor(payment), debited_minor(payment)) == (20, 120)
+
+
+def test_what_an_issuer_is_still_told_of_is_not_given_back_yet(original, ask):
+    told = replace(touch(T.ADJUSTMENT_ADVICE, 20), is_told=False)
+    payment = replace(original, touches=(told,))
+    assert check_original(ask(T.REFUND, 100), payment, AT, RULES) is None
+    assert check_original(ask(T.REFUND, 101), payment, AT, RULES).reason is Reason.ORIGINAL_HELD
+
+
+def test_an_adjustment_is_given_back_with_its_sale_and_names_it(original, ask):
+    request = replace(original.request, transaction=T.ADJUSTMENT_ADVICE)
+    adjustment = replace(original, request=request, original_rrn=OTHER_RRN)
+    objection = check_original(ask(T.REFUND, 10), adjustment, AT, RULES)
+    assert objection == Objection(Reason.ORIGINAL_NOT_FOUND, f"it adjusts {OTHER_RRN}")
+
+
+def test_an_adjustment_cannot_be_taken_back_once_what_it_added_was_refunded(original):
+    adjustment = replace(
+        original,
+        request=replace(original.request, transaction=T.ADJUSTMENT_ADVICE),
+        sent_amount=Money(20, "156"),
+    )
+    added = touch(T.ADJUSTMENT_ADVICE, 20, rrn="010000000012")
+    for refunded, want in ((100, False), (101, True)):
+        for is_done in (True, False):
+            given = touch(T.REFUND, refunded, is_done=is_done)
+            sale = replace(original, touches=(added, given))
+            assert is_refunded_with(sale, adjustment) is want
+            assert not is_refunded_with(sale, original), "only of an adjustment"
+
+
+def test_an_instalment_sale_is_refunded_whole_or_not_at_all(original, ask):
+    request = replace(original.request, transaction=T.INSTALMENT_SALE)
+    instalment = replace(original, request=request)
+    assert check_original(ask(T.REFUND, 100), instalment, AT, RULES) is None
+    objection = check_original(ask(T.REFUND, 99), instalment, AT, RULES)
+    assert objection == Objection(
+        Reason.ORIGINAL_AMOUNT_MISMATCH, "an instalment sale is refunded whole"
+    )
+    over = check_original(ask(T.REFUND, 101), instalment, AT, RULES)
+    assert over.reason is Reason.REFUND_OVER_REST
+    whole = touch(T.REFUND, 100, is_done=False)
+    twice = check_original(ask(T.REFUND, 100), replace(instalment, touches=(whole,)), AT, RULES)
+    assert twice.reason is Reason.REFUND_OVER_REST
 
 
 def test_a_refund_waits_for_whatever_else_runs(original, ask):
@@ -394,6 +444,23 @@ def test_refunds_in_parts_give_back_exactly_the_fee(plan, parts, rest):
     kept = min(compute_fee(rest, plan), sale.line.fee_minor) if rest else 0
     assert sale.line.fee_minor - returned == kept
     assert 0 <= returned <= sale.line.fee_minor
+
+
+@given(plan=FEE_PLANS, gross=st.integers(1, 40_000), extra=st.integers(1, 10_000))
+def test_a_refund_of_an_adjusted_sale_gives_back_both_fees(plan, gross, extra):
+    sale = _sale_of(gross, plan)
+    own = compute_fee(extra, plan)
+    added = replace(touch(T.ADJUSTMENT_ADVICE, extra, rrn="010000000012"), fee_minor=own)
+    sale = with_touch(sale, added.rrn, added)
+    lines = []
+    for number, part in enumerate((gross, extra)):
+        request = replace(sale.request, amount=Money(part, "156"))
+        refund = replace(sale, rrn=f"01{number:010d}", request=request)
+        lines.append(give_back_line(refund, sale, "2023-11-16"))
+        sale = with_touch(sale, refund.rrn, touch(T.REFUND, part, rrn=refund.rrn))
+    assert sum(line.gross_minor for line in lines) == -(gross + extra)
+    assert sum(line.fee_minor for line in lines) == -(sale.line.fee_minor + own)
+    assert standing_of(sale) is S.REFUNDED
 
 
 def test_a_fee_that_stays_is_not_given_back(original, ask):
