@@ -104,7 +104,21 @@ class TopicFault(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         """Say it in one line."""
-        return f"topic {self.topic} {self.reason}: {self.remedy}"
+        return write_faults([self])
+
+
+def write_faults(faults: Sequence[TopicFault]) -> str:
+    """Write a line a fault; topics of which the same is to be said share one."""
+    topics: dict[tuple[str, str], list[str]] = {}
+    for fault in faults:
+        topics.setdefault((fault.reason, fault.remedy), []).append(fault.topic)
+    return "\n".join(
+        f"{_name_topics(names)} {reason}: {remedy}" for (reason, remedy), names in topics.items()
+    )
+
+
+def _name_topics(names: Sequence[str]) -> str:
+    return f"topic {names[0]}" if len(names) == 1 else f"each of the topics {', '.join(names)}"
 
 
 def topic_name(prefix: str, log: str) -> str:
@@ -144,6 +158,12 @@ def check_topic(found: TopicFound, partition_count: int, wishes: TopicWishes) ->
         *_check_copies(found, wishes),
         *_check_sizes(found),
     ]
+    return [TopicFault(topic=found.name, reason=what, remedy=do) for what, do in reasons]
+
+
+def check_partition_count(found: TopicFound, partition_count: int) -> list[TopicFault]:
+    """Return what is wrong with the partition count of one topic: all that a reader asks of it."""
+    reasons = _check_count(found, wanted_counts(partition_count)[found.log])
     return [TopicFault(topic=found.name, reason=what, remedy=do) for what, do in reasons]
 
 
@@ -208,7 +228,7 @@ def _check_copies(found: TopicFound, wishes: TopicWishes) -> _Reasons:
         )
     if wishes.single_broker:
         return
-    accept = "or accept the loss with log.single_broker"
+    accept = "or accept the loss: --single-broker (log.single_broker)"
     copy_count = min(found.copy_counts, default=0)
     if copy_count <= 1:
         yield (

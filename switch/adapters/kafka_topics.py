@@ -21,10 +21,12 @@ from switch.adapters.kafka_topic_check import (
     TopicFault,
     TopicFound,
     TopicWishes,
+    check_partition_count,
     check_topic,
     make_topic_settings,
     topic_name,
     wanted_counts,
+    write_faults,
 )
 from switch.eventlog.port import LOG_NAMES, LogUnavailable
 
@@ -60,9 +62,9 @@ async def prepare_topics(
             faults = _check_counts(topics, prefix, count)
         else:
             found = await _find_all(admin, bootstrap, topics, prefix, security)
-            faults = [str(fault) for one in found for fault in check_topic(one, count, wishes)]
+            faults = [fault for one in found for fault in check_topic(one, count, wishes)]
     if faults:
-        raise LogUnavailable("; ".join(faults))
+        raise LogUnavailable(write_faults(faults))
     return count
 
 
@@ -175,7 +177,8 @@ async def _create(
             why = message or for_code(code).__name__
             raise LogUnavailable(
                 f"cannot make topic {name} with {wishes.copy_count} replicas: {why}; fewer than"
-                " three brokers for development and tests: say so with log.single_broker"
+                " three brokers, for development and tests: say so with --single-broker"
+                " (log.single_broker)"
                 if wishes.copy_count > 1
                 else f"cannot make topic {name}: {why}"
             )
@@ -211,14 +214,12 @@ def _find_count(topics: Mapping[str, Sequence[int]], prefix: str, wanted: int | 
 
 def _check_counts(
     topics: Mapping[str, Sequence[int]], prefix: str, partition_count: int
-) -> list[str]:
-    counts = wanted_counts(partition_count)
-    return [
-        f"topic {topic_name(prefix, log)} has {len(topics[log])} partitions, not {counts[log]}: the"
-        " count is fixed for ever; set it back, or take another prefix"
+) -> list[TopicFault]:
+    found = [
+        TopicFound(log=log, name=topic_name(prefix, log), copy_counts=topics[log], settings={})
         for log in LOG_NAMES
-        if len(topics[log]) != counts[log]
     ]
+    return [fault for one in found for fault in check_partition_count(one, partition_count)]
 
 
 async def _find_all(

@@ -12,7 +12,7 @@ import click
 from switch.cli.failure import EXIT_FAULT, EXIT_WRONG, CommandFailure, usage_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Coroutine, Mapping, Sequence
 
     from switch.adapters.kafka_security import KafkaSecurity
     from switch.adapters.kafka_topic_check import TopicFault, TopicFound, TopicWishes
@@ -120,6 +120,11 @@ def _find_cluster(given: dict[str, object]) -> _Cluster:
         options["log.url"] = _read_log_url(data_dir)
     try:
         log = load_settings(file=file, environment=os.environ, options=options).settings.log
+        if not log.url:
+            raise usage_failure(
+                "which log? Name it with --log kafka://HOST:PORT, with --data and the folder of a"
+                " process that runs over it, or with the setting log.url"
+            )
         bootstrap, prefix = parse_kafka_url(log.url)
     except SettingsError as error:
         raise usage_failure(str(error)) from error
@@ -224,18 +229,22 @@ def _print_table(
             str(min(one.copy_counts, default=0)),
             settings.get("min.insync.replicas", ""),
             settings.get("cleanup.policy", ""),
-            _write_retention(settings.get("retention.ms", "")),
+            _write_retention(settings),
         )
     console = make_console()
     console.print(table)
-    for fault in faults:
-        console.print(f"topic {fault.topic} {fault.reason}", style="red", soft_wrap=True)
-        console.print(f"  {fault.remedy}", soft_wrap=True)
+    if faults:
+        from switch.adapters.kafka_topic_check import write_faults
+
+        console.print(write_faults(faults), style="red", soft_wrap=True, markup=False)
 
 
-def _write_retention(kept_ms: str) -> str:
+def _write_retention(settings: "Mapping[str, str]") -> str:
     from switch.adapters.kafka_topic_check import HOUR_MS, MINUTE_MS
 
+    if settings.get("cleanup.policy") == "compact":
+        return "newest of each key"
+    kept_ms = settings.get("retention.ms", "")
     if kept_ms in ("", "-1"):
         return "for ever"
     ms = int(kept_ms)

@@ -7,10 +7,12 @@ from switch.adapters.kafka_topic_check import (
     TOPIC_SETTINGS,
     TopicFound,
     TopicWishes,
+    check_partition_count,
     check_topic,
     make_topic_settings,
     topic_name,
     wanted_counts,
+    write_faults,
 )
 from switch.eventlog.port import LOG_NAMES, RECORD_BYTES_MAX
 
@@ -113,6 +115,31 @@ def test_every_fault_says_what_to_do():
     ):
         assert fault.remedy
         assert str(fault).startswith(f"topic p-journal {fault.reason}: ")
+
+
+def test_what_is_wrong_with_many_topics_is_said_once():
+    faults = [
+        *check_topic(sound("journal", min_insync_replicas="1"), 4, IN_EARNEST),
+        *check_topic(sound("replies", cleanup_policy="compact"), 4, IN_EARNEST),
+        *check_topic(sound("registry", min_insync_replicas="1"), 4, IN_EARNEST),
+    ]
+    copies, compacted = write_faults(faults).splitlines()
+    assert copies.startswith("each of the topics p-journal, p-registry acknowledges what only one")
+    assert "--single-broker (log.single_broker)" in copies
+    assert compacted.startswith("topic p-replies is compacted")
+
+
+@pytest.mark.parametrize("log", ["registry", "replies", "status"])
+def test_no_setting_is_named_for_a_count_that_none_can_change(log):
+    found = msgspec.structs.replace(sound(log), copy_counts=[3] * 5)
+    [fault] = check_partition_count(found, 4)
+    assert fault.remedy == "the count is fixed for ever: take another prefix"
+
+
+def test_the_setting_is_named_that_fits_the_count():
+    found = msgspec.structs.replace(sound("inbound"), copy_counts=[3] * 16)
+    [fault] = check_partition_count(found, 4)
+    assert "set log.partition_count=16 for every process" in fault.remedy
 
 
 def test_the_largest_record_fits_with_its_headers():

@@ -42,6 +42,8 @@ def test_a_table_shows_what_each_topic_keeps(log_url):
     assert made.exit_code == 0, made.output
     [journal] = [line for line in made.output.splitlines() if "-journal" in line]
     assert journal.split()[1:] == ["made", "4", "1", "1", "delete", "for", "ever"]
+    [snapshots] = [line for line in made.output.splitlines() if "-snapshots" in line]
+    assert snapshots.rstrip().endswith("newest of each key")
 
 
 @pytest.mark.kafka
@@ -51,6 +53,9 @@ def test_topics_that_would_lose_money_end_with_seven_and_what_to_do(log_url):
     assert checked.exit_code == 7
     assert "keeps one copy of each record" in checked.output
     assert "reassign it with 3 replicas" in checked.output
+    assert "--single-broker (log.single_broker)" in checked.output
+    told = [line for line in checked.output.splitlines() if line.startswith("each of the topics ")]
+    assert len(told) == 2, "one line a fault, however many topics have it"
 
 
 @pytest.mark.kafka
@@ -65,7 +70,7 @@ def test_a_check_makes_nothing(log_url):
 def test_an_embedded_log_has_no_topics():
     refused = run("check")
     assert refused.exit_code == 2
-    assert "--log" in refused.output
+    assert "which log? Name it with --log kafka://HOST:PORT" in refused.output
 
 
 def test_no_broker_is_a_fault():
