@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import logging
+import re
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Final, Literal, NamedTuple, TextIO, cast
@@ -18,6 +19,13 @@ Logger = structlog.typing.FilteringBoundLogger
 
 REPEAT_INTERVAL_S: Final = 60.0
 REPEAT_LINES_MAX: Final = 1_000
+# What a Kafka client calls an error, and is none: a cluster that makes its groups for the first
+# time, a group that shares its partitions anew, an address that a sentence of ours is about.
+_EXPECTED_OF_LIBRARIES: Final = re.compile(
+    r"Group Coordinator Request failed: \[Error 15\]"
+    r"|Heartbeat failed for group .* because it is rebalancing"
+    r'|Unable connect to "'
+)
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _CARD_NUMBER_MIN: Final = 10**12
 # From one fsync on a quick disk to the longest deadline.
@@ -288,7 +296,7 @@ class LineStream(io.TextIOBase):
 
 class RepeatFilter(logging.Filter):
     """
-    Lets each line of a library's logger pass once a minute.
+    Lets each line of a library's logger pass once a minute, and never what only sounds alarming.
 
     While no broker answers, a Kafka client says so several hundred times a second.
     """
@@ -300,6 +308,8 @@ class RepeatFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Say whether the line is new, or was last passed a minute ago."""
         line = (record.name, record.getMessage())
+        if _EXPECTED_OF_LIBRARIES.match(line[1]):
+            return False
         passed_at_s = self._passed_at_s.get(line)
         if passed_at_s is not None and record.created - passed_at_s < REPEAT_INTERVAL_S:
             return False

@@ -68,3 +68,7 @@ def main() -> None:
     Exit codes: 0 done, 1 the answer is no, 2 wrong argument or setting, 3 nothing is running,
     4 port or data folder in use, 5 not our data folder, 6 a component failed, 7 found wrong.
     """
+    import logging
+
+    # a command says in a sentence of its own what a library has to complain of
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())

@@ -183,3 +183,20 @@ def test_what_a_library_says_again_and_again_is_written_once_a_minute() -> None:
     assert passes("another", 1_000.2)
     assert passes("no broker", 1_060.0)
     assert not passes("no broker", 1_060.1)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Group Coordinator Request failed: [Error 15] GroupCoordinatorNotAvailableError",
+        "Heartbeat failed for group switch-handlers because it is rebalancing",
+        "Unable connect to \"127.0.0.1:1\": [Errno 111] Connect call failed ('127.0.0.1', 1)",
+    ],
+)
+def test_what_a_library_calls_an_error_and_is_none_is_not_written(line: str) -> None:
+    stream = io.StringIO()
+    configure_logging(log_format="json", log_level="info", stream=stream)
+    logging.getLogger("aiokafka").error(line)
+    assert stream.getvalue() == ""
+    logging.getLogger("aiokafka").error("Unable connect to node with id 2: refused")
+    assert "node with id 2" in stream.getvalue()
