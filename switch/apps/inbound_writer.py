@@ -22,6 +22,7 @@ FailedSink = Callable[[str, AppendFailure], None]
 
 REOPEN_DELAY_MIN_S: Final = 0.1
 REOPEN_DELAY_MAX_S: Final = 5.0
+TELL_INTERVAL_MS: Final = 1_000  # a disk with room for every other record fails ten times a second
 
 
 class InboundWriter:
@@ -57,6 +58,9 @@ class InboundWriter:
         self._failure = "not opened yet"  # empty while a writer is open
         self._is_proven = True  # the open writer has acknowledged something, or none has failed
         self._reopen_delay_s = REOPEN_DELAY_MIN_S
+        self._told_failure = ""
+        self._told_at_ms = 0
+        self._is_failure_told = False
 
     @property
     def fault(self) -> str:
@@ -110,12 +114,22 @@ class InboundWriter:
         self._open_writer = None
         self._is_proven = False
         self._failure = str(error)
-        self._log.error("inbound log failed", reason=self._failure, kind=type(error).__name__)
+        self._tell_failure(type(error).__name__)
         for inbound_id in writer.give_up():
             self._on_failed(inbound_id, error)
         self._close_later(writer)
         if not self._is_closed:
             self._reopening = asyncio.get_running_loop().create_task(self._reopen())
+
+    def _tell_failure(self, kind: str) -> None:
+        """Log why it failed: each reason once a second at most, as often as it may happen."""
+        now_ms = read_boot_ms()
+        self._is_failure_told = (
+            self._failure != self._told_failure or now_ms - self._told_at_ms >= TELL_INTERVAL_MS
+        )
+        if self._is_failure_told:
+            self._told_failure, self._told_at_ms = self._failure, now_ms
+            self._log.error("inbound log failed", reason=self._failure, kind=kind)
 
     def tell_failed(self, inbound_id: str, error: AppendFailure) -> None:
         """Tell of one request that failed."""
@@ -150,7 +164,8 @@ class InboundWriter:
             except LogUnavailable as error:
                 self._failure = str(error)
             else:
-                self._log.info("inbound log opened again")
+                if self._is_failure_told:
+                    self._log.info("inbound log opened again")
                 return
 
     async def _probe(self) -> None:

@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+import structlog
 
 from switch.adapters.clock import read_boot_ms
 from switch.adapters.telemetry import make_telemetry
@@ -137,3 +138,23 @@ async def test_a_log_that_does_not_answer_is_not_opened_again_before_it_does(sta
     await stage.until(lambda: stage.writer.fault == "no broker answers")
     await stage.until(lambda: not stage.writer.fault)
     assert len(asked) == 3
+
+
+async def test_a_disk_that_fails_every_other_append_is_told_of_once_a_second(stage, monkeypatch):
+    async def fail(reason):
+        stage.log.writers[-1].failure = AppendRefused(reason)
+        stage.writer.append("a", b"k", b"1")
+        stage.log.pump()
+        await stage.until(lambda: not stage.writer.fault)
+        stage.writer.append("b", b"k", b"2")  # there is room for this one
+        stage.log.pump()
+
+    monkeypatch.setattr("switch.apps.inbound_writer.TELL_INTERVAL_MS", 3_600_000)
+    with structlog.testing.capture_logs() as lines:
+        for reason in ("disk full", "disk full", "disk full", "no such table"):
+            await fail(reason)
+        monkeypatch.setattr("switch.apps.inbound_writer.TELL_INTERVAL_MS", 0)
+        await fail("no such table")
+    told = [line.get("reason", line["event"]) for line in lines]
+    again = "inbound log opened again"
+    assert told == ["disk full", again, "no such table", again, "no such table", again]
