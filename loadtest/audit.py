@@ -107,7 +107,7 @@ def _show_place(what: str, place: Place | None) -> str:
 def _check_keys(journal: Journal, accounts: dict[str, IssuerAccount]) -> Iterator[Violation]:
     """Invariants 1 and 5: a key is decided once, and debited at most once."""
     for key, rrns in journal.rrns_of.items():
-        if len(rrns) > 1:
+        if len(rrns) > 1 and not _is_inquiry(journal, rrns[0]):
             opened = [_show_place(f"opened as {r}", journal.trails[r].requested) for r in rrns]
             yield Violation(
                 invariant=5,
@@ -298,6 +298,7 @@ def _check_one_key(
         if line.rrn
         and not (reversals and line.response_code == CONFLICT)
         and not _is_patience(journal, line)
+        and not _is_inquiry(journal, line.rrn)
     ]
     if len({(line.response_code, line.rrn, line.authorization_id) for line in answers}) > 1:
         yield _of_told(answers, 5, "repeat-told-otherwise")
@@ -306,6 +307,12 @@ def _check_one_key(
         yield _of_told(reversals, 3, "reversal-left-a-debit", f"it stands under rrn {standing}")
     if standing and answers and not any(line.response_code in APPROVALS for line in answers):
         yield _of_told(answers, 3, "declined-but-debited", f"it stands under rrn {standing}")
+
+
+def _is_inquiry(journal: Journal, rrn: str) -> bool:
+    """Whether this asked what an account holds: a repeat of that is asked anew."""
+    trail = journal.trails.get(rrn)
+    return trail is not None and trail.transaction == "balance-inquiry"
 
 
 def _is_patience(journal: Journal, line: Told) -> bool:

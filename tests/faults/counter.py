@@ -145,6 +145,10 @@ class Counter:
 
     # -- a day
 
+    def draw_amount(self, noise):
+        """Draw an amount; some are orders to the issuer."""
+        return draw_amount(noise)
+
     def find(self, noise, *operations):
         """Take one of the payments that this terminal remembers."""
         kept = [one for one in self.state.payments if one.operation in operations]
@@ -159,7 +163,7 @@ class Counter:
         for upto, act in DUTIES:
             if draw < upto and (outcome := act(self, noise, others)) is not None:
                 return outcome
-        return self.order(Operation.SALE, draw_amount(noise))
+        return self.order(Operation.SALE, self.draw_amount(noise))
 
     def settle_all_owed(self):
         """Go on until nothing is owed and the batch is closed; return the last outcome."""
@@ -191,7 +195,7 @@ def _refund(counter, noise, others):
 
 
 def _pre_authorize(counter, noise, _others):
-    return counter.order(Operation.PRE_AUTHORIZATION, draw_amount(noise))
+    return counter.order(Operation.PRE_AUTHORIZATION, counter.draw_amount(noise))
 
 
 def _complete(counter, noise, _others):
@@ -211,7 +215,7 @@ def _void_completion(counter, noise, _others):
 
 
 def _offline(counter, noise, _others):
-    return counter.order(Operation.OFFLINE, noise.randrange(2, 500) * 100)
+    return counter.order(Operation.OFFLINE, counter.draw_amount(noise) // 100 * 100)
 
 
 def _adjust(counter, noise, _others):

@@ -332,6 +332,16 @@ def test_a_key_that_was_decided_twice_is_found_though_each_rrn_has_one_debit():
     assert [v.kind for v in report.violations] == ["key-decided-twice", "debited-twice"]
 
 
+def test_an_inquiry_that_is_repeated_is_asked_anew():
+    other = "000000000009"
+    first, second = asked_for("balance-inquiry"), {**asked_for("balance-inquiry"), "rrn": other}
+    approved = {**HELD, "rrn": other, "answer": {**HELD["answer"], "rrn": other}}
+    routed = ROUTED, {**ROUTED, "rrn": other}
+    journal = journal_of((first, routed[0]), (HELD,), (second, routed[1]), (approved,))
+    told = (changed(SALE, kind="balance"), changed(SALE, kind="repeat", rrn=other))
+    assert run_audit(journal, (), told).is_clean
+
+
 def test_a_debit_that_only_a_void_record_routed_is_found():
     stray = {"claim_id": "stale", "at": 1, "events": [REQUESTED, ROUTED]}
     journal = journal_of()

@@ -9,23 +9,18 @@ import json
 from collections import Counter, defaultdict
 from typing import NamedTuple
 
-from tests.faults.kafka.memory import NOT_HANDED_OVER
+from tests.faults.kafka import business
+from tests.faults.kafka.memory import MANAGEMENT, NOT_HANDED_OVER, TRANSACTIONS
 from tests.faults.kafka.story import Chronicle, Journal
+from tests.faults.kafka.violation import Violation
 
 APPROVED = "00"
 CONFLICT = "94"
+UNKNOWN = "98"
 BOOKED = {"approved", "late", "silent"}
+ASKED = {"debit", "authorization", "void", "credit"}
 IDLE = {"ignored", "already"}  # what the issuer did nothing about
 CLOCK_SLACK_MS = 5
-
-
-class Violation(NamedTuple):
-    """Something that must never be: which invariant, about what, and what shows it."""
-
-    invariant: int
-    kind: str
-    about: str
-    evidence: str = ""
 
 
 class Evidence(NamedTuple):
@@ -63,22 +58,25 @@ class _Case:
         self.journal = Journal(evidence.of("journal"))
         self.registry = Chronicle(evidence.of("registry"))
         self.inbound = {(r.partition, r.offset): r for r in evidence.of("inbound")}
-        self.asked = {}  # rrn -> debits that the issuer decided, with their places in the ledger
+        self.asked = {}  # rrn -> what the issuer decided of it, with its places in the ledger
         self.booked = {}
         self.reversals = {}
-        self.moved = Counter()  # rrn -> money that the issuer holds
+        self.moved = Counter()  # rrn -> money that the issuer took; negative: gave back
+        self.held = Counter()  # rrn -> by how much it changed what is held on the card
         for index, line in enumerate(evidence.ledger):
             self._book(index, line)
         self.by_key = defaultdict(list)
         for exchange in evidence.exchanges:
-            self.by_key[exchange.key].append(exchange)
+            if exchange.kind not in MANAGEMENT:
+                self.by_key[exchange.key].append(exchange)
 
     def _book(self, index, line):
         rrn = line.get("rrn", "")
         self.moved[rrn] += line.get("moved_minor", 0)
+        self.held[rrn] += line.get("held_minor", 0)
         if line["op"] == "reversal":
             self.reversals.setdefault(rrn, []).append((index, line))
-        elif line["op"] == "debit" and line["outcome"] not in IDLE:
+        elif line["op"] in ASKED and line["outcome"] not in IDLE:
             self.asked.setdefault(rrn, []).append((index, line))
             if line["outcome"] in BOOKED:
                 self.booked.setdefault(rrn, []).append((index, line))
@@ -97,10 +95,13 @@ def _find_double_debits(case):
             yield Violation(1, "debited-twice", key, _show_lines(lines))
     if not case.evidence.amounts_are_unique:
         return
-    # a second look that needs no journal: every payment of the load has an amount of its own
+    # a second look that needs no journal: every payment of the load has an amount of its own,
+    # unless it is about another one
     by_amount = defaultdict(list)
     for lines in case.asked.values():
         for index, line in lines:
+            if line["op"] != "debit" or line.get("original"):
+                continue
             by_amount[line["terminal_id"], line["amount_minor"]].append((index, line))
     for (terminal_id, minor), lines in by_amount.items():
         if len({line["rrn"] for _, line in lines}) > 1:
@@ -113,7 +114,7 @@ def _find_double_debits(case):
 
 def _find_untrue_approvals(case):
     for exchange in case.evidence.exchanges:
-        if exchange.code != APPROVED or exchange.kind == "reversal":
+        if exchange.kind in MANAGEMENT or exchange.code != APPROVED or exchange.kind == "reversal":
             continue
         if exchange.mac_valid is False:
             yield Violation(2, "wrong-mac", exchange.key, str(exchange))
@@ -126,9 +127,16 @@ def _find_untrue_approvals(case):
             yield Violation(2, "approval-not-in-journal", exchange.key, shown)
             continue
         answer = story.approval
-        told = (exchange.key, exchange.amount_minor, exchange.code, exchange.authorization_id)
+        told = (
+            exchange.key,
+            TRANSACTIONS[exchange.operation],
+            exchange.amount_minor,
+            exchange.code,
+            exchange.authorization_id,
+        )
         kept = (
             story.key,
+            story.transaction,
             story.amount_minor,
             answer["response_code"],
             answer.get("authorization_id", ""),
@@ -146,15 +154,16 @@ def _find_lost_money(case):
         asked, reversals = case.asked.get(rrn, []), case.reversals.get(rrn, [])
         yield from _check_debit_first(case, rrn)
         if story is None:
-            if case.moved[rrn]:
+            if case.moved[rrn] or case.held[rrn]:
                 yield Violation(3, "debit-of-nobody", rrn, _show_lines(asked))
             continue
-        if story.cases or story.is_open:
+        if story.money_cases or story.is_open:
             continue  # a person sees it; what never ends is invariant 8
-        expected = story.amount_minor if story.stands else 0
-        if case.moved[rrn] != expected:
+        expected = business.expect_effect(case.journal, story)
+        found = case.moved[rrn], case.held[rrn]
+        if found != expected:
             shown = _show_lines([*asked, *reversals])
-            kind = "money-elsewhere" if case.moved[rrn] else "approval-without-debit"
+            kind = "money-elsewhere" if any(found) else "approval-without-debit"
             yield Violation(3, kind, rrn, f"{story.state}, {expected} expected; {shown}")
         if reversals and not (story.unknown or story.returning):
             yield Violation(3, "reversal-without-intent", rrn, _show_lines(reversals))
@@ -174,15 +183,27 @@ def _find_wrong_beliefs(case):
     rrns = case.journal.rrns_by_key()
     for key, exchanges in case.by_key.items():
         stories = [case.journal.stories[rrn] for rrn in rrns.get(key, ())]
-        standing = [s.rrn for s in stories if case.moved[s.rrn] and not (s.cases or s.is_open)]
+        settled = [s for s in stories if not (s.money_cases or s.is_open)]
+        standing = [s.rrn for s in settled if case.moved[s.rrn] or case.held[s.rrn]]
         reversals = [x for x in exchanges if x.kind == "reversal" and x.code == APPROVED]
         if standing and reversals:
             yield Violation(3, "reversed-but-debited", key, f"{reversals[0]}; {standing}")
-        answers = [x for x in exchanges if x.kind in {"sale", "repeat"} and x.code]
-        if not answers or not standing:
+        yield from _find_taken_back(settled, exchanges)
+        answers = [x for x in exchanges if x.is_payment and x.code]
+        if not answers or not standing or any(s.awaited for s in settled):
             continue
         if answers[-1].code not in {APPROVED, CONFLICT}:
             yield Violation(3, "declined-but-debited", key, f"{answers[-1]}; {standing}")
+
+
+def _find_taken_back(settled, exchanges):
+    """Nobody but its terminal, or a person, takes back what it was told to be approved."""
+    approvals = [x for x in exchanges if x.is_payment and x.code == APPROVED]
+    if approvals and not any(x.kind == "reversal" for x in exchanges):
+        for story in settled:
+            if story.approval and not story.stands and not story.case_kinds:
+                shown = f"{story.state}; {approvals[0]}"
+                yield Violation(3, "approval-taken-back", story.key, shown)
 
 
 # -- 4: no event without its cause ---------------------------------------------------------------
@@ -206,7 +227,7 @@ def _find_missing_causes(case):
             yield Violation(4, "debit-without-route", rrn, f"{void}; {_show_lines(lines)}")
         elif story.routed.content["at"] > line["at"] + CLOCK_SLACK_MS:
             yield Violation(4, "debit-before-route", rrn, f"line {index + 1}, {story.routed}")
-        elif line["amount_minor"] != story.amount_minor:
+        elif line["amount_minor"] != story.sent_minor:
             yield Violation(4, "debit-of-other-amount", rrn, _show_lines(lines))
 
 
@@ -246,17 +267,33 @@ def _check_order(case):
 
 def _find_other_answers(case):
     for key, rrns in case.journal.rrns_by_key().items():
-        if len(rrns) > 1:
+        if len(rrns) > 1 and not _is_inquiry(case, rrns[0]):
             yield Violation(5, "key-decided-twice", key, f"as {rrns}")
     for key, exchanges in case.by_key.items():
         was_reversed = any(x.kind == "reversal" for x in exchanges)
         answers = {
             (x.code, x.rrn, x.authorization_id): x
             for x in exchanges
-            if x.kind in {"sale", "repeat"} and x.rrn and not (was_reversed and x.code == CONFLICT)
+            if x.is_payment
+            and x.rrn
+            and not (was_reversed and x.code == CONFLICT)
+            and not _is_patience(case, x)
+            and not _is_inquiry(case, x.rrn)
         }
         if len(answers) > 1:
             yield Violation(5, "repeat-told-otherwise", key, str(list(answers.values())))
+
+
+def _is_inquiry(case, rrn):
+    """Whether this asks what an account holds: a repeat of that is asked anew."""
+    story = case.journal.stories.get(rrn)
+    return story is not None and story.transaction == "balance-inquiry"
+
+
+def _is_patience(case, exchange):
+    """Whether this says no more than that a refund is repeated until it is answered."""
+    story = case.journal.stories.get(exchange.rrn)
+    return exchange.code == UNKNOWN and story is not None and bool(story.awaited)
 
 
 # -- 6: nobody inactive starts a debit -----------------------------------------------------------
@@ -293,12 +330,12 @@ def _find_false_not_sent(case):
     arrived = Counter()
     for record in case.inbound.values():
         content = json.loads(record.value)
-        if content["mti"].startswith("02"):
+        if content["mti"][1] in "12":
             fields = content["fields"]
             arrived[fields.get("terminal_id", ""), fields.get("stan", "")] += 1
     sent, refused = Counter(), Counter()
     for exchange in case.evidence.exchanges:
-        if exchange.kind != "reversal":
+        if exchange.kind != "reversal" and exchange.kind not in MANAGEMENT:
             about = exchange.terminal_id, exchange.stan
             sent[about] += 1
             refused[about] += exchange.reason in NOT_HANDED_OVER
@@ -347,4 +384,5 @@ _LOOKS = (
     _find_unfinished,
     _find_false_not_sent,
     _find_backlog,
+    *business.LOOKS,
 )

@@ -11,9 +11,11 @@ import contextlib
 import itertools
 import random
 import threading
+from collections import Counter
 
 from loadtest.frames import DIALECT, REVERSAL_NO_ANSWER, make_templates, read_answer, verify_answer
 from switch.codec import load_dialect
+from tests.faults.kafka.clerk import Clerk
 from tests.faults.kafka.memory import NOT_HANDED_OVER, Exchange
 from tests.faults.stand import now_ms, until
 
@@ -21,6 +23,7 @@ UNIONPAY = load_dialect(DIALECT)
 PATIENCE_S = 4.5  # a little more than the deadline by which the switch answers or stays silent
 RETRY_S = 0.3
 CONNECT_S = 1.0
+CLOSING_S = 60.0
 WAITING_COUNT_MAX = 10_000
 SETTLED_CODES = {"00", "25"}  # what ends an 0400
 # share of payments that ask the issuer for something else by their last two digits
@@ -169,9 +172,15 @@ class Cashier:
 
 
 class Crowd:
-    """Many cashiers in a thread of their own; `find_addresses` says where gateways listen now."""
+    """
+    Many terminals in a thread of their own; `find_addresses` says where gateways listen now.
 
-    def __init__(self, find_addresses, specs, *, seed, rate_per_s, patience_s=PATIENCE_S):
+    The last `clerk_count` of them do everything that a terminal can, the others sell.
+    """
+
+    def __init__(
+        self, find_addresses, specs, *, seed, rate_per_s, clerk_count=0, patience_s=PATIENCE_S
+    ):
         self.find_addresses = find_addresses
         self.rate_per_s = rate_per_s
         self.patience_s = patience_s
@@ -181,11 +190,17 @@ class Crowd:
         self.skipped_count = 0  # arrivals that found no free terminal and no room to wait
         self._noise = random.Random(seed)
         self._amounts = itertools.count(2)
-        self.cashiers = [Cashier(self, spec, random.Random(self._noise.random())) for spec in specs]
+        makers = [Cashier] * (len(specs) - clerk_count) + [Clerk] * clerk_count
+        terminals = [
+            make(self, spec, random.Random(self._noise.random()))
+            for make, spec in zip(makers, specs, strict=True)
+        ]
+        self.cashiers = terminals[: len(specs) - clerk_count]
+        self.clerks = terminals[len(specs) - clerk_count :]
         self._is_open = threading.Event()  # arrivals come
         self._begun_at = []  # when they began to, epoch ms
         self._busy = set()
-        self._free = list(self.cashiers)
+        self._free = terminals
         self._waiting = 0
         self.errors = []
         self._loop = asyncio.new_event_loop()
@@ -195,7 +210,11 @@ class Crowd:
         """Return an amount that no payment had before; its ending is an order to the issuer."""
         draw = 1.0 if self.is_plain else noise.random()
         ending = next((cents for share, cents in ODD_ENDINGS if draw < share), 0)
-        return next(self._amounts) * 100 + ending
+        return self.next_amount() * 100 + ending
+
+    def next_amount(self):
+        """Return a whole amount, in major units, that nobody had before."""
+        return next(self._amounts)
 
     # -- life
 
@@ -234,6 +253,15 @@ class Crowd:
 
         asyncio.run_coroutine_threadsafe(resend(), self._loop).result(120)
 
+    def close_batches(self):
+        """Let every clerk close its batch and see it through; for who has nothing else to do."""
+        assert not self._busy, "the crowd has not finished"
+
+        async def close():
+            await asyncio.gather(*(clerk.close_batch() for clerk in self.clerks))
+
+        asyncio.run_coroutine_threadsafe(close(), self._loop).result(CLOSING_S)
+
     def _last_words(self):
         names = {cashier.spec.terminal_id for cashier in self._busy}
         return [str(x) for x in self.exchanges[-200:] if x.terminal_id in names][-3:]
@@ -270,8 +298,8 @@ class Crowd:
         for task in tuple(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for cashier in self.cashiers:
-            cashier.hang_up()
+        for terminal in (*self.cashiers, *self.clerks):
+            terminal.hang_up()
 
     async def _serve(self, cashier):
         try:
@@ -292,6 +320,11 @@ class Crowd:
         target = self.paid_count() + more
         until(lambda: self.paid_count() >= target, lambda: f"{target} approvals", within_s)
 
+    def approvals(self):
+        """Count what was approved by what was asked."""
+        heard = list(self.exchanges)
+        return dict(Counter(x.operation for x in heard if x.code == "00" and x.kind == x.operation))
+
     def codes(self):
         """Count the answers to sales and repeats by their code; empty: silence."""
         found = {}
@@ -310,7 +343,8 @@ class Crowd:
 
     def longest_stall_s(self):
         """Return the longest time between two approvals while payments came."""
-        times = sorted(x.ended_at for x in list(self.exchanges) if x.code == "00")
+        heard = list(self.exchanges)
+        times = sorted(x.ended_at for x in heard if x.code == "00" and x.is_payment)
         breaks = iter(self._begun_at)
         longest, begun = 0, next(breaks)
         for earlier, later in itertools.pairwise(times):

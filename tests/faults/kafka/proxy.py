@@ -15,6 +15,7 @@ import threading
 from pathlib import Path
 
 PRODUCE = 0
+GROUP_REQUESTS = (11, 12, 14, 15)  # join, heartbeat, sync, describe: what a coordinator is asked
 READ_BYTES = 65_536
 REMEMBERED_BYTES = 16_384  # of each request
 QUEUE_COUNT_MAX = 1_000  # pieces on their way in one direction of one connection

@@ -19,7 +19,7 @@ from pathlib import Path
 from infra.kafka.cluster import KafkaCluster
 from tests.faults.kafka.proxy import Direction, Proxy, Verb
 from tests.faults.kafka.scenarios import find_owner, wait_succeeded
-from tests.faults.kafka.stand import Stand
+from tests.faults.kafka.stand import TERMINAL_COUNT, Stand
 from tests.faults.stand import until
 
 JUDGED_EVERY = 10
@@ -42,7 +42,7 @@ class LongRun:
         bootstrap = self.cluster.proxied_bootstrap
         self.stand = Stand(folder / "stand", self.cluster, bootstrap=bootstrap)
         self.stand.start(handlers=3, projector=True)
-        self.crowd = self.stand.crowd(seed=seed)
+        self.crowd = self.stand.crowd(seed=seed, clerk_count=TERMINAL_COUNT // 2)
         self.met = Counter()
 
     def close(self):
@@ -138,6 +138,7 @@ class LongRun:
         self._say(
             f"     judged after {number} rounds and {time.monotonic() - started:.0f} s:"
             f" {len(journal.stories)} payments, {self.crowd.codes()}, {self.crowd.reasons()},"
+            f" approved {self.crowd.approvals()}, {len(journal.closings)} closings,"
             f" {sum(line['op'] == 'debit' for line in ledger)} debits,"
             f" {sum(line['op'] == 'reversal' for line in ledger)} reversals,"
             f" {len(journal.claims)} claims, {len(journal.void())} void records,"

@@ -16,11 +16,13 @@ from loadtest.ledger import read_ledger as read_audit_ledger
 from loadtest.pan_scan import PanScanner
 from loadtest.trail import Journal as AuditJournal
 from loadtest.trail import RawRecord as AuditRecord
-from loadtest.world import make_terminals, write_registry_file
+from loadtest.world import make_terminals
 from switch.adapters.embedded_postgres import SOCKET_NAME, EmbeddedPostgres
+from tests.faults.counter import PIK, TMK, write_shops
 from tests.faults.kafka.checker import Evidence, find_backlog, judge, read_ledger
 from tests.faults.kafka.crowd import Crowd
 from tests.faults.kafka.member import Member, end_all
+from tests.faults.kafka.memory import MANAGEMENT
 from tests.faults.kafka.raw_topics import describe_partitions, find_ends, read_topics
 from tests.faults.kafka.story import Journal
 from tests.faults.kafka.tables import compare_tables, dump_tables
@@ -30,6 +32,7 @@ SETTLE_S = 45.0
 PARTITION_COUNT = 4
 TERMINAL_COUNT = 24
 RATE_PER_S = 25.0
+CLERK_COUNT = 8  # of the terminals: they do everything
 SUPERVISOR_POLL_S = 0.1
 # deadlines short enough that an unknown outcome ends, and a zombie is replaced, within a test
 SHORT_TIMES = {
@@ -200,7 +203,7 @@ class Stand:
     def load_terminals(self, count):
         """Register so many terminals, four to a merchant, each with a key and card of its own."""
         specs = make_terminals(count)
-        self.load_registry(write_registry_file(specs))
+        self.load_registry(write_shops(specs))
         return specs
 
     def load_registry(self, text):
@@ -215,8 +218,10 @@ class Stand:
         found = [m.address("unionpay-pos") for m in self.gateways if m.is_running and m.addresses]
         return found or [("127.0.0.1", 9)]  # nobody listens there
 
-    def crowd(self, *, seed, rate_per_s=RATE_PER_S, specs=None):
-        made = Crowd(self.find_gateways, specs or self.specs, seed=seed, rate_per_s=rate_per_s)
+    def crowd(self, *, seed, rate_per_s=RATE_PER_S, specs=None, clerk_count=CLERK_COUNT):
+        specs = specs or self.specs
+        more = {"seed": seed, "rate_per_s": rate_per_s, "clerk_count": clerk_count}
+        made = Crowd(self.find_gateways, specs, **more)
         self._crowds.append(made)
         return made
 
@@ -344,6 +349,7 @@ class Stand:
         """Let every terminal get its answer, wait until all has settled, then judge everything."""
         for crowd in crowds:
             crowd.finish()
+            crowd.close_batches()
         self.wait_settled(settle_s)
         self.wait_served()
         found = self.find_violations(*crowds)
@@ -362,7 +368,8 @@ class Stand:
     def find_violations(self, *crowds):
         """What the judge, and the load tool's audit beside it, find at this moment."""
         raw = [AuditRecord(r.partition, r.offset, r.value) for r in self.records("journal")]
-        told = [x.as_told() for crowd in crowds for x in crowd.exchanges]
+        heard = [x for crowd in crowds for x in crowd.exchanges]
+        told = [x.as_told() for x in heard if x.kind not in MANAGEMENT]
         ledger = read_audit_ledger(self.issuer.data_dir / "issuer-ledger.jsonl")
         report = run_audit(AuditJournal().feed_all(raw), ledger, told)
         return [*self.judge(*crowds), *report.violations]
@@ -383,7 +390,9 @@ class Stand:
     def find_secrets(self):
         """Look for card numbers and keys in every topic, table and file but the key files."""
         scanner = PanScanner([spec.pan for spec in self.specs])
-        keys = [spec.mak for spec in self.specs]
+        keys = [TMK, PIK, *(spec.mak for spec in self.specs)]
+        clerks = [clerk.state for crowd in self._crowds for clerk in crowd.clerks]
+        keys += [key.hex().upper() for state in clerks for key in (state.mak, state.pik)]
         needles = [k.encode() for k in keys] + [bytes.fromhex(k) for k in keys]
         contents = [
             (f"{r.log}[{r.partition}]@{r.offset}", r.value)

@@ -1,12 +1,14 @@
 """
 The journal retold by somebody who does not trust it: raw JSON, a void rule in its own words.
 
-Nothing here is shared with the switch, nor with the load tool's audit. It knows sales and their
-reversals; that is what the terminals of these scenarios do.
+Nothing here is shared with the switch, nor with the load tool's audit. It knows what a terminal can
+do with a card, and its own business: sign-on, sign-off, the end of a batch.
 """
 
 import json
 from typing import NamedTuple
+
+from tests.faults.kafka.memory import Totals
 
 # cases that end the switch's own efforts, and what it knows of the payment with them
 STOPPING_CASES = {
@@ -16,6 +18,27 @@ STOPPING_CASES = {
     "advice-refused",
     "advice-unroutable",
 }
+BATCH_CASES = "batch-"  # what a person has to look at about a batch; it says nothing of money
+DEBITS = {
+    "sale",
+    "completion",
+    "completion-advice",
+    "offline-advice",
+    "adjustment-advice",
+}
+CREDITS = {"sale-void", "completion-void", "refund"}
+
+
+class Closing(NamedTuple):
+    """A batch was closed: what the switch said that it holds, and what its payments come to."""
+
+    decision: "Decision"
+    till_batch: str
+    rrn: str
+    totals: Totals
+    claimed: Totals
+    is_balanced: bool
+    counted: Totals
 
 
 class Decision(NamedTuple):
@@ -50,10 +73,13 @@ class Story:
     def __init__(self, rrn):
         self.rrn = rrn
         self.key = ""
+        self.transaction = "sale"
+        self.original_rrn = ""  # of the payment that it changes
         self.merchant_id = ""
         self.terminal_id = ""
         self.stan = ""
         self.amount_minor = 0
+        self.sent_minor = 0  # what the issuer is asked for: an adjustment asks for less
         self.inbound_offset = -1
         self.registry_position = 0
         self.requested = None  # the decisions in which it happened
@@ -61,6 +87,9 @@ class Story:
         self.approval = None  # the answers
         self.refusal = None
         self.unknown = None
+        self.awaited = None  # a refund without an answer: repeated until it has one
+        self.advised = None  # approved without the issuer, who is told until it answers
+        self.confirmed = None  # and has taken it
         self.returning = None
         self.reversed = None
         self.state = ""
@@ -71,11 +100,30 @@ class Story:
         self.lines = []  # (partition, offset, event index, gross, fee)
 
     @property
+    def till_batch(self):
+        """Names the batch of its terminal that it counts in."""
+        return self.key.rpartition("|")[0].rpartition("|")[0]
+
+    @property
+    def money_cases(self):
+        """Which of its open cases are about money."""
+        return [kind for kind in self.cases.values() if not kind.startswith(BATCH_CASES)]
+
+    @property
+    def approved_minor(self):
+        """What was approved; of an adjustment what it adds."""
+        given = (self.approval or {}).get("amount")
+        return given["minor"] if given else self.sent_minor
+
+    @property
     def is_open(self):
         """Whether something has still to happen between the switch and the issuer."""
-        if self.cases:
+        if self.money_cases:
             return False
-        if self.routed and not (self.approval or self.refusal or self.unknown):
+        is_known = self.approval or self.refusal
+        if self.routed and not (is_known or self.unknown):
+            return True  # a refund that is repeated, too
+        if self.advised and not (self.confirmed or self.returning or self.reversed):
             return True
         # declined while its terminal took it back: there is nothing to take back
         is_returning = self.returning and not self.refusal
@@ -148,6 +196,11 @@ class Journal(Chronicle):
         self.orphans = []  # (decision, event): about a payment that nobody asked for
         self.parked = []
         self.void_requests = {}  # rrn -> key: what only void records say
+        self.by_batch = {}  # till and batch -> its payments
+        self.closings = []
+        self.managed = set()  # (event type, rrn): what terminals were granted about themselves
+        self.late = {}  # rrn -> decision that approved it after its batch was closed
+        self.told_late = set()
         super().__init__(records)
 
     def feed(self, records):
@@ -156,6 +209,8 @@ class Journal(Chronicle):
             for index, event in enumerate(decision.events):
                 if event["type"] == "inbound-parked.v1" and not decision.is_void:
                     self.parked.append((decision, event))
+                if event["type"] in _MANAGED and not decision.is_void:
+                    self._manage(decision, event)
                 if rrn := event.get("rrn", ""):
                     if not decision.is_void:
                         self._tell(rrn, decision, index, event)
@@ -177,15 +232,56 @@ class Journal(Chronicle):
         if event["type"] == "payment-requested.v1":
             story = self.stories.setdefault(rrn, Story(rrn))
             _ask(story, decision, event)
+            self.by_batch.setdefault(story.till_batch, []).append(story)
         elif story is None:
             # an 0400 whose payment is not known names its own record
             if event["type"] in _NEEDS_PAYMENT:
                 self.orphans.append((decision, event))
         elif act := _ACTS.get(event["type"]):
+            had_approval = story.approval
             act(story, decision, event)
+            if story.approval and not had_approval and self._is_closed(story.till_batch):
+                self.late[rrn] = decision
             if line := event.get("line"):
                 place = decision.partition, decision.offset, index
                 story.lines.append((*place, line["gross_minor"], line["fee_minor"]))
+
+    # -- terminals themselves
+
+    def _manage(self, decision, event):
+        if event["type"] == "batch-changed-late.v1":
+            self.told_late.add(event["rrn"])
+            return
+        rrn = event["answer"].get("rrn", "")
+        self.managed.add((event["type"], rrn))
+        if event["type"] == "batch-closed.v1":
+            parts = event["acquirer"], event["merchant_id"], event["terminal_id"], event["batch"]
+            self.closings.append(
+                Closing(
+                    decision=decision,
+                    till_batch="|".join(parts),
+                    rrn=rrn,
+                    totals=Totals(**event["totals"]),
+                    claimed=Totals(**event["claimed"]),
+                    is_balanced=event["is_balanced"],
+                    counted=self._count("|".join(parts)),
+                )
+            )
+
+    def _is_closed(self, till_batch):
+        return any(closing.till_batch == till_batch for closing in self.closings)
+
+    def _count(self, till_batch):
+        """Add up what stands in a batch now, each with the amount that its message named."""
+        sums = {"debit": [0, 0], "credit": [0, 0]}
+        for story in self.by_batch.get(till_batch, ()):
+            if story.state != "approved" or story.transaction not in DEBITS | CREDITS:
+                continue
+            given = story.approval.get("amount")
+            side = sums["debit" if story.transaction in DEBITS else "credit"]
+            side[0] += given["minor"] if given else story.amount_minor
+            side[1] += 1
+        return Totals(*sums["debit"], *sums["credit"])
 
 
 def _ask(story, decision, event):
@@ -194,16 +290,40 @@ def _ask(story, decision, event):
     story.merchant_id = request["merchant_id"]
     story.terminal_id = request.get("terminal_id", "")
     story.stan = request.get("stan", "")
+    story.transaction = request["transaction"]
     story.amount_minor = (request.get("amount") or {}).get("minor", 0)
+    story.sent_minor = story.amount_minor
     story.inbound_offset = decision.content.get("inbound_offset", -1)
     story.registry_position = decision.content["registry_position"]
     story.requested = decision
     story.state = "requested"
 
 
-def _route(story, decision, _event):
+def _route(story, decision, event):
     story.routed = decision
+    story.original_rrn = event.get("original_rrn", "")
     story.state = "routed"
+
+
+def _accept(story, decision, event):
+    """An advice: nobody is asked, but somebody is to be told, unless there are no terms."""
+    story.approval = _answer(story, event)
+    story.original_rrn = event.get("original_rrn", "")
+    if event.get("terms"):
+        story.routed = story.advised = decision
+    if sent := event.get("sent_amount"):
+        story.sent_minor = sent["minor"]
+    story.state = "approved"
+
+
+def _confirm(story, decision, _event):
+    story.confirmed = decision
+
+
+def _await(story, decision, event):
+    _answer(story, event)
+    story.awaited = decision
+    story.state = "repeating"
 
 
 def _answer(story, event):
@@ -259,6 +379,9 @@ def _close_case(story, _decision, event):
 
 _ACTS = {
     "payment-routed.v1": _route,
+    "advice-accepted.v1": _accept,
+    "advice-confirmed.v1": _confirm,
+    "outcome-awaited.v1": _await,
     "payment-approved.v1": _approve,
     "payment-declined.v1": _refuse,
     "outcome-unknown.v1": _lose,
@@ -278,4 +401,16 @@ _NEEDS_PAYMENT = {
     "payment-reversed.v1",
     "issuer-answered.v1",
     "issuer-timed-out.v1",
+    "advice-accepted.v1",
+    "advice-confirmed.v1",
+    "outcome-awaited.v1",
+    "repeat-attempted.v1",
+}
+_MANAGED = {
+    "terminal-signed-on.v1",
+    "terminal-signed-off.v1",
+    "batch-closed.v1",
+    "batch-upload-taken.v1",
+    "batch-upload-compared.v1",
+    "batch-changed-late.v1",
 }

@@ -4,7 +4,7 @@ from collections import Counter
 
 import asyncpg
 
-from tests.faults.kafka.checker import Violation
+from tests.faults.kafka.violation import Violation
 
 
 async def compare_tables(dsn, journal):
@@ -70,7 +70,7 @@ async def _compare_payments(connection, journal):
             story.state,
             story.response_code,
             story.authorization_id,
-            story.amount_minor,
+            story.approved_minor,
             len(story.case_kinds),
         )
         for rrn, story in journal.stories.items()

@@ -4,8 +4,9 @@ import time
 
 import pytest
 
-from loadtest.world import write_registry_file
+from tests.faults.counter import write_shops
 from tests.faults.kafka.conftest import IS_LONG, ROUNDS
+from tests.faults.kafka.proxy import GROUP_REQUESTS, Direction, Verb
 from tests.faults.kafka.scenarios import find_owner, pass_time, wait_succeeded
 from tests.faults.kafka.stand import PARTITION_COUNT
 from tests.faults.stand import now_ms, until
@@ -15,6 +16,8 @@ pytestmark = [pytest.mark.process, pytest.mark.kafka]
 STORM_S = 60.0 if IS_LONG else 12.0
 JOIN_EVERY_S = 2.0
 FIGHT_S = 10.0
+CUT_OFF_S = 9.0  # longer than the longest drain, two seconds and the first delay of a fight
+FOR_EVER = 1_000_000
 CLAIMS_IN_A_FIGHT_MAX = 40  # of four partitions in ten seconds, the delays growing
 REACHED_WITHIN_S = 1.0
 ALL_PARTITIONS = {"OWNERSHIP__PROPOSER": "static"}
@@ -52,9 +55,30 @@ def test_an_ownership_storm_keeps_the_order_of_every_terminal_and_payments_go_on
     assert paid_in_storm > STORM_S, "more than one payment a second, storm or not"
 
 
+def test_who_is_cut_off_from_the_group_alone_takes_nothing_back(proxied, make_stand, noise):
+    """It is still proposed what it was; everything else that it asks of the broker is answered."""
+    cluster, proxy = proxied
+    stand = make_stand(cluster, bootstrap=cluster.proxied_bootstrap).start()
+    crowd = stand.crowd(seed=noise.random())
+    crowd.start()
+    crowd.wait_paid(20)
+    cut_off, taken = find_owner(stand)
+    for api_key in GROUP_REQUESTS:
+        proxy.order(Verb.CUT, Direction.TO_SERVER, api_key=api_key, pid=cut_off.pid, count=FOR_EVER)
+    wait_succeeded(stand, taken)
+    before = len(stand.claims())
+    pass_time(CUT_OFF_S)
+    claimed = [claim for claim in stand.claims()[before:] if claim.owner in taken.values()]
+    assert not claimed, claimed
+    crowd.wait_paid(20)
+    proxy.heal()
+    until(lambda: cut_off in stand.partitions().values(), "it is a member again")
+    stand.check(crowd)
+
+
 def test_a_rolling_restart_declines_nothing_and_reverses_nothing(stand, noise):
     stand.start(handlers=2)
-    crowd = stand.crowd(seed=noise.random())
+    crowd = stand.crowd(seed=noise.random(), clerk_count=0)
     crowd.is_plain = True  # whatever is not approved now is the switch's doing
     crowd.start()
     crowd.wait_paid(30)
@@ -71,11 +95,11 @@ def test_a_rolling_restart_declines_nothing_and_reverses_nothing(stand, noise):
 
 def test_a_change_of_the_registry_reaches_every_handler_within_a_second(stand, noise):
     stand.start(handlers=2)
-    crowd = stand.crowd(seed=noise.random(), rate_per_s=40)
+    crowd = stand.crowd(seed=noise.random(), rate_per_s=40, clerk_count=0)
     crowd.is_plain = True
     crowd.start()
     crowd.wait_paid(20)
-    text = write_registry_file(stand.specs).replace(
+    text = write_shops(stand.specs).replace(
         'status = "activated"\nmcc', 'status = "suspended"\nmcc'
     )
     stand.load_registry(text)
