@@ -83,13 +83,25 @@ def _open_unionpay_sm4(key: bytes) -> _CodeOf:
 
 
 def _open_chain(key: bytes) -> _CodeOf:
-    """Take the last block of CBC from a start of zeros: every block depends on all before it."""
+    """
+    Take the last block of CBC from a start of zeros: every block depends on all before it.
+
+    One context serves all messages, for a new one costs as much as half a message. It goes on from
+    the last block of the message before, which is cancelled in the first block of the next.
+    """
     cipher = Cipher(TripleDES(des.triple_key(key)), modes.CBC(bytes(des.BLOCK_BYTES)))
+    encrypt, to_number = cipher.encryptor().update, int.from_bytes
+    last = 0
 
     def code_of(mab: bytes) -> bytes:
+        nonlocal last
         _check_length(mab)
-        missing = -len(mab) % des.BLOCK_BYTES if mab else des.BLOCK_BYTES
-        return cipher.encryptor().update(mab + bytes(missing))[-des.BLOCK_BYTES :]
+        size = max(len(mab) + -len(mab) % des.BLOCK_BYTES, des.BLOCK_BYTES)
+        blocks = to_number(mab.ljust(size, b"\0"), "big")
+        begun = blocks ^ last << 8 * (size - des.BLOCK_BYTES)
+        code = encrypt(begun.to_bytes(size, "big"))[-des.BLOCK_BYTES :]
+        last = to_number(code, "big")
+        return code
 
     return code_of
 
