@@ -71,11 +71,12 @@ def _candidates(text: str) -> Iterator[str]:
                 yield candidate
 
 
-class Card(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Card(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """
     A card as the switch remembers it.
 
-    `token` is an HMAC-SHA-256 of the whole PAN (hex) under key `token_key_id`; `sealed_pan` is
+    `token` is an HMAC-SHA-256 of the whole PAN (hex) under key `token_key_id`, `older_tokens` are
+    the same under each older key that is still listed, by key id, the oldest last; `sealed_pan` is
     PAN and expiry under AES-256-GCM with `seal_id` as associated data; only an issuer link
     opens it, for the message that it sends.
     """
@@ -87,3 +88,23 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     sealed_pan: bytes
     seal_key_id: str
     seal_id: str
+    older_tokens: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def lasting_token(self) -> str:
+        """The token that a rotation of the key leaves as it is: by it cards are found again."""
+        return self.older_tokens[-1][1] if self.older_tokens else self.token
+
+    def is_same_as(self, other: "Card") -> bool:
+        """
+        Compare tokens under a key that both have, also across a rotation.
+
+        Where there is none, because a key was destroyed, the masks must do.
+        """
+        if self.token_key_id == other.token_key_id:
+            return self.token == other.token
+        ours = {self.token_key_id: self.token, **dict(self.older_tokens)}
+        theirs = {other.token_key_id: other.token, **dict(other.older_tokens)}
+        for key_id in ours.keys() & theirs.keys():
+            return ours[key_id] == theirs[key_id]
+        return self.masked_pan == other.masked_pan

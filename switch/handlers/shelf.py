@@ -95,7 +95,7 @@ class Shelf(Folded):
         drawer = self._drawers.get(_terminal_of(request))
         if drawer is None or card is None or amount is None:
             return None
-        rrn = drawer.alike.get((card.token, amount.minor))
+        rrn = drawer.alike.get((card.lasting_token, amount.minor))
         return None if rrn is None else self._payments[rrn]
 
     def find_reversed(self, request: PaymentRequest) -> Payment | None:
@@ -151,7 +151,7 @@ class Shelf(Folded):
     def _find_hold(self, request: PaymentRequest, code: str, mmdd: str) -> Payment | None:
         if request.card is None:
             return None
-        rrns = self._holds.get((*_shop_of(request), request.card.token, code), ())
+        rrns = self._holds.get((*_shop_of(request), request.card.lasting_token, code), ())
         for rrn in reversed(rrns):  # the latest first: codes come round
             payment = self._payments[rrn]
             day = (
@@ -208,7 +208,7 @@ class Shelf(Folded):
         card, amount = request.card, request.amount
         if card is not None and amount is not None and payment.traits.takes_limits:
             drawer = self._drawers[_terminal_of(request)]
-            drawer.alike[card.token, amount.minor] = payment.rrn
+            drawer.alike[card.lasting_token, amount.minor] = payment.rrn
 
     def index_hold(self, payment: Payment) -> None:
         """Let an approved pre-authorization be found by card and authorization."""
@@ -216,7 +216,7 @@ class Shelf(Folded):
         if payment.transaction is not _PRE_AUTHORIZATION or card is None or answer is None:
             return
         if payment.phase is Phase.APPROVED:
-            place = (*_shop_of(payment.request), card.token, answer.authorization_id)
+            place = (*_shop_of(payment.request), card.lasting_token, answer.authorization_id)
             rrns = self._holds.setdefault(place, [])
             if payment.rrn not in rrns:
                 rrns.append(payment.rrn)
@@ -320,7 +320,7 @@ class Shelf(Folded):
         _drop_if(self._rrn_by_card, (request.merchant_id, card.token), rrn)
         if payment.transaction is _PRE_AUTHORIZATION and payment.answer is not None:
             code = payment.answer.authorization_id
-            place = (*_shop_of(request), card.token, code)
+            place = (*_shop_of(request), card.lasting_token, code)
             rrns = [other for other in self._holds.get(place, ()) if other != rrn]
             if rrns:
                 self._holds[place] = rrns
@@ -334,7 +334,7 @@ class Shelf(Folded):
             return  # it was read back from the journal, and nothing else of its terminal is here
         _drop_if(drawer.by_stan, request.stan, rrn)
         if request.card is not None and request.amount is not None:
-            _drop_if(drawer.alike, (request.card.token, request.amount.minor), rrn)
+            _drop_if(drawer.alike, (request.card.lasting_token, request.amount.minor), rrn)
         if drawer.latest == rrn:
             drawer.latest = ""
         if drawer.is_empty:

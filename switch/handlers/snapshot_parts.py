@@ -229,7 +229,7 @@ def _put_drawers(book: PartitionBook, rows: list[_DrawerRow]) -> None:
             card, amount = payment.request.card, payment.request.amount
             assert card is not None, "a debit without a card is found by it"
             assert amount is not None, "a debit without an amount is found by it"
-            drawer.alike[card.token, amount.minor] = payment.rrn
+            drawer.alike[card.lasting_token, amount.minor] = payment.rrn
         drawer.latest = payments[latest].rrn if latest else ""
 
 

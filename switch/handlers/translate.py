@@ -264,7 +264,7 @@ def _fingerprint(
         (
             origin_free(received.mti),
             parts.get("transaction_code", ""),
-            received.card.token if received.card else "",
+            received.card.lasting_token if received.card else "",
             fields["processing_code"],
             fields.get("amount_transaction", ""),
             fields["currency"],
@@ -298,7 +298,7 @@ def _read_json(received: RequestReceived, fingerprints: Fingerprints) -> Payment
     card = received.card
     parts = [
         "json",
-        card.token if card else fields.get("card_token", ""),
+        card.lasting_token if card else fields.get("card_token", ""),
         fields.get("amount_minor", ""),
         fields.get("currency", ""),
         fields.get("store_id", ""),

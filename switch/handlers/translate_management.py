@@ -188,7 +188,7 @@ def _fingerprint(
         (
             origin_free(received.mti),
             network_code,
-            received.card.token if received.card else "",
+            received.card.lasting_token if received.card else "",
             fields.get("processing_code", ""),
             fields.get("amount_transaction", ""),
             fields.get("currency", ""),

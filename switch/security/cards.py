@@ -87,6 +87,7 @@ class CardVault:
             sealed_pan=self._sealer.seal(f"{pan}={expiration_date}".encode(), seal_id),
             seal_key_id=self._seal_key_id,
             seal_id=seal_id,
+            older_tokens=self._tokenizer.older_tokens_of(pan),
         )
 
     def reveal(self, card: Card) -> PanAndExpiry:
@@ -104,18 +105,6 @@ class CardVault:
     def token_of(self, pan: str) -> str:
         """Compute the token of a PAN under the newest key."""
         return self._tokenizer.token_of(pan)
-
-    def is_same_card(self, first: Card, second: Card) -> bool:
-        """
-        Tell whether two cards are one, also across a rotation of the token key.
-
-        Raises:
-            SealBroken: only a seal could tell, and it does not open.
-            KeyStoreFault: the store cannot be used now.
-        """
-        if first.token_key_id == second.token_key_id:
-            return first.token == second.token
-        return self.reveal(first).pan == self.reveal(second).pan
 
     def _fetch_sealer(self, key_id: str) -> Sealer:
         key = self._keystore.find_key(key_id)

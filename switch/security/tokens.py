@@ -13,12 +13,13 @@ class CardTokenizer:
     After a rotation old tokens keep their key id until that key is destroyed.
     """
 
-    __slots__ = ("_current_key", "_keys", "key_id")
+    __slots__ = ("_current_key", "_keys", "_older", "key_id")
 
     def __init__(self, keys: Mapping[str, bytes], key_id: str) -> None:
-        """Take all live keys by id; `key_id` names the one for new tokens."""
+        """Take all live keys by id, newest first; `key_id` names the one for new tokens."""
         self._keys = {name: KeyedHash(key) for name, key in keys.items()}
         self._current_key = self._keys[key_id]
+        self._older = tuple((name, key) for name, key in self._keys.items() if name != key_id)
         self.key_id = key_id
 
     def __repr__(self) -> str:
@@ -36,7 +37,6 @@ class CardTokenizer:
         """Compute the token of a PAN under the newest key, 64 hex digits."""
         return self._current_key.digest(pan.encode())
 
-    def token_under(self, key_id: str, pan: str) -> str | None:
-        """Compute the token under an older key; None if that key is no longer live."""
-        key = self._keys.get(key_id)
-        return None if key is None else key.digest(pan.encode())
+    def older_tokens_of(self, pan: str) -> tuple[tuple[str, str], ...]:
+        """Compute the tokens under the other live keys, by key id, in the order of the keys."""
+        return tuple((key_id, key.digest(pan.encode())) for key_id, key in self._older)

@@ -143,7 +143,7 @@ def _is_same_shop(request: PaymentRequest, original: Payment) -> bool:
 
 def _has_other_card(request: PaymentRequest, original: Payment) -> bool:
     theirs, ours = request.card, original.request.card
-    return theirs is not None and ours is not None and theirs.token != ours.token
+    return theirs is not None and ours is not None and not theirs.is_same_as(ours)
 
 
 def _check_standing(request: PaymentRequest, original: Payment) -> Objection | None:

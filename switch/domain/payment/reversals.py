@@ -87,7 +87,7 @@ def fits_original(request: PaymentRequest, original: Payment) -> bool:
     """
     asked, answer = original.request, original.answer
     theirs, ours = request.card, asked.card
-    same_card = theirs is None or ours is None or theirs.token == ours.token
+    same_card = theirs is None or ours is None or theirs.is_same_as(ours)
     same_amount = request.amount in {None, asked.amount, answer.amount if answer else None}
     return same_card and same_amount and _type_of(request) == _type_of(asked, request)
 

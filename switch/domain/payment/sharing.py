@@ -50,6 +50,7 @@ def _share_card(card: Card) -> Card:
         sealed_pan=card.sealed_pan,
         seal_key_id=intern(card.seal_key_id),
         seal_id=card.seal_id,
+        older_tokens=card.older_tokens,
     )
 
 

@@ -124,7 +124,8 @@ class World:
     """The partition, what it wrote, sent and answered, and the hands that move it."""
 
     def __init__(self) -> None:
-        self.keys = Keys(MemoryKeyStore(), minute_key_lifetime_ms=60_000)
+        self.keystore = MemoryKeyStore()
+        self.keys = Keys(self.keystore, minute_key_lifetime_ms=60_000)
         self.registry = make_registry(self.keys)
         self.dialect = load_dialect("unionpay-pos")
         self.now = START

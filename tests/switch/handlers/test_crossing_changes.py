@@ -4,6 +4,8 @@ import pytest
 
 from switch.domain.payment.events import CaseOpened
 from switch.domain.registry.entities import StandIn
+from switch.security.cards import TOKEN_FAMILY, CardVault
+from switch.security.keystore import start_next_version
 from tests.switch.handlers.test_cases_side import Desk
 
 
@@ -82,3 +84,40 @@ def test_an_advice_may_be_adjusted_before_it_was_taken(till):
     advice = till.ask("offline", 1_000)
     adjustment = till.ask("adjustment", 1_100, of=advice)
     assert till.payment(adjustment).line.gross_minor == 100
+
+
+@pytest.fixture
+def rotate(world):
+    """Give out tokens under a new key from now on, as a gateway does after its start."""
+
+    def do():
+        start_next_version(world.keystore, TOKEN_FAMILY)
+        world.keys.vault = CardVault(world.keystore)
+
+    return do
+
+
+def test_a_new_key_of_card_tokens_changes_nothing_for_payments_from_before(till, rotate):
+    sales = [till.get(amount=1_000 + number) for number in range(4)]
+    hold = till.get("pre-auth", 5_000)
+    rotate()
+    assert till.told(till.get("refund", 1_000, of=sales[0])) == "00"
+    assert till.told(till.get("void", 1_001, of=sales[1])) == "00"
+    assert till.told(till.take_back(sales[2])) == "00"
+    assert till.payment(sales[2]).reverse_requested, "and no case for a card that does not fit"
+    assert till.told(till.get("completion", 5_000, of=hold)) == "00", "found by card and code"
+    assert till.told(till.ask("refund", 1_003, of=sales[3], pan="6200000000000047")) == "14"
+
+
+def test_a_repeat_after_a_new_key_of_card_tokens_is_the_same_request(world, till, rotate):
+    sale = till.get(amount=1_000)
+    rotate()
+    again = till.repeat(sale)
+    assert till.told(again) == "00"
+    assert len(world.sent) == 1
+
+
+def test_the_cashiers_duplicate_is_seen_across_a_new_key_of_card_tokens(till, rotate):
+    till.ask(amount=1_000)
+    rotate()
+    assert till.why(till.ask(amount=1_000)) == "suspected-duplicate"

@@ -57,10 +57,36 @@ def test_a_card_is_the_same_card_across_a_rotation(keystore: MemoryKeyStore) -> 
     new = CardVault(keystore)
     after = new.protect(PAN, "3012", "g-2")
     assert before.token != after.token
-    assert new.is_same_card(before, after)
-    assert not new.is_same_card(other, after)
-    assert new.is_same_card(before, old.protect(PAN, "", "g-4"))
+    assert before.is_same_as(after)
+    assert after.is_same_as(before)
+    assert not other.is_same_as(after)
+    assert before.lasting_token == after.lasting_token
+    assert before.is_same_as(old.protect(PAN, "", "g-4"))
     assert old.reveal(after).pan == PAN, "a vault opened before the rotation fetches the new key"
+
+
+def test_cards_whose_common_key_was_destroyed_are_compared_by_their_masks(
+    keystore: MemoryKeyStore,
+) -> None:
+    before = CardVault(keystore).protect(PAN, "3012", "g-1")
+    start_next_version(keystore, TOKEN_FAMILY)
+    keystore.destroy_key(before.token_key_id)
+    new = CardVault(keystore)
+    assert new.protect(PAN, "3012", "g-2").is_same_as(before)
+    assert not new.protect("6200000000000047", "3012", "g-3").is_same_as(before)
+
+
+def test_a_card_has_tokens_of_older_keys_only_where_there_are_any(
+    keystore: MemoryKeyStore,
+) -> None:
+    first = CardVault(keystore).protect(PAN, "3012", "g-1")
+    assert first.older_tokens == ()
+    assert b"older_tokens" not in msgspec.json.encode(first)
+    start_next_version(keystore, TOKEN_FAMILY)
+    start_next_version(keystore, TOKEN_FAMILY)
+    third = CardVault(keystore).protect(PAN, "3012", "g-1")
+    assert [name for name, _ in third.older_tokens] == ["card-token-2", "card-token-1"]
+    assert third.lasting_token == first.token
 
 
 def test_destroying_the_seal_key_erases_the_card(keystore: MemoryKeyStore) -> None:

@@ -28,6 +28,7 @@ REQUEST = PaymentRequest(
         sealed_pan=b"sealed",
         seal_key_id="card-seal-1",
         seal_id="gw-1",
+        older_tokens=(("card-token-0", "d" * 64),),
     ),
     terminal_id="00000001",
     batch="000001",
