@@ -135,14 +135,16 @@ class LongRun:
     def _judge(self, number, started):
         journal = self.stand.check(self.crowd)
         ledger = self.stand.ledger()
+        cases = Counter(kind for s in journal.stories.values() for kind in s.cases.values())
         self._say(
             f"     judged after {number} rounds and {time.monotonic() - started:.0f} s:"
             f" {len(journal.stories)} payments, {self.crowd.codes()}, {self.crowd.reasons()},"
-            f" approved {self.crowd.approvals()}, {len(journal.closings)} closings,"
+            f" approved {self.crowd.approvals()}, {len(journal.closings)} closings"
+            f" ({sum(one.is_balanced for one in journal.closings)} balanced),"
             f" {sum(line['op'] == 'debit' for line in ledger)} debits,"
             f" {sum(line['op'] == 'reversal' for line in ledger)} reversals,"
             f" {len(journal.claims)} claims, {len(journal.void())} void records,"
-            f" {sum(len(s.cases) for s in journal.stories.values())} open cases;"
+            f" open cases {dict(cases)};"
             f" longest stall {self.crowd.longest_stall_s():.1f} s"
         )
 

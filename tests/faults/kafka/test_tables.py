@@ -6,9 +6,9 @@ import asyncpg
 import pytest
 
 from switch.adapters.embedded_postgres import EmbeddedPostgres
+from tests.faults.kafka.made_history import MERCHANT, Run, key_of
 from tests.faults.kafka.story import Journal
 from tests.faults.kafka.tables import compare_tables, dump_tables
-from tests.faults.kafka.test_checker import MERCHANT, Run, key_of
 
 TABLES = """
 DROP SCHEMA IF EXISTS audit CASCADE; DROP SCHEMA IF EXISTS settlement CASCADE;
