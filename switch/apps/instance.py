@@ -17,6 +17,7 @@ from switch.adapters.open_log import open_log
 from switch.adapters.telemetry import Telemetry
 from switch.apps.addresses import bound_address
 from switch.apps.gateway import GatewayRole
+from switch.apps.gateway_number import GatewayNumber
 from switch.apps.handler import HandlerRole
 from switch.apps.http_listener import HttpListener
 from switch.apps.issuer_links import IssuerLinks
@@ -124,7 +125,8 @@ class Instance:
         self.registrar: RegistrarRole | None = None
         self.links: IssuerLinks | None = None
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.list_projections: Callable[[], Sequence[Row]] = tuple  # of a child process, if any
+        # of the projector that runs as a child beside these roles, if one does
+        self.list_projections: Callable[[], Sequence[Row]] | None = None
         self.board: StatusBoard | None = None
         self._http: HttpListener | None = None
         self._http_address = ""
@@ -246,6 +248,9 @@ class Instance:
         self._tasks.append(asyncio.create_task(self._check_keys_later()))
         if self.gateway is not None:
             await self.gateway.start()
+            if self.board is not None and is_shared(self._log_url):
+                number = GatewayNumber(self._owner, self.gateway, self.board, self._telemetry.log)
+                self._tasks.append(asyncio.create_task(number.watch()))
         if self.links is not None and self.handler is not None:
             self.links.start()
             with settle_garbage():
@@ -310,7 +315,7 @@ class Instance:
         """Describe what runs in this process, for operators."""
         found: dict[str, object] = {
             "owner": self._owner,
-            "roles": sorted(self.roles),
+            "roles": self._list_roles(),
             "log": self._log_url,
             "registry": {
                 "position": self.follower.position,
@@ -333,7 +338,7 @@ class Instance:
         )
         return ProcessStatus(
             name=self._owner,
-            roles=tuple(sorted(self.roles)),
+            roles=self._list_roles(),
             version=switch.__version__,
             pid=os.getpid(),
             http=self._http_address,
@@ -342,11 +347,15 @@ class Instance:
             not_ready=self._telemetry.readiness.reasons(),
             partition_count=self.event_log.partition_count if self.event_log else 0,
             partitions=handler.status() if handler else (),
-            projections=self.list_projections(),
+            projections=self.list_projections() if self.list_projections else (),
             gateways=[gateway.status()] if gateway else (),
             registrars=[registrar.status()] if registrar else (),
             links=links.status() if links else (),
         )
+
+    def _list_roles(self) -> tuple[Role, ...]:
+        beside = {Role.PROJECTOR} if self.list_projections is not None else set()
+        return tuple(sorted(self.roles | beside))
 
     def _why_no_registry(self) -> str:
         if self.follower.view.list_entities("merchants"):

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from switch.apps.roles import Role
+from switch.eventlog.port import REPLIES_PARTITION_COUNT
 
 Row = Mapping[str, Any]  # as a role describes a part of itself for `/v1/status`
 
@@ -89,6 +90,24 @@ def merge_statuses(statuses: Sequence[ProcessStatus], partition_count: int = 0) 
     return msgspec.structs.replace(merged, faults=tuple(_find_faults(merged, partition_count)))
 
 
+def find_shared_ordinals(gateways: Iterable[Row]) -> dict[int, list[str]]:
+    """Return the numbers that several gateways have, with their processes in order of name."""
+    names: dict[int, set[str]] = {}
+    for row in gateways:
+        if "ordinal" in row:
+            names.setdefault(row["ordinal"], set()).add(row["process"])
+    return {ordinal: sorted(found) for ordinal, found in names.items() if len(found) > 1}
+
+
+def explain_shared_ordinal(ordinal: int, names: Sequence[str]) -> str:
+    """Say what it means that several gateways have one number, and what to do."""
+    return (
+        f"gateways {', '.join(names)} have one number (gateway.ordinal {ordinal}): no answer goes"
+        " astray, but each reads those of the others too; give each a number of its own, 0 to"
+        f" {REPLIES_PARTITION_COUNT - 1}"
+    )
+
+
 def _rows_of(statuses: Sequence[ProcessStatus], name: str) -> list[Row]:
     return [{"process": one.name, **row} for one in statuses for row in getattr(one, name)]
 
@@ -116,6 +135,8 @@ def _find_faults(found: SwitchStatus, partition_count: int) -> Iterable[str]:
     for role in (Role.GATEWAY, Role.HANDLER, Role.REGISTRAR):
         if role.value not in running:
             yield f"no {role.value} is running"
+    for ordinal, names in find_shared_ordinals(found.gateways).items():
+        yield explain_shared_ordinal(ordinal, names)
     for row in found.projections:
         if row["state"] != RUNNING:
             yield f"projection {row['projection']} is {row['state']}: {row['error']}"

@@ -54,6 +54,12 @@ def test_a_partition_is_set_up_as_the_settings_say():
     assert terminals.upload_late_ms == settings.terminals.upload_late_ms
 
 
+async def test_a_process_with_a_projector_beside_it_says_so(running):
+    assert running.instance.describe().roles == ("gateway", "handler", "registrar")
+    running.instance.list_projections = list
+    assert running.instance.describe().roles == ("gateway", "handler", "projector", "registrar")
+
+
 def make_instance(folder, keys):
     return Instance(
         Settings(),

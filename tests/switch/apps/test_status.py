@@ -103,5 +103,14 @@ def test_what_is_not_well_is_said_in_words(place, changes, words):
     assert words in merge_statuses(said).faults
 
 
+def test_two_gateways_of_one_number_are_told_with_what_to_do():
+    row = {"state": "taking", "ordinal": 3}
+    said = [*make_well(), *(make_status(name, "gateway", gateways=[row]) for name in "ba")]
+    [fault] = merge_statuses(said).faults
+    assert fault.startswith("gateways a, b have one number (gateway.ordinal 3): no answer goes")
+    assert fault.endswith("give each a number of its own, 0 to 15")
+    assert merge_statuses(said[:-1]).faults == ()
+
+
 def test_partitions_of_a_switch_that_nobody_runs_are_faults_too():
     assert len([one for one in merge_statuses([], 3).faults if one.startswith("partition")]) == 3
