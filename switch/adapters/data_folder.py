@@ -78,6 +78,16 @@ def name_owner(directory: Path) -> str:
     return f"{socket.gethostname()}-{own}"
 
 
+def find_last_command(directory: Path) -> str:
+    """Return how the process that holds a data folder, or held it last, was started; or nothing."""
+    try:
+        holder = json.loads((directory / LOCK_FILE).read_text(encoding="utf-8"))
+        _, _, arguments = str(holder["command"]).partition(" ")
+    except (OSError, ValueError, TypeError, KeyError):
+        return ""
+    return f"switch {arguments}" if arguments else ""
+
+
 def _check_ours(directory: Path) -> None:
     marker = directory / MARKER_FILE
     if not marker.exists():

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from switch.apps.settings_sources import ENVIRONMENT_PREFIX
+from switch.apps.settings_section import ENVIRONMENT_PREFIX
 
 ADDRESSES_FILE: Final = "addresses.json"
 _PORT_MAX: Final = 65_535

@@ -1,7 +1,11 @@
 """What every section of the settings is made of: a table with bounded, described fields."""
 
+from typing import Final
+
 import msgspec
 from msgspec import Meta
+
+ENVIRONMENT_PREFIX: Final = "SWITCH__"  # of the variables that settings are read from
 
 
 def meta(text: str, *, ge: int | None = None, le: int | None = None) -> Meta:

@@ -16,9 +16,8 @@ import msgspec
 
 from switch.apps.log_settings import LogSettings
 from switch.apps.settings import DEMO_OVERRIDES, Settings
-from switch.apps.settings_section import Section
+from switch.apps.settings_section import ENVIRONMENT_PREFIX, Section
 
-ENVIRONMENT_PREFIX: Final = "SWITCH__"
 _DEFAULT_ORIGIN: Final = "default"
 _CHOICES: Final = re.compile(
     r"\^\(([^()]+)\)\$"

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from switch.cli.client import InstanceClient, data_option, path_of
+from switch.cli.client import KEY_VARIABLE, InstanceClient, data_option, path_of
 from switch.cli.failure import EXIT_FAULT, EXIT_NO, CommandFailure, usage_failure
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-KEY_VARIABLE: Final = "SWITCH_OPERATOR_KEY"
 JSON: Final = "application/json"
 CATCH_UP_S: Final = 1.5  # a case of this moment may not be in the tables yet
 POLL_S: Final = 0.1

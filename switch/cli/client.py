@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 import click
 
+from switch.adapters.data_folder import find_last_command
 from switch.apps.addresses import parse_address, read_addresses
 from switch.cli.failure import (
     EXIT_FAULT,
@@ -19,6 +20,7 @@ from switch.cli.failure import (
 )
 
 DEFAULT_DATA: Final = "data"
+KEY_VARIABLE: Final = "SWITCH_OPERATOR_KEY"
 OPERATOR_TOKEN_FILE: Final = Path("keys") / "operator.token"
 TIMEOUT_S: Final = 60.0
 _CLIENT_ERRORS: Final = range(400, 500)
@@ -57,8 +59,8 @@ class InstanceClient:
         addresses = read_addresses(data_dir)
         if addresses is None:
             raise not_running_failure(
-                f"nothing is running over the data folder {data_dir}. Start it with"
-                f" `switch up --demo --data {data_dir}`, or name its folder with --data."
+                f"nothing is running over the data folder {data_dir}."
+                f" {_say_how_to_start(data_dir)}, or name another folder with --data."
             )
         self.addresses = addresses
 
@@ -84,6 +86,25 @@ class InstanceClient:
         except OSError:
             return ""
 
+    def _find_key(self) -> str:
+        """Return the key to send; the token of this machine is nothing for another one's ears."""
+        return self._operator_key or ("" if self._url else self.operator_token)
+
+    def _explain_unknown_key(self) -> str:
+        place = self._url or f"the instance over {self.data_dir}"
+        if self._operator_key:
+            return (
+                f"{place} does not know the key in {KEY_VARIABLE}: the registry holds another of"
+                " this operator, or none; `switch registry load` changes that"
+            )
+        if self._url:
+            return f"{place} wants to know who asks: put an operator's key into {KEY_VARIABLE}"
+        return (
+            f"{place} does not take the token in {self.data_dir / OPERATOR_TOKEN_FILE}: it was"
+            f" replaced after the start, or cannot be read. Put an operator's key into"
+            f" {KEY_VARIABLE}, or start the instance again"
+        )
+
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON
         """
         Fetch one resource with the operator's token.
@@ -106,7 +127,7 @@ class InstanceClient:
         self, method: str, path: str, body: bytes, content_type: str, idempotency_key: str = ""
     ) -> Any:  # noqa: ANN401 - JSON
         name, port = self.address("http")
-        headers = {"Authorization": f"Bearer {self._operator_key or self.operator_token}"}
+        headers = {"Authorization": f"Bearer {self._find_key()}"}
         if content_type:
             headers["Content-Type"] = content_type
         if idempotency_key:
@@ -121,19 +142,29 @@ class InstanceClient:
                 raise not_running_failure(f"nothing listens on {name}:{port}") from error
             raise not_running_failure(
                 f"{self.data_dir} says that an instance listens on {name}:{port}, but nothing does:"
-                f" it was killed. Start it again with `switch up --data {self.data_dir}`."
+                f" it was killed. {_say_how_to_start(self.data_dir)}."
             ) from error
         except (OSError, http.client.HTTPException) as error:
             raise CommandFailure(f"no answer from {name}:{port}: {error}", EXIT_FAULT) from error
         finally:
             connection.close()
         content = _decode(answer)
+        if response.status == http.client.UNAUTHORIZED:
+            raise CommandFailure(self._explain_unknown_key(), EXIT_NO)
         if response.status >= http.client.BAD_REQUEST:
             raise CommandFailure(
                 _explain(response.status, content),
                 EXIT_NO if response.status in _CLIENT_ERRORS else EXIT_FAULT,
             )
         return content
+
+
+def _say_how_to_start(data_dir: Path) -> str:
+    """Name the command that was run over a folder the last time: it may have been one role."""
+    last = find_last_command(data_dir)
+    if last:
+        return f"Start it as it was the last time, with `{last}`"
+    return f"Start it with `switch up --demo --data {data_dir}`"
 
 
 def _read_url(url: str) -> dict[str, str | int]:

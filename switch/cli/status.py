@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from switch.cli.client import DEFAULT_DATA, InstanceClient
+from switch.cli.client import DEFAULT_DATA, KEY_VARIABLE, InstanceClient
 from switch.cli.failure import EXIT_FAULT, EXIT_WRONG, CommandFailure, usage_failure
 from switch.cli.reading import open_log_for_reading
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from switch.apps.status import SwitchStatus
 
-KEY_VARIABLE: Final = "SWITCH_OPERATOR_KEY"
 _MS: Final = 1_000
 _WELL: Final = frozenset({"serving", "running", "up", "taking", "claimed", "waiting", True})
 # title of the table, member of the answer, its columns: heading, name
@@ -57,6 +56,7 @@ _TABLES: Final = (
         "gateways",
         "gateways",
         (
+            ("ordinal", "ordinal"),
             ("incarnation", "incarnation"),
             ("state", "state"),
             ("connections", "connections"),

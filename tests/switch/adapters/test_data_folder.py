@@ -9,6 +9,7 @@ import pytest
 from switch.adapters.data_folder import (
     DataFolderForeign,
     DataFolderHeld,
+    find_last_command,
     lock_data_folder,
     name_owner,
 )
@@ -134,6 +135,14 @@ def test_a_file_in_the_folders_place_is_named(folder):
     folder.write_text("a file")
     with pytest.raises(DataFolderForeign, match=f"cannot use {folder}"), lock_data_folder(folder):
         pass
+
+
+def test_who_held_a_folder_last_is_known_by_its_command(folder, monkeypatch):
+    assert find_last_command(folder) == ""
+    monkeypatch.setattr("sys.argv", ["/opt/bin/switch", "gateway", "--data", "/d"])
+    with lock_data_folder(folder):
+        assert find_last_command(folder) == "switch gateway --data /d"
+    assert find_last_command(folder) == "switch gateway --data /d"
 
 
 def test_its_owner_has_one_name_through_every_restart_and_another_in_another_folder(tmp_path):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from switch.adapters.data_folder import lock_data_folder
 from switch.apps.addresses import write_addresses
 from switch.cli.client import InstanceClient, path_of
 from switch.cli.failure import CommandFailure
@@ -17,6 +18,7 @@ ANSWERS: dict[str, tuple[int, Any]] = {
     "/v1/payments?rrn=1": (404, {"title": "Not found", "detail": "no such payment"}),
     "/v1/registry/load": (422, {"title": "Refused", "errors": ["a", "b"]}),
     "/broken": (500, "oops"),
+    "/secret": (401, {"title": "Unauthorized", "detail": "Send a key as a bearer token."}),
 }
 
 
@@ -73,6 +75,25 @@ def test_a_refusal_is_the_servers_own_words(instance: Path) -> None:
     assert caught.value.exit_code == 1
 
 
+def test_an_unknown_key_is_told_by_where_it_came_from(instance: Path) -> None:
+    url = f"http://{InstanceClient(instance).addresses['http']}"
+    for client, words in (
+        (InstanceClient(instance, operator_key="op_x"), "not know the key in SWITCH_OPERATOR_KEY"),
+        (InstanceClient(instance, operator_key="op_x", url=url), "not know the key in SWITCH_OPER"),
+        (InstanceClient(instance, url=url), "put an operator's key into SWITCH_OPERATOR_KEY"),
+        (InstanceClient(instance), "does not take the token in .*operator.token"),
+    ):
+        with pytest.raises(CommandFailure, match=words) as caught:
+            client.get("/secret")
+        assert caught.value.exit_code == 1
+
+
+def test_the_token_of_this_machine_is_not_sent_to_another(instance: Path) -> None:
+    url = f"http://{InstanceClient(instance).addresses['http']}"
+    InstanceClient(instance, url=url).get("/v1/status")
+    assert Answerer.seen == [("/v1/status", "Bearer ", b"")]
+
+
 def test_a_failing_server_is_a_fault(instance: Path) -> None:
     with pytest.raises(CommandFailure) as caught:
         InstanceClient(instance).get("/broken")
@@ -83,6 +104,16 @@ def test_nothing_running_says_how_to_start_it(tmp_path: Path) -> None:
     with pytest.raises(CommandFailure, match="switch up --demo --data") as caught:
         InstanceClient(tmp_path)
     assert caught.value.exit_code == 3
+
+
+def test_nothing_running_over_a_roles_folder_names_the_role(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["/opt/switch", "handler", "--data", str(tmp_path)])
+    with lock_data_folder(tmp_path):
+        pass
+    with pytest.raises(CommandFailure, match=f"last time, with `switch handler --data {tmp_path}`"):
+        InstanceClient(tmp_path)
 
 
 def test_a_killed_instance_is_told_from_a_running_one(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def make_switch(*, state="serving"):
             not_ready={},
             partition_count=1,
             partitions=[PARTITION | {"state": state}],
+            gateways=[{"ordinal": 3, "state": "taking", "incarnation": "03.ab"}],
             projections=[
                 {"projection": "audit", "state": "running", "position": {"0": 5}, "lag_count": 0}
             ],
