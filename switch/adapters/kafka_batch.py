@@ -4,7 +4,6 @@ import enum
 from collections import deque
 from typing import Final, NamedTuple
 
-from aiokafka import TopicPartition
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     InvalidTopicError,
@@ -115,13 +114,3 @@ def judge_code(code: int) -> tuple[Answer, str]:
     if issubclass(error, _PASSING):
         return Answer.AGAIN, error.__name__
     return Answer.UNKNOWN, error.__name__
-
-
-def make_topics(
-    batches: list[tuple[TopicPartition, Batch]],
-) -> list[tuple[str, list[tuple[int, bytes]]]]:
-    """Put batches into the shape of a produce request."""
-    topics: dict[str, list[tuple[int, bytes]]] = {}
-    for (topic, partition), batch in batches:
-        topics.setdefault(topic, []).append((partition, batch.data))
-    return list(topics.items())

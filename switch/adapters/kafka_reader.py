@@ -9,7 +9,7 @@ connection of their own.
 import asyncio
 import functools
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from aiokafka import TopicPartition
@@ -21,7 +21,6 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
     for_code,
 )
-from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.record.memory_records import MemoryRecords
 
@@ -33,6 +32,7 @@ from switch.adapters.kafka_client import (
     explain_silence,
     find_pace,
 )
+from switch.adapters.kafka_wire import FetchAnswer, FetchRequest
 from switch.eventlog.port import LogUnavailable, PositionOutOfRange, StoredRecord
 
 FETCH_BYTES_MAX: Final = 1_048_576  # of one partition at once
@@ -73,17 +73,13 @@ def make_fetch(
     wanted: list[tuple[TopicPartition, int]], *, wait_ms: int, bytes_max: int
 ) -> FetchRequest:
     """Ask for partitions from these offsets on; the answer waits until there is anything."""
-    topics: dict[str, list[tuple[int, int, int]]] = {}
-    for (topic, partition), offset in wanted:
-        topics.setdefault(topic, []).append((partition, offset, bytes_max))
-    return FetchRequest(wait_ms, 1, ANSWER_BYTES_MAX, 0, list(topics.items()))
-
-
-def read_answer(response: Any) -> Iterator[tuple[TopicPartition, int, bytes]]:  # noqa: ANN401
-    """Walk through an answer: partition, error code, content."""
-    for topic, partitions in response.topics:
-        for partition, code, *_, content in partitions:
-            yield TopicPartition(topic, partition), code, content
+    return FetchRequest(
+        wanted,
+        wait_ms=wait_ms,
+        bytes_min=1,
+        bytes_max=ANSWER_BYTES_MAX,
+        partition_bytes_max=bytes_max,
+    )
 
 
 class KafkaQuestions:
@@ -102,10 +98,10 @@ class KafkaQuestions:
         """
         request = make_fetch([(place, offset)], wait_ms=0, bytes_max=FETCH_BYTES_MAX)
 
-        def take(response: Any) -> tuple[int, tuple[list[StoredRecord], int]]:  # noqa: ANN401
-            for found, code, content in read_answer(response):
+        def take(answer: FetchAnswer) -> tuple[int, tuple[list[StoredRecord], int]]:
+            for found, code, content in answer.partitions:
                 if found == place:
-                    return code, decode_records(content or b"", offset)
+                    return code, decode_records(content, offset)
             raise KafkaError("the answer leaves the partition out")
 
         return await self._ask(place, request, take)
@@ -344,15 +340,15 @@ class KafkaPoll:
             sent_at = self._loop.time()
             request = make_fetch(wanted, wait_ms=POLL_WAIT_MS, bytes_max=FETCH_BYTES_MAX)
             try:
-                response = await self._client.send(node, request)
+                answer: FetchAnswer = await self._client.send(node, request)
             except TransportError:
                 await self._client.refresh()
                 await asyncio.sleep(RETRY_MS / 1000)
                 continue
             offsets = dict(wanted)
             counts = [
-                self._give(place, offsets[place], code, content or b"", sent_at)
-                for place, code, content in read_answer(response)
+                self._give(place, offsets[place], code, content, sent_at)
+                for place, code, content in answer.partitions
             ]
             if None in counts:
                 await self._client.refresh()

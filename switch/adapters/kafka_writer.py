@@ -13,7 +13,6 @@ from typing import Final
 
 from aiokafka import TopicPartition
 from aiokafka.errors import NodeNotReadyError, StaleMetadata, for_code
-from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
 from switch.adapters.kafka_batch import (
@@ -25,7 +24,6 @@ from switch.adapters.kafka_batch import (
     QueuedRecord,
     judge_code,
     make_batch,
-    make_topics,
 )
 from switch.adapters.kafka_client import (
     RETRY_MS,
@@ -34,6 +32,7 @@ from switch.adapters.kafka_client import (
     TransportError,
     find_pace,
 )
+from switch.adapters.kafka_wire import ProduceAnswer, ProduceRequest
 from switch.adapters.sinks import call_sink
 from switch.eventlog.port import (
     RECORD_BYTES_MAX,
@@ -310,20 +309,16 @@ class KafkaSender:
         self, way: tuple[int, int], batches: list[tuple[PartitionWriter, Batch]]
     ) -> None:
         request = ProduceRequest(
-            None,
-            -1,
-            REPLICATION_TIMEOUT_MS,
-            make_topics([(writer.place, batch) for writer, batch in batches]),
+            [(writer.place, batch.data) for writer, batch in batches],
+            timeout_ms=REPLICATION_TIMEOUT_MS,
         )
         answers: dict[TopicPartition, tuple[int, int]] = {}
         tried_before = [batch.is_perhaps_written for _, batch in batches]
         for _, batch in batches:
             batch.is_perhaps_written = True
         try:
-            response = await self._client.send(way[0], request, group=way[1])
-            for topic, partitions in response.topics:
-                for partition, code, offset, *_ in partitions:
-                    answers[TopicPartition(topic, partition)] = (code, offset)
+            answer: ProduceAnswer = await self._client.send(way[0], request, group=way[1])
+            answers = answer.outcomes
         except TransportError as error:
             if isinstance(error, NodeNotReadyError | StaleMetadata):  # nothing was handed over
                 for (_, batch), before in zip(batches, tried_before, strict=True):

@@ -1,7 +1,6 @@
 from collections import deque
 
 import pytest
-from aiokafka import TopicPartition
 from aiokafka.record.memory_records import MemoryRecords
 
 from switch.adapters.kafka_batch import (
@@ -10,7 +9,6 @@ from switch.adapters.kafka_batch import (
     QueuedRecord,
     judge_code,
     make_batch,
-    make_topics,
 )
 from switch.adapters.kafka_topic_check import BATCH_BYTES_MAX
 from switch.eventlog.port import RECORD_BYTES_MAX
@@ -78,10 +76,3 @@ def test_only_a_batch_that_lands_once_is_sent_again(code, answer):
     judged, name = judge_code(code)
     assert judged is answer
     assert bool(name) == (answer is not Answer.WRITTEN)
-
-
-def test_a_request_holds_all_partitions_of_a_topic_together():
-    one, other = (make_batch(queue_of(v), IDENTITY, 0, 0.0) for v in (b"a", b"b"))
-    places = [TopicPartition("j", 0), TopicPartition("r", 0), TopicPartition("j", 1)]
-    shaped = make_topics(list(zip(places, (one, other, other), strict=True)))
-    assert shaped == [("j", [(0, one.data), (1, other.data)]), ("r", [(0, other.data)])]

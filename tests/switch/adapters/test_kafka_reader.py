@@ -10,7 +10,7 @@ from aiokafka.errors import CorruptRecordException, NotLeaderForPartitionError
 from switch.adapters import kafka_reader
 from switch.adapters.kafka_batch import ProducerIdentity, QueuedRecord, make_batch
 from switch.adapters.kafka_log import KafkaLog
-from switch.adapters.kafka_reader import check_code, decode_records, make_fetch
+from switch.adapters.kafka_reader import check_code, decode_records
 from switch.eventlog.port import LogUnavailable, PositionOutOfRange
 from tests.switch.adapters.kafka_stage import ONE_BROKER, append_all, wait_until
 
@@ -45,14 +45,6 @@ def test_a_wrong_checksum_is_told():
     content[-3] ^= 1
     with pytest.raises(CorruptRecordException):
         decode_records(bytes(content), 0)
-
-
-def test_a_poll_names_each_topic_once():
-    other = TopicPartition("inbound", 2)
-    request = make_fetch(
-        [(PLACE, 5), (other, 6), (TopicPartition("journal", 1), 7)], wait_ms=1, bytes_max=9
-    )
-    assert request.topics == [("journal", [(0, 5, 9), (1, 7, 9)]), ("inbound", [(2, 6, 9)])]
 
 
 @pytest.mark.parametrize(
