@@ -58,7 +58,7 @@ class CaseRow(msgspec.Struct, frozen=True, gc=False):
 def case_id_of(event: JournalEvent, place: Place) -> str:
     """Name the case that an event is about; empty if it is about none."""
     if isinstance(event, InboundParked):
-        return parked_case_id(place.partition, event.inbound_offset)
+        return parked_case_id(place.partition, event.inbound_offset, event.mark)
     return event.case_id if isinstance(event, CaseOpened | CaseEvent) else ""
 
 

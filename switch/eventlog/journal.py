@@ -29,12 +29,18 @@ class PositionNoted(Event, frozen=True, kw_only=True, tag="position-noted.v1"):
 
 
 class InboundParked(Event, frozen=True, kw_only=True, tag="inbound-parked.v1"):
-    """Deciding this inbound record raised; it is set aside as a case so that others go on."""
+    """
+    Deciding this inbound record raised; it is set aside as a case so that others go on.
+
+    `mark` is the same for a request and its repeats: they are one case. A record that cannot even
+    be read has none.
+    """
 
     inbound_offset: int
     inbound_id: str
     fault: str
     at: int
+    mark: str = ""
 
 
 JournalEvent = (

@@ -125,7 +125,7 @@ class CaseShelf(Folded):
                 if event.kind == OUTCOME_OPEN:
                     self._stop_waiting(event.rrn)
             case InboundParked():
-                case_id = parked_case_id(self._partition, event.inbound_offset)
+                case_id = parked_case_id(self._partition, event.inbound_offset, event.mark)
                 self._put(Case(case_id=case_id, kind=INBOUND_PARKED, opened_at=event.at))
             case CaseAssigned() | CaseResolutionProposed() | CaseResolved() | CaseClosed():
                 self._change(event)

@@ -32,7 +32,7 @@ from switch.handlers.management import ManagementSide
 from switch.handlers.recalls import Asked, Recalling, Recalls
 from switch.handlers.recorder import Recorder
 from switch.handlers.settings import PartitionSettings
-from switch.handlers.translate import JSON_CHANNEL, complete_request, is_reversal
+from switch.handlers.translate import JSON_CHANNEL, complete_request, is_reversal, mark_of
 from switch.handlers.translate_management import is_management
 from switch.handlers.waiting import WaitingRoom
 
@@ -80,19 +80,26 @@ class RequestsSide:
         try:
             self._take(offset, received, now)
         except Exception as error:  # noqa: BLE001 - parked with its kind, never with its content
-            self._append_parked(offset, received.inbound_id, type(error).__name__, now)
+            self._append_parked(offset, received, type(error).__name__, now)
         self._recorder.end_inbound(offset, mark)
 
     def park(self, offset: int, inbound_id: str, fault: str, now: Now) -> None:
         """Set an inbound record aside that cannot even be read."""
         if not self._book.is_decided(offset):
             self._recorder.begin_inbound(offset)
-            self._append_parked(offset, inbound_id, fault, now)
+            event = InboundParked(
+                inbound_offset=offset, inbound_id=inbound_id, fault=fault, at=now.wall_ms
+            )
+            self._recorder.append((event,), now, offset)
         self._recorder.next_inbound = offset + 1
 
-    def _append_parked(self, offset: int, inbound_id: str, fault: str, now: Now) -> None:
+    def _append_parked(self, offset: int, received: RequestReceived, fault: str, now: Now) -> None:
         event = InboundParked(
-            inbound_offset=offset, inbound_id=inbound_id, fault=fault, at=now.wall_ms
+            inbound_offset=offset,
+            inbound_id=received.inbound_id,
+            fault=fault,
+            at=now.wall_ms,
+            mark=mark_of(received),
         )
         self._recorder.append((event,), now, offset)
 
@@ -201,8 +208,7 @@ class RequestsSide:
                 else:
                     self._take_recalled(offset, waiter, request, payment, now)
             except Exception as error:  # noqa: BLE001 - parked with its kind, never with its content
-                inbound_id = waiter.received.inbound_id
-                self._append_parked(offset, inbound_id, type(error).__name__, now)
+                self._append_parked(offset, waiter.received, type(error).__name__, now)
             self._recorder.end_inbound(offset, mark)
 
     def _take_recalled(

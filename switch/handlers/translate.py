@@ -6,6 +6,7 @@ docs/rules.md 1 (key and fingerprint).
 """
 
 import functools
+import hashlib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Protocol
@@ -285,6 +286,20 @@ _JSON_TRANSACTIONS: Final = {
     "capture": TransactionType.COMPLETION,
     "reverse": TransactionType.UNKNOWN,
 }
+
+
+_MARKS: Final = (
+    *("merchant_id", "terminal_id", "local_date", "stan"),
+    *("client_id", "idempotency_key", "command_id"),
+)
+
+
+def mark_of(received: RequestReceived) -> str:
+    """Name a request whatever is wrong with it, so that a repeat has the same name: 16 hex."""
+    fields = received.fields
+    batch = fields.get("batch_data", "")[2:8]
+    named = (received.acquirer, received.mti[:2], batch, *(fields.get(one, "") for one in _MARKS))
+    return hashlib.sha256("|".join(named).encode()).hexdigest()[:16]
 
 
 def is_reversal(received: RequestReceived) -> bool:

@@ -79,9 +79,9 @@ def outcome_case_id(rrn: str) -> str:
     return f"{OUTCOME_OPEN}-{rrn}"
 
 
-def parked_case_id(partition: int, inbound_offset: int) -> str:
-    """Name the case that a parked inbound record is shown as."""
-    return f"{INBOUND_PARKED}-{partition:02d}-{inbound_offset}"
+def parked_case_id(partition: int, inbound_offset: int, mark: str = "") -> str:
+    """Name the case of a parked inbound record; with a `mark` that of all copies of a request."""
+    return f"{INBOUND_PARKED}-{partition:02d}-{mark or inbound_offset}"
 
 
 def start_case(event: CaseOpened, amount: Money | None) -> Case:

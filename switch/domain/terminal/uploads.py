@@ -290,8 +290,12 @@ def decide_overdue(fact: UploadOverdue, closed: ClosedBatch | None) -> tuple[Cas
 
 
 def decide_late_change(fact: BatchChangedLate, payment: Payment | None) -> tuple[CaseOpened, ...]:
-    """A payment that its terminal's totals did not count was approved after all: who has it?"""
-    if payment is None or count_payment(payment) is None:
+    """
+    A payment that its terminal's totals did not count was approved after all: who has it?
+
+    An advice that nobody can be told of debits nothing, and has its case.
+    """
+    if payment is None or payment.terms is None or count_payment(payment) is None:
         return ()
     case = CaseOpened(
         case_id=f"{LATE_APPROVAL}-{fact.rrn}",

@@ -22,6 +22,18 @@ def test_a_record_whose_decision_raises_is_parked_and_others_go_on(world, make_m
     assert world.sent_kinds() == ["0200"]
 
 
+def test_a_request_and_its_repeats_that_cannot_be_decided_are_one_case(world, make_message):
+    intake = world.partition._requests._intake
+    intake.read = lambda _waiter: (_ for _ in ()).throw(RuntimeError("bad"))
+    for mti, stan in (("0220", "000123"), ("0221", "000123"), ("0221", "000123")):
+        world.send(make_message(mti, stan=stan))
+    assert world.tags() == ["InboundParked"] * 3
+    [case_id] = world.book.cases._cases
+    assert case_id.startswith("inbound-parked-")
+    world.send(make_message("0220", stan="000124"))
+    assert len(world.book.cases._cases) == 2, "another request is another case"
+
+
 def test_unreadable_bytes_are_parked_once(world):
     world.partition.on_unreadable_inbound(0, "bad", world.now)
     world.pump()

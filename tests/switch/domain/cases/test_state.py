@@ -36,3 +36,4 @@ def test_only_people_and_time_end_a_case():
 def test_a_case_is_found_by_a_name_that_anybody_can_work_out():
     assert outcome_case_id("010000000042") == "outcome-open-010000000042"
     assert parked_case_id(3, 77) == "inbound-parked-03-77"
+    assert parked_case_id(3, 77, "ab") == parked_case_id(3, 78, "ab") == "inbound-parked-03-ab"

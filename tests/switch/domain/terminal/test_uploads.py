@@ -2,8 +2,9 @@ import pytest
 from msgspec.structs import replace
 
 from switch.domain.cases.kinds import KINDS
+from switch.domain.fees import FeePlan
 from switch.domain.money import Money
-from switch.domain.payment.payment import Phase
+from switch.domain.payment.payment import Phase, RouteTerms
 from switch.domain.payment.requests import Answer
 from switch.domain.terminal import uploads
 from switch.domain.terminal.decide import decide_terminal
@@ -232,13 +233,26 @@ def test_a_late_upload_is_a_case_once(closed):
     assert decide_overdue(fact, None) == ()
 
 
+TERMS = RouteTerms(
+    issuer_id="bank", link="issuer-1", merchant_type="5411", fee_plan=FeePlan(rate_ppm=6_000)
+)
+
+
 def test_an_approval_after_the_close_is_a_case_while_it_stands(pay):
-    payment = pay("000001")
+    payment = replace(pay("000001"), terms=TERMS)
     fact = BatchChangedLate(**who(), batch="000007", rrn=payment.rrn, at=AT)
     [case] = decide_late_change(fact, payment)
     assert (case.kind, case.rrn) == ("batch-late-approval", payment.rrn)
-    assert decide_late_change(fact, pay("000001", phase=Phase.REVERSING)) == ()
+    returning = replace(payment, phase=Phase.REVERSING)
+    assert decide_late_change(fact, returning) == ()
     assert decide_late_change(fact, None) == ()
+
+
+def test_an_advice_that_nobody_can_be_told_of_is_one_case_also_after_the_close(pay):
+    payment = pay("000001")
+    assert payment.terms is None
+    fact = BatchChangedLate(**who(), batch="000007", rrn=payment.rrn, at=AT)
+    assert decide_late_change(fact, payment) == ()
 
 
 def test_each_kind_of_difference_has_its_words():
