@@ -148,7 +148,7 @@ def _find_overused(holds, taken):
 def find_lost_advices(case):
     """What a terminal reported has landed at the issuer exactly once, or somebody looks at it."""
     for story in case.journal.stories.values():
-        if not story.advised or story.money_cases or not story.stands:
+        if not story.advised or story.money_cases or not story.stands or story.is_open:
             continue
         booked = [line for _, line in case.booked.get(story.rrn, ())]
         if len(booked) != 1:
@@ -197,7 +197,10 @@ def find_untrue_grants(case):
     for exchange in case.evidence.exchanges:
         if exchange.kind in MANAGEMENT and exchange.code == APPROVED:
             granted = GRANTED[exchange.kind], exchange.rrn
-            if granted not in case.journal.managed:
+            # an upload that is on record already is answered without a number
+            known = GRANTED[exchange.kind], exchange.till_batch
+            is_repeat = not exchange.rrn and known in case.journal.uploads
+            if granted not in case.journal.managed and not is_repeat:
                 yield Violation(2, "grant-not-in-journal", exchange.key, str(exchange))
         if exchange.code == MAC_REFUSED:
             # the keys in use are the registry's or those of a sign-on that was answered

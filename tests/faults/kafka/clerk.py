@@ -13,14 +13,14 @@ from switch.adapters.clock import read_clock
 from switch.codec import load_dialect
 from switch.codec.mti import response_mti
 from switch.terminal.actions import Finish, SendFrame
-from switch.terminal.messages import UNPROVEN_CODES, PosVoice
+from switch.terminal.messages import PosVoice
 from switch.terminal.operations import Operation
 from switch.terminal.orders import PaymentOrder
 from switch.terminal.outcome import OutcomeKind
 from switch.terminal.pos import Pos, PosLimits
 from switch.terminal.state import PosState
 from tests.faults.counter import DUTIES, LOST_ENDINGS, PIK, TMK
-from tests.faults.kafka.memory import MANAGEMENT, Exchange, Totals
+from tests.faults.kafka.memory import TRANSACTIONS, Exchange, Totals
 from tests.faults.stand import now_ms
 
 UNIONPAY = load_dialect(DIALECT)
@@ -29,7 +29,9 @@ RETRY_S = 0.3
 CONNECT_S = 1.0
 LOST_SHARE = 0.04
 RECENT_COUNT = 8  # of what is older most is voided or completed
+APPROVED = "00"
 SIGN_ON_NEEDED = "77"
+WITH_MAC = {*TRANSACTIONS, "repeat", "reversal", "upload", "upload-end"}
 UPLOAD_LIST = "201"
 FLAG_AND_TOTALS = ("debit_amount", "debit_count", "credit_amount", "credit_count")
 
@@ -268,9 +270,10 @@ class Clerk:
     def _tell(self, heard=None, read=None):
         sent, self._sent = self._sent, None
         code = heard.response_code if heard else ""
-        is_unproven = sent.kind in MANAGEMENT or code in UNPROVEN_CODES
         mac_valid = None
-        if read is not None and (read.has_mac or not is_unproven):
+        # what a gateway refuses by itself has no MAC: it has not the keys of a sign-on. Nobody
+        # believes that; of an approval it must not be
+        if read is not None and (read.has_mac or (code == APPROVED and sent.kind in WITH_MAC)):
             mac_valid = read.is_proven and read.has_mac
         flag, totals = _read_totals(read) if sent.kind == "settlement" and read else ("", None)
         exchange = Exchange(

@@ -199,6 +199,7 @@ class Journal(Chronicle):
         self.by_batch = {}  # till and batch -> its payments
         self.closings = []
         self.managed = set()  # (event type, rrn): what terminals were granted about themselves
+        self.uploads = set()  # (event type, till and batch)
         self.late = {}  # rrn -> decision that approved it after its batch was closed
         self.told_late = set()
         super().__init__(records)
@@ -254,17 +255,19 @@ class Journal(Chronicle):
             return
         rrn = event["answer"].get("rrn", "")
         self.managed.add((event["type"], rrn))
+        if event["type"] in _UPLOADS:
+            self.uploads.add((event["type"], _name_batch(event)))
         if event["type"] == "batch-closed.v1":
-            parts = event["acquirer"], event["merchant_id"], event["terminal_id"], event["batch"]
+            till_batch = _name_batch(event)
             self.closings.append(
                 Closing(
                     decision=decision,
-                    till_batch="|".join(parts),
+                    till_batch=till_batch,
                     rrn=rrn,
                     totals=Totals(**event["totals"]),
                     claimed=Totals(**event["claimed"]),
                     is_balanced=event["is_balanced"],
-                    counted=self._count("|".join(parts)),
+                    counted=self._count(till_batch),
                 )
             )
 
@@ -282,6 +285,10 @@ class Journal(Chronicle):
             side[0] += given["minor"] if given else story.amount_minor
             side[1] += 1
         return Totals(*sums["debit"], *sums["credit"])
+
+
+def _name_batch(event):
+    return "|".join(event[name] for name in ("acquirer", "merchant_id", "terminal_id", "batch"))
 
 
 def _ask(story, decision, event):
@@ -406,11 +413,11 @@ _NEEDS_PAYMENT = {
     "outcome-awaited.v1",
     "repeat-attempted.v1",
 }
+_UPLOADS = {"batch-upload-taken.v1", "batch-upload-compared.v1"}
 _MANAGED = {
     "terminal-signed-on.v1",
     "terminal-signed-off.v1",
     "batch-closed.v1",
-    "batch-upload-taken.v1",
-    "batch-upload-compared.v1",
+    *_UPLOADS,
     "batch-changed-late.v1",
 }

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.faults.kafka.made_history import Run, key_of
+from tests.faults.kafka.made_history import TILL, Run, key_of
 from tests.faults.kafka.memory import Totals
 from tests.faults.kafka.story import Journal
 
@@ -100,6 +100,14 @@ def test_2_a_grant_that_no_valid_record_knows(run):
     run.append(signed_on, claim_id="c0")
     assert run.kinds() == {(2, "grant-not-in-journal")}, "a void one does not"
     run.append(signed_on)
+    assert run.judge() == []
+
+
+def test_2_an_upload_that_is_on_record_is_answered_without_a_number(run):
+    run.tell(kind="upload")
+    assert run.kinds() == {(2, "grant-not-in-journal")}
+    taken = {"type": "batch-upload-taken.v1", "batch": "000001", "answer": {"rrn": "1"}}
+    run.append(taken | TILL)
     assert run.judge() == []
 
 
