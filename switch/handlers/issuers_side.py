@@ -1,6 +1,6 @@
 """The issuers' side of a partition: requests, their outcome, and what is sent until answered."""
 
-import heapq
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final
 
@@ -45,6 +45,7 @@ from switch.handlers.translate_upstream import (
 from switch.handlers.waiting import WaitingRoom
 
 _TAKEN_OVER: Final = "taken-over"
+_TIMEOUT: Final = "timeout"
 _ANSWERED_KINDS: Final = frozenset({"payment", "reversal"})
 
 
@@ -63,10 +64,13 @@ class IssuersSide:
         self._recorder = recorder
         self._waiting = waiting
         self._lanes: dict[str, ForwardingLane] = {}
-        self._timers: list[tuple[int, str, str]] = []
+        # debits whose answer is waited for, and until when, boot ms; all wait equally long, so the
+        # first is due first, and only an ordered dict finds it without walking over answered ones
+        self._waits: OrderedDict[str, int] = OrderedDict()
         self._attempting: set[str] = set()  # an attempt's record is on its way, nothing sent yet
         self._put_off: set[str] = set()  # their last sending was answered by "try again"
         self._inherited: set[str] = set()  # routed by a predecessor that may still send them
+        self._in_doubt_boot_ms = 0  # until when it may
         self.links_up: tuple[str, ...] = ()
 
     @property
@@ -81,7 +85,9 @@ class IssuersSide:
 
     def next_wake_ms(self) -> int | None:
         """Say at which boot time something falls due; None if nothing will."""
-        first = self._timers[0][0] if self._timers else None
+        first = next(iter(self._waits.values()), None)
+        if self._inherited and (first is None or self._in_doubt_boot_ms < first):
+            first = self._in_doubt_boot_ms
         for link, lane in self._lanes.items():
             due = lane.next_due() if link in self.links_up else None
             if due is not None and (first is None or due < first):
@@ -99,11 +105,11 @@ class IssuersSide:
         how long it had waited is not known.
         """
         settings = self._settings
-        in_doubt_ms = claim_acked_boot_ms + settings.send_window_ms + settings.send_margin_ms
+        in_doubt_ms = settings.send_window_ms + settings.send_margin_ms
+        self._in_doubt_boot_ms = claim_acked_boot_ms + in_doubt_ms
         for payment in self._open_payments():
             if payment.phase is Phase.ROUTED:
                 self._inherited.add(payment.rrn)
-                self._set_timer(in_doubt_ms, _TAKEN_OVER, payment.rrn)
                 continue
             wait_ms = settings.lanes.issuer_delay_max_ms if awaits_confirmation(payment) else 0
             self._lane_of(payment).put(payment.rrn, now.boot_ms + wait_ms)
@@ -148,14 +154,12 @@ class IssuersSide:
             settings.institution_id,
             effects.secrets,
         )
-        self._set_timer(now.boot_ms + settings.issuer_timeout_ms, "timeout", payment.rrn)
+        self._waits[payment.rrn] = now.boot_ms + settings.issuer_timeout_ms
         self._recorder.actions.append(SendUpstream(request, effects.send_before_boot_ms))
 
     def not_sent(self, rrn: str, now: Now) -> None:
         """Learn that a debit missed its window or its link, and was certainly never sent."""
-        payment = self._find(rrn, Phase.ROUTED)
-        if payment is not None:
-            self._settle_silence(payment, NEVER_SENT, now)
+        self._end_wait(rrn, NEVER_SENT, now)
 
     def take_answer(self, answer: UpstreamAnswer, now: Now) -> None:
         """Take an issuer's message; only one that repeats the whole match key is looked at."""
@@ -184,6 +188,7 @@ class IssuersSide:
 
     def _conclude(self, payment: Payment, events: tuple[JournalEvent, ...], now: Now) -> None:
         """Record how a debit ended; tell everyone who waits once that is durable."""
+        self._waits.pop(payment.rrn, None)
         effects = self._recorder.append(events, now)
         after = self._book.find_payment(payment.rrn)
         assert after is not None
@@ -219,17 +224,25 @@ class IssuersSide:
 
     def do_due(self, now: Now) -> None:
         """Do what has fallen due: time-outs, then attempts whose link is in service."""
-        while self._timers and self._timers[0][0] <= now.boot_ms:
-            _, cause, rrn = heapq.heappop(self._timers)
-            if cause == _TAKEN_OVER:
-                self._inherited.discard(rrn)
-            payment = self._find(rrn, Phase.ROUTED)
-            if payment is not None:
-                self._settle_silence(payment, cause, now)
+        if self._inherited and self._in_doubt_boot_ms <= now.boot_ms:
+            inherited, self._inherited = self._inherited, set()
+            for rrn in sorted(inherited):
+                self._end_wait(rrn, _TAKEN_OVER, now)
+        while self._waits:
+            rrn, due = next(iter(self._waits.items()))
+            if due > now.boot_ms:
+                break
+            del self._waits[rrn]
+            self._end_wait(rrn, _TIMEOUT, now)
         for link, lane in self._lanes.items():
             if link in self.links_up:
                 for rrn in lane.take_due(now.boot_ms):
                     self._attempt(rrn, now)
+
+    def _end_wait(self, rrn: str, cause: str, now: Now) -> None:
+        payment = self._find(rrn, Phase.ROUTED)
+        if payment is not None:
+            self._settle_silence(payment, cause, now)
 
     def _attempt(self, rrn: str, now: Now) -> None:
         """Record the attempt, then send it; so the count survives a restart."""
@@ -346,6 +359,3 @@ class IssuersSide:
         if lane is None:
             lane = self._lanes[link] = ForwardingLane(self._settings.lanes)
         return lane
-
-    def _set_timer(self, due_boot_ms: int, cause: str, rrn: str) -> None:
-        heapq.heappush(self._timers, (due_boot_ms, cause, rrn))

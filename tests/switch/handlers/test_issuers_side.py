@@ -4,6 +4,8 @@ from switch.domain.clock import Now
 from switch.domain.payment.events import ReversalAttempted
 from switch.domain.upstream import MatchKey, UpstreamAnswer
 
+from .conftest import SETTINGS
+
 
 def _answer(match, code="00"):
     return UpstreamAnswer(link="issuer-1", match=match, mti="0210", fields={"response_code": code})
@@ -69,6 +71,18 @@ def test_a_debit_that_the_link_refused_was_certainly_not_sent(world, make_messag
     world.acknowledge()
     assert world.answers(asked) == ["96"]
     assert world.remark(asked).startswith("send-window-missed")
+
+
+def test_nothing_falls_due_for_a_debit_that_was_answered(world, make_message):
+    world.send(make_message())
+    first_due = world.partition._issuers.next_wake_ms()
+    assert first_due == world.now.boot_ms + SETTINGS.issuer_timeout_ms
+    world.pass_ms(100)
+    world.send(make_message(stan="000124", amount_transaction="000000000200"))
+    world.issuer_says("00", index=0)
+    assert world.partition._issuers.next_wake_ms() == first_due + 100
+    world.issuer_says("00", index=1)
+    assert world.partition._issuers.next_wake_ms() is None
 
 
 def test_an_answer_from_another_issuers_link_is_nobodys(world, make_message):
