@@ -20,9 +20,13 @@ CLOSE_TIMEOUT_S: Final = 5.0
 # How soon after one request the next of its kind goes to the same broker: the more the last one
 # carried, the later, so that under load the records of these milliseconds share one (a request
 # costs both sides far more than a record), and nobody waits while it is quiet.
+# From this share of the longest pace on it grows by a quarter of that only: who is busy waits
+# longer only as the load goes on growing.
 PACE_PER_RECORD_S: Final = 0.001
-PACE_MAX_S: Final = 0.005
-LOOSE_PACE_MAX_S: Final = 0.025  # of whoever follows what nobody waits for
+PACE_BEND_SHARE: Final = 5 / 8
+PACE_BEND_DIVISOR: Final = 4
+PACE_MAX_S: Final = 0.008
+LOOSE_PACE_MAX_S: Final = 0.040  # of whoever follows what nobody waits for
 TIMER_STEP_S: Final = 0.001  # timers of the event loop are no finer
 
 TransportError = (KafkaError, OSError, TimeoutError)
@@ -30,7 +34,11 @@ TransportError = (KafkaError, OSError, TimeoutError)
 
 def find_pace(record_count: int, max_s: float = PACE_MAX_S) -> float:
     """Return how many seconds after a request that carried so many records the next may go."""
-    return min(max_s, record_count * PACE_PER_RECORD_S)
+    pace_s = record_count * PACE_PER_RECORD_S
+    bend_s = max_s * PACE_BEND_SHARE
+    if pace_s > bend_s:
+        pace_s = bend_s + (pace_s - bend_s) / PACE_BEND_DIVISOR
+    return min(max_s, pace_s)
 
 
 def explain_silence(bootstrap: str, error: BaseException) -> LogUnavailable:

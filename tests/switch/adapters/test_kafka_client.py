@@ -103,6 +103,8 @@ def test_nobody_waits_while_it_is_quiet_and_load_shares_requests():
     assert find_pace(0) == 0.0
     assert find_pace(1) <= 0.001
     assert find_pace(2) > find_pace(1)
-    assert find_pace(10_000) == PACE_MAX_S <= 0.005
+    assert find_pace(5) == 0.005 < find_pace(6) < find_pace(10) < find_pace(16)
+    assert find_pace(6) < 0.006 == find_pace(6, LOOSE_PACE_MAX_S)
+    assert find_pace(10_000) == PACE_MAX_S <= 0.008
     assert find_pace(10_000, LOOSE_PACE_MAX_S) == LOOSE_PACE_MAX_S
     assert find_pace(1, LOOSE_PACE_MAX_S) == find_pace(1), "nobody waits while it is quiet"
