@@ -16,9 +16,9 @@ from switch.handlers.json_answers import (
     write_reversal,
 )
 from switch.handlers.translate import (
-    ECHOED,
     JSON_CHANNEL,
     build_answer,
+    echoed_names,
     is_reversal,
     processing_requirement,
 )
@@ -85,8 +85,9 @@ class Answerer:
             asked = waiter.decode()
             message = build_management_answer(asked, answer, rules, institution_id, additions or {})
         else:
-            asked = waiter.recall(ECHOED)
-            message = build_answer(asked, answer, rules, institution_id)
+            mti = waiter.received.mti
+            echoed = waiter.pick(echoed_names(mti))
+            message = build_answer(mti, echoed, answer, rules, institution_id)
         if waiter.mac_key is None:
             return dialect.encode(message)
         message.fields[_MAC_NAME] = bytes(_MAC_BYTES)

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from msgspec.structs import replace
 
-from switch.codec import Dialect, Message
+from switch.codec import Dialect, Message, Value
 from switch.codec.mti import response_mti
 from switch.domain.declines import decline_of
 from switch.domain.identifiers import MESSAGE_CLASSES, make_client_key, make_idempotency_key
@@ -60,19 +60,20 @@ _MANDATORY: Final = {
     "currency": 49,
 }
 _INQUIRY_CODE: Final = "310000"
-_ECHOED_OF_REVERSAL: Final = (
-    "processing_code",
-    "amount_transaction",
-    "transmission_time",
-    "stan",
-    "pos_condition_code",
-    "terminal_id",
-    "merchant_id",
-    "currency",
-    "batch_data",
+_ECHOED_OF_REVERSAL: Final = frozenset(
+    {
+        "processing_code",
+        "amount_transaction",
+        "transmission_time",
+        "stan",
+        "pos_condition_code",
+        "terminal_id",
+        "merchant_id",
+        "currency",
+        "batch_data",
+    }
 )
-_ECHOED_OF_PAYMENT: Final = ("pan", "expiration_date", *_ECHOED_OF_REVERSAL)
-ECHOED: Final = frozenset(_ECHOED_OF_PAYMENT)  # what `build_answer` looks at in a message
+_ECHOED_OF_PAYMENT: Final = _ECHOED_OF_REVERSAL | {"pan", "expiration_date"}
 _CARD_ORGANISATION: Final = "CUP"
 AUTHORIZATION_CHARS: Final = 6  # DE 38, filled up with blanks
 _BALANCES_CHARS_MAX: Final = 40  # DE 54: an issuer may name six, a terminal has room for two
@@ -381,20 +382,31 @@ def _is_same_shop(request: PaymentRequest, other: PaymentRequest) -> bool:
     return (request.acquirer, request.merchant_id) == (other.acquirer, other.merchant_id)
 
 
+def echoed_names(mti: str) -> frozenset[str]:
+    """Name the elements of a message of this type that its answer repeats."""
+    return _ECHOED_OF_REVERSAL if mti[1] == "4" else _ECHOED_OF_PAYMENT
+
+
 def build_answer(
-    request: Message, answer: Answer, rules: DecisionRules, institution_id: str
+    mti: str,
+    echoed: Mapping[str, Value],
+    answer: Answer,
+    rules: DecisionRules,
+    institution_id: str,
 ) -> Message:
     """
-    Build the answer to the very message it answers: echoed fields (ECHOED) are that message's own.
+    Build the answer to a message of type `mti`; `echoed` are its own elements of `echoed_names`.
 
     The MAC element is not set; whoever holds the key adds it.
     """
-    asked = request.fields
-    echoed = _ECHOED_OF_REVERSAL if request.mti[1] == "4" else _ECHOED_OF_PAYMENT
-    fields: dict[str, str | bytes] = {name: asked[name] for name in echoed if name in asked}
-    fields["local_time"], fields["local_date"] = format_local_time(answer.at, rules)
-    fields["acquirer_id"] = institution_id
-    fields["response_code"] = answer.response_code
+    local_time, local_date = format_local_time(answer.at, rules)
+    fields: dict[str, Value] = {
+        **echoed,
+        "local_time": local_time,
+        "local_date": local_date,
+        "acquirer_id": institution_id,
+        "response_code": answer.response_code,
+    }
     if answer.settlement_date:
         fields["settlement_date"] = answer.settlement_date
     if answer.rrn:
@@ -405,9 +417,9 @@ def build_answer(
         fields["amount_transaction"] = f"{answer.amount.minor:012d}"
     if answer.balance:
         fields["additional_amounts"] = answer.balance[:_BALANCES_CHARS_MAX]
-    if request.mti[1] != "4":
+    if mti[1] != "4":
         fields["private_63"] = write_remark(answer)
-    return Message(mti=response_mti(request.mti), fields=fields)
+    return Message(mti=response_mti(mti), fields=fields)
 
 
 def write_remark(answer: Answer) -> str:

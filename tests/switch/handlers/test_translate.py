@@ -2,7 +2,6 @@ from pathlib import Path
 
 import pytest
 
-from switch.codec import Message
 from switch.domain.money import Money
 from switch.domain.payment.requests import Answer
 from switch.domain.payment.rules import DecisionRules
@@ -103,10 +102,7 @@ def test_what_makes_it_another_payment_is_in_the_fingerprint(world, make_message
 
 
 def test_an_answer_echoes_its_own_request_and_adds_what_was_decided():
-    asked = Message(
-        mti="0200",
-        fields={"pan": "6200000000000005", "stan": "000123", "amount_transaction": "000000000100"},
-    )
+    asked = {"pan": "6200000000000005", "stan": "000123", "amount_transaction": "000000000100"}
     answer = Answer(
         response_code="10",
         at=1_700_000_000_000,
@@ -114,7 +110,7 @@ def test_an_answer_echoes_its_own_request_and_adds_what_was_decided():
         settlement_date="1115",
         amount=Money(50, "156"),
     )
-    message = build_answer(asked, answer, RULES, "00000000001")
+    message = build_answer("0200", asked, answer, RULES, "00000000001")
     assert message.mti == "0210"
     assert message.fields["stan"] == "000123"
     assert message.fields["amount_transaction"] == "000000000050"
@@ -124,13 +120,13 @@ def test_an_answer_echoes_its_own_request_and_adds_what_was_decided():
 
 def test_a_refusal_carries_its_exact_reason_for_the_receipt():
     answer = Answer(response_code="03", at=0, reason="merchant-config-incomplete", detail="mcc")
-    message = build_answer(Message(mti="0200", fields={}), answer, RULES, "1")
+    message = build_answer("0200", {}, answer, RULES, "1")
     assert message.fields["private_63"] == "CUPmerchant-config-incomplete: mcc"
 
 
 def test_a_long_detail_is_cut_to_what_the_element_can_hold():
     answer = Answer(response_code="30", at=0, reason="format-error", detail="x" * 500)
-    message = build_answer(Message(mti="0200", fields={}), answer, RULES, "1")
+    message = build_answer("0200", {}, answer, RULES, "1")
     assert len(message.fields["private_63"]) == 123
 
 
