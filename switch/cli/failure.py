@@ -12,6 +12,7 @@ EXIT_IN_USE: Final = 4  # port busy, data folder held by another process
 EXIT_FOREIGN_FOLDER: Final = 5  # the data folder is not ours, or of another version
 EXIT_FAULT: Final = 6  # could not try: log, network or component failed
 EXIT_WRONG: Final = 7  # looked, and found wrong: another decision, money not where it must be
+EXIT_INTERRUPTED: Final = 130  # Ctrl-C before there was anything to stop; as shells have it
 
 
 class CommandFailure(click.ClickException):

@@ -1,11 +1,14 @@
 """The `switch` command: subcommands are imported only when used, so that `--help` is quick."""
 
 import importlib
+import signal
+import threading
 from typing import Final
 
 import click
 
 import switch
+from switch.cli.failure import EXIT_INTERRUPTED
 
 # name -> (module, attribute, first line of its help)
 SUBCOMMANDS: Final[dict[str, tuple[str, str, str]]] = {
@@ -58,6 +61,17 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_, _, line) in SUBCOMMANDS.items()])
 
 
+def _end_silently_on_interrupt() -> None:
+    """Let Ctrl-C end a command without a word; who has something to stop takes it over later."""
+    if threading.current_thread() is threading.main_thread():
+        kept = signal.signal(signal.SIGINT, _interrupt)
+        click.get_current_context().call_on_close(lambda: signal.signal(signal.SIGINT, kept))
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise SystemExit(EXIT_INTERRUPTED)
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(switch.__version__, prog_name="switch", message="%(prog)s %(version)s")
 def main() -> None:
@@ -66,9 +80,12 @@ def main() -> None:
     Start with `switch up --demo --data data`.
 
     Exit codes: 0 done, 1 the answer is no, 2 wrong argument or setting, 3 nothing is running,
-    4 port or data folder in use, 5 not our data folder, 6 a component failed, 7 found wrong.
+    4 port or data folder in use, 5 not our data folder, 6 a component failed, 7 found wrong,
+    130 interrupted before there was anything to stop.
     """
     import logging
+
+    _end_silently_on_interrupt()
 
     # a command says in a sentence of its own what a library has to complain of
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())

@@ -1,4 +1,5 @@
 import importlib
+import signal
 import subprocess
 import sys
 
@@ -48,3 +49,26 @@ def test_an_unknown_subcommand_is_a_usage_error() -> None:
 def test_the_version_is_printed() -> None:
     shown = CliRunner().invoke(main, ["--version"]).output
     assert shown == f"switch {switch.__version__}\n"
+
+
+def test_ctrl_c_before_there_is_anything_to_stop_ends_without_a_word() -> None:
+    script = (
+        "import click, os, signal\n"
+        "import switch.cli.version\n"
+        "from switch.cli.main import main\n"
+        "def imported_slowly():\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    raise AssertionError('it went on')\n"
+        "switch.cli.version.version = click.Command('version', callback=imported_slowly)\n"
+        "main(['version'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_a_command_leaves_ctrl_c_as_it_found_it() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    assert CliRunner().invoke(main, ["version"]).exit_code == 0
+    assert signal.getsignal(signal.SIGINT) is before
