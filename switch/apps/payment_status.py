@@ -46,7 +46,7 @@ class AuditStatus:
 
     def __init__(self, dsn: Callable[[], str], name_reference: Callable[[str], str] = str) -> None:
         """
-        `dsn` is asked at each attempt; empty: there is no database yet.
+        `dsn` is asked at each attempt; empty: none was named.
 
         `name_reference` gives the name under which a partner's key is kept.
         """
@@ -129,7 +129,11 @@ class AuditStatus:
             if self._pool is None:
                 dsn = self._dsn()
                 if not dsn:
-                    raise Unavailable("the database of the projections is not up yet")
+                    raise Unavailable(
+                        "this process knows no database of payments and cases: set projector.dsn to"
+                        " what `postgres` in the projector's addresses.json says, and start it"
+                        " again; payments go on without it"
+                    )
                 self._pool = await asyncpg.create_pool(
                     dsn,
                     min_size=0,

@@ -34,12 +34,13 @@ def read_database(data_dir: Path, ask: "Callable[[Connection], Awaitable[AnswerT
     dsn = addresses.get("postgres")
     if not isinstance(dsn, str) or not dsn:
         role = addresses.get("role")
-        remedy = (
-            f"a {role} has none of its own: name a projector's folder, or set projector.dsn"
+        why = (
+            f"is a {role} without PostgreSQL: name the folder of a projector, or set projector.dsn"
+            f" for the {role} and start it again"
             if role
-            else "wait until `switch up` says that it is ready"
+            else "has no PostgreSQL yet; wait until `switch up` says that it is ready"
         )
-        raise not_running_failure(f"the instance over {data_dir} has no PostgreSQL yet; {remedy}")
+        raise not_running_failure(f"the instance over {data_dir} {why}")
     return asyncio.run(_ask(dsn, data_dir, ask))
 
 

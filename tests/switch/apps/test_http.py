@@ -11,7 +11,7 @@ async def test_the_page_is_there_without_a_database_and_says_so(running):
     status, html = await running.ask("GET", "/")
     assert status == 200
     assert "Ready for payments" in html
-    assert "not up yet" in html
+    assert "knows no database of payments" in html
 
 
 async def test_a_payments_status_without_a_database_is_unavailable(running):
