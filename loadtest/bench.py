@@ -14,17 +14,13 @@ import msgspec
 from loadtest.bare_pipe import RecordSizes
 from loadtest.bench_kafka import PARTS, bench_kafka
 from loadtest.bench_memory import PAYMENTS, bench_memory
+from loadtest.bench_names import NAMES
 from loadtest.bench_pipe import PipeBench, bench_pipe
 from loadtest.bench_profile import bench_profile
 from loadtest.bench_restart import bench_restart
 from loadtest.bench_switch import EmbeddedBench, bench_embedded, bench_idle, bench_latency
 from loadtest.kafka_part import KafkaBenchOptions
 
-NAMES: Final = (
-    *("codec", "embedded", "pipe", "latency", "rebuild", "restart", "idle"),
-    # `all` leaves these out: ten minutes each, and a profile that is no figure
-    *("memory", "kafka", "profile", "all"),
-)
 TERMINALS: Final = 2_000
 _BESIDE_ALL: Final = ("all", "memory", "kafka", "profile")
 _P99_MS_MAX: Final = 50.0

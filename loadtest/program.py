@@ -13,8 +13,7 @@ import msgspec
 from rich.console import Console
 
 from loadtest.audit_run import AuditImpossible, audit_directory, scan_directory
-from loadtest.bench import NAMES, BenchOptions, run_bench
-from loadtest.bench_kafka import PARTS
+from loadtest.bench_names import KAFKA_PARTS, NAMES
 from loadtest.instance import Instance, InstanceError, find_instance, start_instance
 from loadtest.progress import ProgressLine
 from loadtest.report import (
@@ -211,13 +210,15 @@ def audit(
 @click.option("--idle", type=int, help="Idle terminals.")
 @click.option("--delay-ms", type=int, help="The issuer's own delay.")
 @click.option("--terminals", type=int, help="Terminals of the rate searches.")
-@click.option("--part", type=click.Choice([*PARTS]), help="Only this part of `kafka`.")
+@click.option("--part", type=click.Choice(KAFKA_PARTS), help="Only this part of `kafka`.")
 @click.option("--rounds", type=int, help="Rounds of the take-over, of each kind.")
 @click.option("--partitions", type=int, help="Partitions of `kafka`.")
 @click.option("--handlers", type=int, help="Handlers of `kafka`.")
 @click.option("--payments", type=int, help="Payments through the partition whose memory is seen.")
 def bench(name: str, **options: Any) -> None:  # noqa: ANN401 - click's options
     """Run one benchmark (or all of them) and print its figures as JSON."""
+    from loadtest.bench import BenchOptions, run_bench  # noqa: PLC0415 - half of the start
+
     given = {key: value for key, value in options.items() if value is not None}
     try:
         result = run_bench(name, BenchOptions(**given), lambda text: click.echo(text, err=True))

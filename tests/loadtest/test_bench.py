@@ -2,7 +2,8 @@ import pytest
 
 from loadtest.audit import run_audit
 from loadtest.bare_pipe import RecordSizes
-from loadtest.bench import NAMES, compare, describe_machine
+from loadtest.bench import compare, describe_machine
+from loadtest.bench_names import NAMES
 from loadtest.bench_pipe import PipeBench
 from loadtest.bench_switch import EmbeddedBench
 from loadtest.search import Level, SearchResult
