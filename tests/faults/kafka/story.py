@@ -118,8 +118,8 @@ class Story:
     @property
     def is_open(self):
         """Whether something has still to happen between the switch and the issuer."""
-        if self.money_cases:
-            return False
+        if self.state == "case":
+            return False  # other cases leave the switch at work
         is_known = self.approval or self.refusal
         if self.routed and not (is_known or self.unknown):
             return True  # a refund that is repeated, too

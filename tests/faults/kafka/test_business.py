@@ -247,6 +247,15 @@ def test_7_a_terminal_that_was_told_other_totals(shop, told):
     assert shop.kinds() == {(7, "batch-told-otherwise")}
 
 
+def test_8_a_case_that_leaves_the_switch_at_work_is_no_end(shop):
+    rrn = shop.route()
+    shop.lose(rrn)
+    shop.open_case(rrn, "late-approval")
+    assert (8, "unfinished") in shop.kinds()
+    shop.finish(rrn)
+    assert shop.judge() == []
+
+
 def test_8_an_advice_that_nobody_has_told_on(shop):
     shop.accept("000001", 300)
     assert (8, "unfinished") in shop.kinds()
