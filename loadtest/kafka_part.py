@@ -15,6 +15,8 @@ Tell = Callable[[str], None]
 
 LOW_PER_S: Final = 500.0
 HIGH_PER_S: Final = 20_000.0
+WARM_UP_PER_S: Final = 1_000.0  # before a search: a new broker's Java is still being compiled
+WARM_UP_COUNT: Final = 3
 MIX: Final = Mix(repeats=0.005, conflicts=0.002, reversals=0.005, declines=0.02)
 
 
@@ -75,6 +77,9 @@ async def find_best(
         return level
 
     if options.rate is None:
+        tell("  warm-up ...")
+        for _ in range(WARM_UP_COUNT):
+            await run_level(WARM_UP_PER_S)
         return await search_rate(
             run, low_per_s=LOW_PER_S, high_per_s=HIGH_PER_S, p99_ms_max=options.p99_ms_max
         )

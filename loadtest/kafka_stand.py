@@ -45,7 +45,7 @@ def own_broker(folder: Path) -> Iterator[Broker]:
     except ImportError as error:
         raise InstanceError("benchmarks over Kafka run from the source tree only") from error
     try:
-        cluster = KafkaCluster(folder, node_count=1, report=lambda _line: None)
+        cluster = KafkaCluster(folder, node_count=1, is_quick=False, report=lambda _line: None)
         try:
             cluster.start()
             yield Broker(cluster.bootstrap, cluster.nodes[0].pid)

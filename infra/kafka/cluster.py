@@ -34,6 +34,7 @@ class KafkaCluster:
         proxied_ports: adds a listener PROXIED (plaintext) that sends clients to these loopback
             ports, one a node: for a proxy that forwards to the node's `proxied_port`.
         settings: further lines of server.properties.
+        is_quick: ready soonest; else cheaper under a load that lasts, once it has warmed up.
         report: told what is being waited for.
 
     Raises:
@@ -49,6 +50,7 @@ class KafkaCluster:
         security: BrokerSecurity | None = None,
         proxied_ports: Sequence[int] = (),
         settings: Mapping[str, str] | None = None,
+        is_quick: bool = True,
         report: Report = print_progress,
     ) -> None:
         self.directory = directory.resolve()
@@ -58,6 +60,7 @@ class KafkaCluster:
         if proxied_ports and not self.security.is_plain:
             raise KafkaLaunchError("the listener behind a proxy is for a cluster without security")
         self._settings = dict(settings or {})
+        self._is_quick = is_quick
         self._report = report
         self._cluster_id, self._places = self._plan(node_count, ports, proxied_ports)
         self._credentials = Credentials(self.directory / "security", self.security, list_roles())
@@ -208,6 +211,7 @@ class KafkaCluster:
                 storage=storage,
                 access=self._credentials.access(),
                 report=self._report,
+                is_quick=self._is_quick,
             )
             for place in self._places
         ]

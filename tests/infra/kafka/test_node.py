@@ -5,6 +5,7 @@ import pytest
 
 from infra.kafka.cluster import KafkaCluster
 from infra.kafka.machine import KafkaLaunchError
+from infra.kafka.node import QUICK_FLAG
 from infra.kafka.probe import find_brokers
 from infra.kafka.security import Access
 
@@ -39,6 +40,12 @@ def test_a_process_that_took_over_the_id_is_not_taken_for_the_broker(idle_node):
     assert idle_node.pid is None
     idle_node.stop()
     idle_node.kill()  # and this test is still running
+
+
+@pytest.mark.parametrize("is_quick", [True, False])
+def test_a_broker_that_is_to_be_measured_is_compiled_as_far_as_java_can(tmp_path, is_quick):
+    [node] = KafkaCluster(tmp_path, is_quick=is_quick, report=say_nothing).nodes
+    assert (QUICK_FLAG in node._flags) == is_quick
 
 
 def test_what_does_not_run_cannot_be_frozen(idle_node):
