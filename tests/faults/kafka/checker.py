@@ -157,7 +157,7 @@ def _find_lost_money(case):
             if case.moved[rrn] or case.held[rrn]:
                 yield Violation(3, "debit-of-nobody", rrn, _show_lines(asked))
             continue
-        if story.money_cases or story.is_open:
+        if story.is_doubtful or story.is_open:
             continue  # a person sees it; what never ends is invariant 8
         expected = business.expect_effect(case.journal, story)
         found = case.moved[rrn], case.held[rrn]

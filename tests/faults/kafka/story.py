@@ -18,6 +18,7 @@ STOPPING_CASES = {
     "advice-refused",
     "advice-unroutable",
 }
+CONTRADICTION = "late-answer-contradicts"
 BATCH_CASES = "batch-"  # what a person has to look at about a batch; it says nothing of money
 DEBITS = {
     "sale",
@@ -108,6 +109,11 @@ class Story:
     def money_cases(self):
         """Which of its open cases are about money."""
         return [kind for kind in self.cases.values() if not kind.startswith(BATCH_CASES)]
+
+    @property
+    def is_doubtful(self):
+        """Whether a person has to find out where the money is; other cases say where it is."""
+        return self.state == "case" or CONTRADICTION in self.money_cases
 
     @property
     def approved_minor(self):

@@ -154,10 +154,18 @@ def test_3_an_advice_that_a_person_looks_at(shop):
     assert shop.judge() == []
 
 
-def test_3_a_case_about_a_batch_excuses_no_money(shop):
+@pytest.mark.parametrize("kind", ["batch-host-only", "late-approval"])
+def test_3_a_case_that_does_not_ask_where_the_money_is_excuses_none(shop, kind):
     rrn = shop.void(shop.sale(), "000002", moved=0)
-    shop.open_case(rrn, "batch-host-only")
+    shop.open_case(rrn, kind)
     assert shop.kinds() == {(3, "approval-without-debit")}
+
+
+@pytest.mark.parametrize("kind", ["reversal-not-found", "late-answer-contradicts"])
+def test_3_what_a_person_has_to_find_out_is_no_violation(shop, kind):
+    rrn = shop.void(shop.sale(), "000002", moved=0)
+    shop.open_case(rrn, kind)
+    assert shop.judge() == []
 
 
 def test_4_an_advice_of_an_amount_that_was_not_to_be_sent(shop):
