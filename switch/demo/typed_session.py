@@ -87,7 +87,7 @@ SESSION: Final = (
                 kind="unbalanced",
                 shows='"uploaded_count":1',
             ),
-            _S("switch pos sign-off", "no payment before the next sign-on"),
+            _S("switch pos sign-off", "taken; it binds nobody who still makes the MAC"),
         ),
     ),
     TypedPart(

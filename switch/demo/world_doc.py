@@ -64,8 +64,7 @@ _REFUSALS: Final = """
 
 Type a command as it stands while `switch up --demo` runs; its receipt says what happened, that
 nothing was debited (or that it is being returned), who must act and what to do next.
-`switch pos` concerns the last payment that fits, so what must come before is named with it. After
-the session above, which ends with a sign-off, `switch pos sign-on` comes first.
+`switch pos` concerns the last payment that fits, so what must come before is named with it.
 
 """
 _CARDS: Final = f"""

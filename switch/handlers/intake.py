@@ -9,7 +9,7 @@ from switch.codec import CodecError, Dialect, Message, Value
 from switch.codec.tlv import TlvError, decode_tlv, find_tlv
 from switch.domain.payment.requests import PaymentRequest
 from switch.domain.reasons import Reason
-from switch.domain.registry.entities import Issuer, Terminal, TerminalStatus
+from switch.domain.registry.entities import Issuer, SealedWorkingKeys, Terminal, TerminalStatus
 from switch.domain.terminal.requests import TerminalRequest
 from switch.domain.terminal.rules import TerminalRules
 from switch.domain.terminal.state import TerminalState
@@ -261,6 +261,18 @@ class Intake:
             return Refused(Reason.MASTER_KEY_MISSING, _NOT_OPENED)
         except KeyStoreFault:
             return Refused(Reason.INTERNAL_FAULT, "no key store")
+
+    def wrap_again(
+        self, request: TerminalRequest, keys: SealedWorkingKeys, terminals: TerminalView
+    ) -> bytes:
+        """Wrap keys again that a sign-on handed out; empty where they fit the terminal no more."""
+        terminal = terminals.find_terminal(request.acquirer, request.terminal_id)
+        if terminal is None or not terminal.needs_mac:
+            return b""
+        try:
+            return self._keys.wrap_again(terminal, keys)
+        except (MasterKeyMissing, SchemeRefused, KeyUnfit, SealBroken, KeyStoreFault):
+            return b""
 
     def translate_pin(
         self,

@@ -13,7 +13,13 @@ from switch.domain.payment.rules import DecisionRules
 from switch.domain.reasons import Reason
 from switch.domain.registry.entities import SealedWorkingKeys
 from switch.domain.terminal.batches import as_written, clearing_day
-from switch.domain.terminal.decide import DONE, Decision, check_sign_on, decide_terminal
+from switch.domain.terminal.decide import (
+    DONE,
+    Decision,
+    check_sign_on,
+    decide_terminal,
+    find_handed_out,
+)
 from switch.domain.terminal.events import (
     BatchChangedLate,
     BatchClosed,
@@ -170,6 +176,11 @@ class ManagementSide:
         rules = self._settings.rules
         if check_sign_on(request, state, self._registry, rules, now.wall_ms) is not None:
             return Offer()
+        again = find_handed_out(request, state)
+        if again is not None:
+            wrapped = self._intake.wrap_again(request, again.keys, self._registry)
+            if wrapped:
+                return Offer(wrapped=wrapped)
         offered = self._intake.offer_keys(request, self._registry)
         if isinstance(offered, Refused):
             return Offer(fault=offered.reason.value, fault_detail=offered.detail)

@@ -19,7 +19,12 @@ from switch.security.mac import ALGORITHMS_OF_DOUBLE_KEYS, MacKey, cipher_of
 from switch.security.minute_keys import MinuteKeys
 from switch.security.pin_block import PinFault, PinFormat, PinKey, translate_pin_block
 from switch.security.sealing import SealBroken, Sealer
-from switch.security.working_keys import KeyScheme, generate_working_keys, wrap_working_keys
+from switch.security.working_keys import (
+    KeyScheme,
+    WorkingKeys,
+    generate_working_keys,
+    wrap_working_keys,
+)
 
 FINGERPRINT_FAMILY: Final = "fingerprint"
 WORKING_KEY_FAMILY: Final = "working-key"
@@ -195,6 +200,33 @@ class Keys:
             tdk=self.seal_key(clear.tdk, tdk_owner(terminal), cipher=cipher) if clear.tdk else None,
         )
         return OfferedKeys(sealed, wrapped)
+
+    def wrap_again(self, terminal: Terminal, sealed: SealedWorkingKeys) -> bytes:
+        """
+        Wrap the working keys of an earlier offer under the terminal's master key once more.
+
+        Raises:
+            MasterKeyMissing: the registry has no master key of this terminal.
+            KeyUnfit: the terminal's algorithm no longer takes these keys.
+            SchemeRefused: its master key no longer goes with their scheme.
+            SealBroken: a key does not open here.
+            KeyStoreFault: the store cannot be used now.
+        """
+        if terminal.tmk is None:
+            raise MasterKeyMissing(f"terminal {terminal.terminal_id} has no master key")
+        self.open_working_mac(terminal, sealed)
+        scheme, tdk = KeyScheme(sealed.scheme), sealed.tdk
+        clear = WorkingKeys(
+            self._open(sealed.pik, pik_owner(terminal)),
+            self._open(sealed.mak, mak_owner(terminal)),
+            self._open(tdk, tdk_owner(terminal)) if tdk else b"",
+        )
+        try:
+            return wrap_working_keys(clear, scheme, self._open(terminal.tmk, tmk_owner(terminal)))
+        except ValueError as error:
+            raise SchemeRefused(
+                f"the master key does not go with {scheme.value}: {error}"
+            ) from None
 
     # -- PINs
 

@@ -178,13 +178,20 @@ def check_terminal_status(facts: Facts) -> Refusal | None:
 
 
 def check_sign_on(facts: Facts) -> Refusal | None:
-    """The terminal has signed on; one whose profile knows no sign-on is registered as such."""
-    if facts.terminal is None:
+    """
+    The terminal has signed on; one whose profile knows no sign-on is registered as such.
+
+    A sign-off carries no MAC, so anybody may have sent it: it does not bind a terminal whose
+    payment proves that it holds its keys (docs/adr/0018-keys-of-a-sign-on.md).
+    """
+    terminal, till = facts.terminal, facts.till
+    if terminal is None:
         return None
-    till = facts.till
     is_signed_on = till.is_signed_on if till is not None else None
     if is_signed_on is None:
-        is_signed_on = facts.terminal.signed_on
+        is_signed_on = terminal.signed_on
+    elif terminal.needs_mac and till is not None:
+        is_signed_on = till.is_signed_on or terminal.signed_on or till.key_version > 0
     return None if is_signed_on else Refusal(Reason.SIGN_ON_REQUIRED)
 
 

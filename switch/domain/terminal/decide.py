@@ -27,7 +27,7 @@ from switch.domain.terminal.events import (
 )
 from switch.domain.terminal.requests import BatchTotals, Operation, TerminalRequest
 from switch.domain.terminal.rules import KEY_SETS_OFFERED_COUNT_MAX
-from switch.domain.terminal.state import TerminalState
+from switch.domain.terminal.state import KeySet, TerminalState
 from switch.domain.terminal.uploads import UploadMemory, decide_upload, decide_upload_end
 
 DONE: Final = "00"
@@ -153,11 +153,26 @@ def check_sign_on(
         return refusal
     if terminal is not None and terminal.status is not TerminalStatus.ACTIVATED:
         return Refusal(Reason.TERMINAL_INACTIVE, terminal.status.value)
+    if state is None or state.count_unused() < KEY_SETS_OFFERED_COUNT_MAX:
+        return None
     window_ms = rules.terminals.sign_on_window_ms
-    recent = [one for one in (state.sign_on_times if state else ()) if at - one < window_ms]
-    if len(recent) >= KEY_SETS_OFFERED_COUNT_MAX:
+    recent = [one for one in state.sign_on_times if at - one < window_ms]
+    is_full = len(recent) >= KEY_SETS_OFFERED_COUNT_MAX
+    if is_full and find_handed_out(request, state) is None:
         return Refusal(Reason.SIGN_ON_TOO_OFTEN, f"{len(recent)} in {window_ms // 1000} s")
     return None
+
+
+def find_handed_out(request: TerminalRequest, state: TerminalState | None) -> KeySet | None:
+    """
+    Name the keys that a sign-on is given again instead of new ones; None: it gets new ones.
+
+    Whoever reaches the listener can sign a terminal on. Where so many sets are out that one more
+    would push out one that its terminal may hold, nobody has used any: they are as good as new.
+    """
+    if state is None or state.count_unused() < KEY_SETS_OFFERED_COUNT_MAX:
+        return None
+    return state.find_unused(request.network_code)
 
 
 def check_binding(

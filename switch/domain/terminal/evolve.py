@@ -35,10 +35,9 @@ def _sign_on(
     state: TerminalState, event: TerminalSignedOn, asked: TerminalAsked | None
 ) -> TerminalState:
     at = event.answer.at
-    times = (*state.sign_on_times, at)[-KEY_SETS_OFFERED_COUNT_MAX:]
-    state = replace(state, is_signed_on=True, batch=event.batch, sign_on_times=times)
+    state = replace(state, is_signed_on=True, batch=event.batch)
     if asked is None or asked.offered is None or not event.key_version:
-        return state
+        return state  # it makes no MACs, or was given again what nobody has used
     new = KeySet(version=event.key_version, at=at, keys=asked.offered)
     proven = tuple(one for one in state.key_sets if one.version == state.proven_version)
     offered = tuple(one for one in state.key_sets if one.version > state.proven_version)
@@ -46,6 +45,7 @@ def _sign_on(
         state,
         key_sets=(*proven, *(*offered, new)[-KEY_SETS_OFFERED_COUNT_MAX:]),
         key_version=event.key_version,
+        sign_on_times=(*state.sign_on_times, at)[-KEY_SETS_OFFERED_COUNT_MAX:],
     )
 
 

@@ -25,7 +25,7 @@ class TerminalState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     sets it. `key_sets`, oldest first: the one that was proven last, then those handed out since;
     older ones verify until a newer one is proven (docs/rules.md 6). `proven_version` is 0 while
     none was: then the registry's own key still counts. `key_version` is the newest set's.
-    `sign_on_times` are the last few, for the bound on them.
+    `sign_on_times` are the last few that made keys, for the bound on them.
     """
 
     acquirer: str
@@ -41,6 +41,17 @@ class TerminalState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     def find_keys(self, version: int) -> SealedWorkingKeys | None:
         """Return the working keys of a version, if they still count."""
         return next((one.keys for one in self.key_sets if one.version == version), None)
+
+    def count_unused(self) -> int:
+        """Count the key sets that were handed out and not proven since."""
+        return sum(one.version > self.proven_version for one in self.key_sets)
+
+    def find_unused(self, scheme: str) -> KeySet | None:
+        """Return the newest key set of a scheme that was handed out and not proven since."""
+        for one in reversed(self.key_sets):
+            if one.version > self.proven_version and one.keys.scheme == scheme:
+                return one
+        return None
 
 
 _NOTHING: Final = BatchTotals()

@@ -5,7 +5,7 @@ import pytest
 from msgspec.structs import replace
 
 from switch.codec import Message
-from switch.domain.payment.events import DuplicateConflicted, RequestRefused
+from switch.domain.payment.events import DuplicateConflicted, PaymentDeclined, RequestRefused
 from switch.domain.registry.entities import TerminalStatus
 from switch.domain.terminal.events import (
     TerminalAsked,
@@ -198,14 +198,44 @@ def test_a_master_key_that_does_not_open_here_is_none(world):
     assert read_reason(answer) == "master-key-missing: a key does not open here"
 
 
-def test_a_flood_of_sign_ons_is_refused_and_leaves_the_keys_in_use_alone(signed_on):
+def test_a_flood_of_sign_ons_leaves_the_keys_in_use_alone_and_keeps_nobody_from_new_ones(
+    signed_on,
+):
     world = signed_on
     assert world.pay().kind is OutcomeKind.APPROVED
     answers = [world.exchange_message(sign_on_message(stan=f"{n:06d}")) for n in range(900, 915)]
-    codes = [answer.fields["response_code"] for answer in answers]
-    assert codes == ["00"] * 3 + ["65"] * 12
-    assert "sign-on-too-often" in read_reason(answers[-1])
+    wrapped = [answer.fields["private_62"] for answer in answers]
+    assert len(set(wrapped[:4])) == 4
+    assert set(wrapped[3:]) == {wrapped[3]}, "the newest that nobody has used"
     assert world.pay().kind is OutcomeKind.APPROVED
+    assert world.manage(Operation.SIGN_ON).kind is OutcomeKind.APPROVED
+    assert world.pay().kind is OutcomeKind.APPROVED
+    assert world.till.proven_version == world.till.key_version == 5
+    [left] = world.till.key_sets
+    assert left.version == 5, "whoever uses the newest ends all others"
+    fresh = world.exchange_message(sign_on_message(stan="000990"))
+    assert fresh.fields["private_62"] not in wrapped
+    decide_all_again(world)
+
+
+def test_a_flood_of_sign_ons_of_another_scheme_is_refused(signed_on):
+    world = signed_on
+    world.pay()
+    for stan in range(900, 904):
+        world.exchange_message(sign_on_message(stan=f"{stan:06d}", scheme="001"))
+    answer = world.exchange_message(sign_on_message(stan="000910", scheme="004"))
+    assert "sign-on-too-often" in read_reason(answer)
+    decide_all_again(world)
+
+
+def test_keys_that_no_longer_fit_their_terminal_are_not_given_again(signed_on):
+    world = signed_on
+    world.pay()
+    first = [world.exchange_message(sign_on_message(stan=f"{n:06d}")) for n in range(900, 904)]
+    world.change_terminal(mac_algorithm="x9.19")
+    answer = world.exchange_message(sign_on_message(stan="000910"))
+    given = answer.fields["private_62"]
+    assert given not in {one.fields["private_62"] for one in first}
     decide_all_again(world)
 
 
@@ -297,14 +327,25 @@ def test_a_lost_terminal_sells_nothing_and_hears_no_old_approval(signed_on):
 # -- sign-off, echo -------------------------------------------------------------------------------
 
 
-def test_after_a_sign_off_nothing_is_sold_and_what_is_owed_is_still_taken(signed_on):
+def test_a_sign_off_binds_nobody_who_proves_the_keys(signed_on):
     world = signed_on
     world.pay()
     assert world.manage(Operation.SIGN_OFF).kind is OutcomeKind.APPROVED
+    assert world.till.is_signed_on is False
     assert world.reverse().kind is OutcomeKind.REVERSED
-    assert world.pay().reason == "sign-on-required"
+    assert world.pay().kind is OutcomeKind.APPROVED, "anybody may have sent that sign-off"
     assert world.manage(Operation.SIGN_ON).kind is OutcomeKind.APPROVED
     assert world.pay().kind is OutcomeKind.APPROVED
+    decide_all_again(world)
+
+
+def test_a_sign_off_binds_a_terminal_that_proves_nothing(signed_on):
+    world = signed_on
+    world.change_terminal(mac_algorithm="none")
+    assert world.manage(Operation.SIGN_OFF).kind is OutcomeKind.APPROVED
+    world.pay()
+    [declined] = world.events(PaymentDeclined)
+    assert declined.answer.reason == "sign-on-required"
     decide_all_again(world)
 
 

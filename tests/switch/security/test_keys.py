@@ -195,6 +195,24 @@ def test_every_sign_on_has_new_keys_and_nothing_shows_them(keys: Keys) -> None:
         assert key.hex() not in repr(first).lower()
 
 
+@pytest.mark.parametrize("algorithm", ["unionpay-ecb", "x9.9", "x9.19", "unionpay-ecb-sm4"])
+def test_keys_that_are_wrapped_again_are_the_same(keys: Keys, algorithm: str) -> None:
+    terminal, scheme = _of_algorithm(keys, algorithm)
+    offered = keys.offer_working_keys(terminal, scheme)
+    assert keys.wrap_again(terminal, offered.sealed) == offered.wrapped
+
+
+def test_keys_are_not_wrapped_again_for_what_they_no_longer_fit(keys: Keys) -> None:
+    terminal, scheme = _of_algorithm(keys, "unionpay-ecb")
+    sealed = keys.offer_working_keys(terminal, scheme).sealed
+    with pytest.raises(MasterKeyMissing):
+        keys.wrap_again(msgspec.structs.replace(terminal, tmk=None), sealed)
+    with pytest.raises(KeyUnfit):
+        keys.wrap_again(msgspec.structs.replace(terminal, mac_algorithm="x9.19"), sealed)
+    with pytest.raises(SealBroken):
+        keys.wrap_again(msgspec.structs.replace(terminal, terminal_id="00000077"), sealed)
+
+
 def test_a_terminal_without_a_master_key_is_offered_nothing(keys: Keys) -> None:
     with pytest.raises(MasterKeyMissing, match="00000001"):
         keys.offer_working_keys(BARE, KeyScheme.DOUBLE)

@@ -6,7 +6,7 @@ from switch.domain.payment.payment import Phase
 from switch.domain.reasons import Reason
 from switch.domain.registry.entities import TerminalStatus
 from switch.domain.terminal.batches import following_batch
-from switch.domain.terminal.decide import decide_terminal
+from switch.domain.terminal.decide import decide_terminal, find_handed_out
 from switch.domain.terminal.events import (
     BatchClosed,
     ScriptNoticeTaken,
@@ -15,7 +15,7 @@ from switch.domain.terminal.events import (
 )
 from switch.domain.terminal.evolve import evolve
 from switch.domain.terminal.requests import BatchTotals, Operation
-from switch.domain.terminal.state import TerminalState
+from switch.domain.terminal.state import KeySet, TerminalState
 
 from .conftest import AT, RULES, TILL, make_working_keys
 
@@ -24,6 +24,16 @@ TOTALS = BatchTotals(debit_minor=12_500, debit_count=2, credit_minor=2_500, cred
 
 def make_state(**fields):
     return TerminalState(acquirer=TILL[0], merchant_id=TILL[1], terminal_id=TILL[2], **fields)
+
+
+def make_flooded(*schemes, **fields):
+    """A terminal with four key sets that nobody has used, all made within the window."""
+    sets = [
+        KeySet(version=number, at=AT, keys=make_working_keys(scheme))
+        for number, scheme in enumerate((*schemes, *schemes * 3)[:4], 1)
+    ]
+    fields = {"key_sets": tuple(sets), "key_version": 4, "sign_on_times": (AT,) * 4, **fields}
+    return make_state(**fields)
 
 
 @pytest.fixture
@@ -82,7 +92,7 @@ FAULTS = [
     (Reason.TERMINAL_NOT_BOUND, {"change": {"merchant_id": ""}}),
     (Reason.TERMINAL_MISMATCH, {"change": {"merchant_id": "898110154110002"}}),
     (Reason.TERMINAL_INACTIVE, {"change": {"status": TerminalStatus.DISABLED}}),
-    (Reason.SIGN_ON_TOO_OFTEN, {"state": make_state(sign_on_times=(AT - 9, AT - 8, AT, AT))}),
+    (Reason.SIGN_ON_TOO_OFTEN, {"state": make_flooded("001")}),
     (Reason.MASTER_KEY_MISSING, {"fields": {"fault": "master-key-missing"}}),
     (Reason.KEY_SCHEME_REFUSED, {"fields": {"fault": "key-scheme-refused"}}),
 ]
@@ -103,7 +113,7 @@ def test_each_thing_that_stands_against_a_sign_on_has_its_reason(
 
 
 def test_after_the_window_a_terminal_may_sign_on_again(decide, memory, ask):
-    memory.state = make_state(sign_on_times=(AT, AT, AT, AT))
+    memory.state = make_flooded("001")
     window_ms = RULES.terminals.sign_on_window_ms
     assert reason_of(decide(ask(Operation.SIGN_ON, at=AT + window_ms - 1)))
     assert isinstance(decide(ask(Operation.SIGN_ON, at=AT + window_ms)), TerminalSignedOn)
@@ -121,6 +131,27 @@ def test_a_flood_of_sign_ons_leaves_the_keys_in_use_alone(decide, memory, ask):
             memory.state = evolve(memory.state, decision, fact)
     assert memory.state.find_keys(1) == keys
     assert len(memory.state.key_sets) == 5
+
+
+def test_where_too_many_key_sets_are_out_the_newest_unused_of_its_scheme_is_given_again(
+    ask,
+):
+    asked = ask(Operation.SIGN_ON, network_code="003").request
+    flooded = make_flooded("003", "001")
+    assert find_handed_out(asked, flooded).version == 3
+    assert find_handed_out(asked, make_flooded("001")) is None
+    assert find_handed_out(asked, make_flooded("003", proven_version=1)) is None, "one was used"
+    assert find_handed_out(asked, None) is None
+
+
+def test_a_sign_on_that_was_given_keys_again_makes_none(decide, memory, ask):
+    memory.state = make_flooded("003")
+    fact = ask(Operation.SIGN_ON, network_code="003")
+    for _ in range(10):
+        memory.state = evolve(memory.state, decide(fact), fact)
+    assert memory.state.is_signed_on
+    assert memory.state.key_sets == make_flooded("003").key_sets
+    assert memory.state.sign_on_times == (AT,) * 4, "and counts for nobody's bound"
 
 
 # -- sign-off, echo, notices ----------------------------------------------------------------------
