@@ -76,16 +76,6 @@ class Waiter(msgspec.Struct, frozen=True, gc=False):
         assert self.dialect is not None
         return self.dialect.pick(self.message, names)
 
-    def recall(self, names: frozenset[str]) -> Message:
-        """
-        Give the message with its elements of these names; it may have others.
-
-        Most of them are in the record in clear; only the rest is read again.
-        """
-        received = self.received
-        fields = received.fields
-        return Message(received.mti, {**fields, **self.pick(names.difference(fields))})
-
 
 class Refused(NamedTuple):
     """Not even a payment: the reason and what completes it."""
