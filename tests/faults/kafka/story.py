@@ -204,6 +204,7 @@ class Journal(Chronicle):
         self.void_requests = {}  # rrn -> key: what only void records say
         self.by_batch = {}  # till and batch -> its payments
         self.closings = []
+        self._closed = set()  # tills and batches
         self.managed = set()  # (event type, rrn): what terminals were granted about themselves
         self.uploads = set()  # (event type, till and batch)
         self.late = {}  # rrn -> decision that approved it after its batch was closed
@@ -247,7 +248,7 @@ class Journal(Chronicle):
         elif act := _ACTS.get(event["type"]):
             had_approval = story.approval
             act(story, decision, event)
-            if story.approval and not had_approval and self._is_closed(story.till_batch):
+            if story.approval and not had_approval and story.till_batch in self._closed:
                 self.late[rrn] = decision
             if line := event.get("line"):
                 place = decision.partition, decision.offset, index
@@ -265,6 +266,7 @@ class Journal(Chronicle):
             self.uploads.add((event["type"], _name_batch(event)))
         if event["type"] == "batch-closed.v1":
             till_batch = _name_batch(event)
+            self._closed.add(till_batch)
             self.closings.append(
                 Closing(
                     decision=decision,
@@ -276,9 +278,6 @@ class Journal(Chronicle):
                     counted=self._count(till_batch),
                 )
             )
-
-    def _is_closed(self, till_batch):
-        return any(closing.till_batch == till_batch for closing in self.closings)
 
     def _count(self, till_batch):
         """Add up what stands in a batch now, each with the amount that its message named."""
