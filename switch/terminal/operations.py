@@ -85,7 +85,7 @@ _SALES: Final = frozenset({_O.SALE, _O.INSTALMENT_SALE})
 _AUTHORIZATIONS: Final = frozenset({_O.PRE_AUTHORIZATION})
 _COMPLETIONS: Final = frozenset({_O.COMPLETION, _O.COMPLETION_ADVICE})
 _ADJUSTABLE: Final = _COMPLETIONS | {_O.SALE, _O.OFFLINE}
-_REFUNDABLE: Final = _ADJUSTABLE | {_O.ADJUSTMENT, _O.TIP}
+_REFUNDABLE: Final = _ADJUSTABLE | {_O.INSTALMENT_SALE}  # an adjustment goes with its sale
 
 PAYMENT_ROWS: Final = {
     _O.BALANCE: PaymentRow("0200", "310000", "00", "01", _END, _NEITHER, has_amount=False),
