@@ -423,10 +423,10 @@ def build_answer(
 
 
 def write_remark(answer: Answer) -> str:
-    """DE 63: card organisation and, for a refusal, the exact reason for the receipt."""
-    if not answer.reason:
+    """DE 63: card organisation, then the reason of a refusal, or the warning of an approval."""
+    if not answer.reason and not answer.detail:
         return _CARD_ORGANISATION
-    text = f"{answer.reason}: {answer.detail}" if answer.detail else answer.reason
+    text = ": ".join(part for part in (answer.reason, answer.detail) if part)
     return (_CARD_ORGANISATION + text.encode("ascii", "replace").decode())[:_REMARK_CHARS_MAX]
 
 

@@ -8,6 +8,8 @@ over the same state and registry, must give the recorded decisions.
 
 from typing import Final, Protocol
 
+from msgspec.structs import replace
+
 from switch.domain.money import Money
 from switch.domain.payment.checks import (
     Facts,
@@ -108,16 +110,18 @@ def _route(
     stan = memory.next_upstream_stan()
     if not stan:
         return _decline(fact, Reason.ISSUER_DOWN, TOO_MANY_OPEN)
-    if stands_in:
-        return _accept_advice(fact, facts, way, stan, cause=STAND_IN, amount=request.amount)
     assert facts.merchant is not None, "the checks refuse an unknown merchant"
+    warning = _find_warning(facts, facts.merchant) if facts.earlier is not None else ""
+    if stands_in:
+        taken = _accept_advice(fact, facts, way, stan, cause=STAND_IN, amount=request.amount)
+        return replace(taken, answer=replace(taken.answer, detail=warning)) if warning else taken
     return PaymentRouted(
         rrn=fact.rrn,
         terms=make_terms(facts.merchant, way.issuer, way.route),
         upstream_stan=stan,
         transmission_time=format_transmission_time(fact.at),
         original_rrn=original.rrn if original else "",
-        warning=_find_warning(facts, facts.merchant) if facts.earlier is not None else "",
+        warning=warning,
     )
 
 

@@ -183,6 +183,7 @@ def _approve(
         rrn=payment.rrn,
         authorization_id=fact.authorization_id,
         settlement_date=settlement_date[5:7] + settlement_date[8:10],
+        detail=payment.warning,
         amount=None if amount == request.amount else amount,
         balance=fact.balance,
     )

@@ -98,7 +98,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     `reversal_codes`: the issuer's answers to the reversals so far. `confirm_after_attempt`: how
     many reversals had gone out when the issuer first answered one of a debit that it had not
     answered; one more must follow. 0: none need. `debit_contradicted`: a second answer to the debit
-    opened a case.
+    opened a case. `warning`: what its cashier is told if it is approved.
     """
 
     rrn: str
@@ -124,6 +124,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     reversal_codes: tuple[str, ...] = ()
     confirm_after_attempt: int = 0
     debit_contradicted: bool = False
+    warning: str = ""
 
     @property
     def transaction(self) -> TransactionType:

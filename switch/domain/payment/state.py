@@ -69,6 +69,7 @@ def _route(payment: Payment, event: PaymentRouted) -> Payment:
         upstream_stan=event.upstream_stan,
         transmission_time=event.transmission_time,
         original_rrn=event.original_rrn,
+        warning=event.warning,
     )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from switch.domain.registry.entities import DuplicatePolicy
+from switch.domain.registry.entities import DuplicatePolicy, StandIn
 
 OTHER_PAN = "6243030000000001"
 
@@ -82,6 +82,22 @@ def test_a_merchant_that_wants_to_be_warned_gets_the_payment_and_a_warning(world
         if type(event).__name__ == "PaymentRouted" and event.rrn == second.rrn
     ]
     assert routed.warning == f"suspected-duplicate: first {first.rrn}"
+    told = f"suspected-duplicate: first {first.rrn}"
+    assert world.remark(second.inbound_id) == told, "the cashier is told, in DE 63"
+    assert till.payment(second).answer.detail == told, "and a partner in detail"
+    assert world.remark(till.repeat(second).inbound_id) == told
+    other = till.get(amount=7_700)
+    assert world.remark(other.inbound_id) == ""
+
+
+def test_a_warning_is_also_given_where_the_switch_stands_in(world, till):
+    world.change_merchant(duplicate_policy=DuplicatePolicy.WARN)
+    first = unknown(world, till)
+    world.change_issuer(stand_in=StandIn(floor_limit_minor=100, bins=("6200",)))
+    world.set_line(is_up=False)
+    second = till.ask()
+    assert till.told(second) == "00"
+    assert world.remark(second.inbound_id) == f"suspected-duplicate: first {first.rrn}"
 
 
 def test_a_merchant_that_does_not_care_gets_the_payment(world, till):
