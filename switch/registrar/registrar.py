@@ -227,7 +227,7 @@ def _make_terminal(
         amount_max_minor=entry.amount_max_minor,
         tmk=known.tmk if known else None,
         key_scheme=entry.key_scheme,
-        pik=known.pik if known else None,
+        pik=known.pik if known and _takes_pin(entry) else None,
         pin_format=entry.pin_format,
         lost_at=(known.lost_at if known and known.status is entry.status else at) if is_lost else 0,
     )
@@ -242,7 +242,7 @@ def _make_terminal(
         terminal,
         mak=keys.take(mak, terminal.mak, place),
         tmk=keys.take(tmk, terminal.tmk, place),
-        pik=keys.take(pik, terminal.pik, place),
+        pik=keys.take(pik, terminal.pik, place) if _takes_pin(entry) else None,
     )
 
 
@@ -250,10 +250,22 @@ def _mac_cipher(algorithm: str) -> CipherName:
     return cipher_of(algorithm) if algorithm else "des"
 
 
+def _takes_pin(entry: TerminalEntry) -> bool:
+    """Whether its PIN blocks fit DE 52; under SM4 they do not."""
+    return KeyScheme(entry.key_scheme).cipher == "des"
+
+
 def _find_useless_keys(
     entry: TerminalEntry, place: Place, known: Terminal | None
 ) -> Iterator[LoadProblem]:
-    """Refuse to keep a key for another use than the one that it was given for."""
+    """Refuse a key that cannot be used, and to keep one for another use than it was given for."""
+    takes_pin = _takes_pin(entry)
+    if entry.pik and not takes_pin:
+        yield LoadProblem(
+            place.path_of("pik"),
+            f"a PIN block under SM4 (key_scheme {entry.key_scheme}) has 16 bytes: DE 52 has 8",
+            "leave pik out: this terminal pays without PIN",
+        )
     if known is None:
         return
     if known.mak and not entry.mak and entry.mac_algorithm not in {NO_MAC, known.mac_algorithm}:
@@ -265,7 +277,7 @@ def _find_useless_keys(
     if KeyScheme(entry.key_scheme).cipher == KeyScheme(known.key_scheme).cipher:
         return
     for field, kept, given in (("tmk", known.tmk, entry.tmk), ("pik", known.pik, entry.pik)):
-        if kept and not given:
+        if kept and not given and (field != "pik" or takes_pin):
             yield LoadProblem(
                 place.path_of("key_scheme"),
                 f"the {field} that it has is for {known.key_scheme}, of another cipher",

@@ -229,12 +229,24 @@ def test_every_key_of_a_terminal_and_an_issuer_is_sealed_for_its_place(registrar
 def test_a_key_for_sm4_has_a_check_value_of_sm4(registrar, registry):
     key = "376D90E7945AA5CFDB4C07CCB35CEFD3"
     terminal = (
-        f'mac_algorithm = "unionpay-ecb-sm4"\nkey_scheme = "006"\nmak = "{key}"\n'
-        f'tmk = "{key}"\npik = "{key}"\n'
+        f'mac_algorithm = "unionpay-ecb-sm4"\nkey_scheme = "006"\nmak = "{key}"\ntmk = "{key}"\n'
     )
     load(registrar, registry, WORLD.replace('mak = "1C1C1C1C1C1C1C1C"\n', terminal))
     loaded = registry.find_terminal("acq", "00000001")
-    assert [each.kcv for each in (loaded.mak, loaded.tmk, loaded.pik)] == ["08EEDEC7"] * 3
+    assert [each.kcv for each in (loaded.mak, loaded.tmk)] == ["08EEDEC7"] * 2
+    assert loaded.pik is None
+
+
+def test_a_terminal_under_sm4_is_given_no_pin_key_because_de_52_has_no_room(registrar):
+    key = "376D90E7945AA5CFDB4C07CCB35CEFD3"
+    terminal = (
+        f'mac_algorithm = "unionpay-ecb-sm4"\nkey_scheme = "006"\nmak = "{key}"\n'
+        f'tmk = "{key}"\npik = "{key}"\n'
+    )
+    [problem] = refusals(registrar, WORLD.replace('mak = "1C1C1C1C1C1C1C1C"\n', terminal))
+    assert "pik: a PIN block under SM4 (key_scheme 006) has 16 bytes: DE 52 has 8" in problem
+    assert "leave pik out" in problem
+    assert key not in problem
 
 
 @pytest.mark.parametrize(
@@ -243,7 +255,6 @@ def test_a_key_for_sm4_has_a_check_value_of_sm4(registrar, registry):
         ('mac_algorithm = "x9.9"\ntmk = "' + "1C" * 8 + '"', None),
         ('mac_algorithm = "x9.19"', "x9.19 takes a key of 16 bytes"),
         ('mac_algorithm = "unionpay-ecb-sm4"', "mak: "),
-        ('key_scheme = "006"\npik = "' + "1C" * 8 + '"', "pik: "),
         ('mak_kcv = "77800CBA"', None),
         ('mak_kcv = "77800c"', None),
         ('mak_kcv = "77800D"', "mak_kcv: the key has the check value 77800CBA"),
@@ -278,7 +289,6 @@ def test_a_key_is_not_kept_for_another_use(registrar, registry):
     )
     assert [problem.split(": ")[1] for problem in problems] == [
         "mac_algorithm",
-        "key_scheme",
         "key_scheme",
     ]
     assert "the MAC key that it has is for unionpay-ecb; give the new mak as well" in problems[0]
