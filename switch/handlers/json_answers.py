@@ -361,10 +361,12 @@ def _describe(
 
 
 def show_status(phase: Phase, response_code: str, reason: str) -> str:
-    """Say how a transaction that is only looked up stands; what is unknown ends declined."""
+    """Say how a transaction that is only looked up stands: as a repeat of its request is told."""
     was_taken_back = response_code in APPROVED_CODES or reason == Reason.ALREADY_REVERSED.value
     if was_taken_back and phase in {Phase.REVERSING, Phase.REVERSED}:
         return REVERSED
+    if phase is Phase.REVERSING and reason == Reason.UPSTREAM_UNKNOWN.value:
+        return UNKNOWN  # it may still become a case
     return _SHOWN[phase]
 
 

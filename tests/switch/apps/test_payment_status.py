@@ -71,13 +71,16 @@ def test_a_payment_that_is_still_with_the_issuer_has_no_words_yet():
 
 
 @pytest.mark.parametrize(
-    ("state", "money_state"), [("reversing", "returning"), ("reversed", "returned")]
+    ("state", "money_state", "status"),
+    [("reversing", "returning", "unknown"), ("reversed", "returned", "declined")],
 )
-def test_an_unknown_outcome_ends_declined_with_its_money_returned(state, money_state):
+def test_an_unknown_outcome_is_unknown_until_it_ends_declined_with_its_money_returned(
+    state, money_state, status
+):
     resource = found(
         state=state, money_state=money_state, response_code="98", reason="upstream-unknown"
     )
-    assert (resource.status, resource.money_state) == ("declined", money_state)
+    assert (resource.status, resource.money_state) == (status, money_state)
 
 
 def test_an_approval_that_was_taken_back_is_reversed():

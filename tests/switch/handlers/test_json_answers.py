@@ -263,7 +263,9 @@ def test_a_key_whose_first_request_runs_is_409():
     ("phase", "code", "reason", "word"),
     [
         (Phase.ROUTED, "", "", "unknown"),
-        (Phase.REVERSING, "98", "upstream-unknown", "declined"),
+        (Phase.REVERSING, "98", "upstream-unknown", "unknown"),
+        (Phase.REVERSING, "51", "partial-approval-refused", "declined"),
+        (Phase.REVERSED, "98", "upstream-unknown", "declined"),
         (Phase.REVERSING, "00", "", "reversed"),
         (Phase.REVERSED, "00", "", "reversed"),
         (Phase.REVERSED, "94", "already-reversed", "reversed"),
@@ -273,3 +275,11 @@ def test_a_key_whose_first_request_runs_is_409():
 )
 def test_what_is_looked_up_reads_as_it_stands(phase, code, reason, word):
     assert show_status(phase, code, reason) == word
+
+
+@pytest.mark.parametrize("phase", [Phase.REVERSING, Phase.REVERSED, Phase.CASE])
+@pytest.mark.parametrize("reason", [Reason.UPSTREAM_UNKNOWN, Reason.PARTIAL_APPROVAL_REFUSED])
+def test_a_look_up_and_a_repeat_under_the_same_key_say_the_same(phase, reason):
+    answer = decline(reason, "98")
+    repeated = make_resource(answer, replace(SALE, phase=phase))
+    assert show_status(phase, answer.response_code, answer.reason) == repeated.status
