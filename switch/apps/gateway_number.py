@@ -42,7 +42,7 @@ class GatewayNumber:
         if count == self._seen_count:
             return
         self._seen_count = count
-        gateways = merge_statuses(await self._board.read()).gateways
+        gateways = merge_statuses((await self._board.read()).said).gateways
         for ordinal, names in find_shared_ordinals(gateways).items():
             if self._owner in names:
                 self._log.warning(

@@ -15,7 +15,8 @@ from switch.apps.instance import Instance
 from switch.apps.registrar import RegistrarRole, RegistrarUnavailable
 from switch.apps.registry_follower import RegistryFollower
 from switch.apps.settings import HttpSettings
-from switch.apps.status import ProcessStatus, merge_statuses
+from switch.apps.status import merge_statuses
+from switch.apps.status_board import Heard
 from switch.domain.registry.queries import EntityRow, registry_entity, registry_rows
 from switch.registrar.registrar import RegistryRefused
 
@@ -70,19 +71,20 @@ class _Shown:
 
     async def status(self) -> dict[str, object]:
         reasons = self._readiness.reasons()
+        heard = await self._read_board()
         return {
             "version": switch.__version__,
             "ready": not reasons,
             "not_ready": reasons,
             "terminal_deadline_ms": self._instance.terminal_deadline_ms,
             **self._instance.status(),
-            "switch": merge_statuses(await self._read_board()),
+            "switch": merge_statuses(heard.said, unheard=heard.unheard),
             "children": [msgspec.to_builtins(fact) for fact in self._facts()],
         }
 
-    async def _read_board(self) -> list[ProcessStatus]:
+    async def _read_board(self) -> Heard:
         board = self._instance.board
-        return [self._instance.describe()] if board is None else await board.read()
+        return Heard([self._instance.describe()]) if board is None else await board.read()
 
     async def make_page(self, may_see_payments: bool) -> PageContent:  # noqa: FBT001 - as the port
         parts = self._readiness.parts()

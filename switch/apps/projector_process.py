@@ -30,7 +30,7 @@ from switch.apps.role_process import describe_ready, need_kafka
 from switch.apps.roles import Role
 from switch.apps.settings import Settings
 from switch.apps.status import ProcessStatus, merge_statuses
-from switch.apps.status_board import StatusBoard
+from switch.apps.status_board import Heard, StatusBoard
 from switch.domain.registry.entities import Operator
 from switch.eventlog.port import EventLog
 
@@ -122,7 +122,7 @@ class ProjectorProcess:
 
         async def tell_status() -> dict[str, object]:
             own = self._describe(projector)
-            said = [own] if self._board is None else await self._board.read()
+            heard = await self._hear(projector)
             return {
                 "version": own.version,
                 "ready": not own.not_ready,
@@ -131,7 +131,7 @@ class ProjectorProcess:
                 "roles": own.roles,
                 "log": self._settings.log.url,
                 "projections": own.projections,
-                "switch": merge_statuses(said),
+                "switch": merge_statuses(heard.said, unheard=heard.unheard),
             }
 
         async def make_page(_may_see_payments: bool) -> PageContent:  # noqa: FBT001 - as the port
@@ -174,6 +174,11 @@ class ProjectorProcess:
             partition_count=event_log.partition_count if event_log else 0,
             projections=describe_projections(projector.status),
         )
+
+    async def _hear(self, projector: Projector) -> Heard:
+        if self._board is not None:
+            return await self._board.read()
+        return Heard([self._describe(projector)], projector.fault or "it was opened a moment ago")
 
     def _why_not_ready(self, projector: Projector) -> str:
         if projector.is_running:

@@ -71,8 +71,15 @@ def keep_newest(said: Iterable[ProcessStatus], wall_ms: int) -> list[ProcessStat
     return sorted(kept, key=lambda one: (one.roles, one.name))
 
 
-def merge_statuses(statuses: Sequence[ProcessStatus], partition_count: int = 0) -> SwitchStatus:
-    """Put together what all processes said; `partition_count` where it is known better than so."""
+def merge_statuses(
+    statuses: Sequence[ProcessStatus], partition_count: int = 0, unheard: str = ""
+) -> SwitchStatus:
+    """
+    Put together what all processes said; `partition_count` where it is known better than so.
+
+    `unheard` is why others may be there that could not be heard: then nothing is said of what runs
+    nowhere.
+    """
     partitions = sorted(
         _rows_of(statuses, "partitions"),
         key=lambda row: (row["partition"], row["state"] != SERVING, -row.get("epoch", 0)),
@@ -87,7 +94,8 @@ def merge_statuses(statuses: Sequence[ProcessStatus], partition_count: int = 0) 
         links=_rows_of(statuses, "links"),
     )
     partition_count = max([partition_count, *(one.partition_count for one in statuses)])
-    return msgspec.structs.replace(merged, faults=tuple(_find_faults(merged, partition_count)))
+    missing = (explain_unheard(unheard),) if unheard else _find_missing(merged, partition_count)
+    return msgspec.structs.replace(merged, faults=(*missing, *_find_faults(merged)))
 
 
 def find_shared_ordinals(gateways: Iterable[Row]) -> dict[int, list[str]]:
@@ -97,6 +105,11 @@ def find_shared_ordinals(gateways: Iterable[Row]) -> dict[int, list[str]]:
         if "ordinal" in row:
             names.setdefault(row["ordinal"], set()).add(row["process"])
     return {ordinal: sorted(found) for ordinal, found in names.items() if len(found) > 1}
+
+
+def explain_unheard(reason: str) -> str:
+    """Say why only the process that was asked is shown."""
+    return f"the other processes cannot be heard, because the log cannot be read: {reason}"
 
 
 def explain_shared_ordinal(ordinal: int, names: Sequence[str]) -> str:
@@ -125,7 +138,8 @@ def _describe_process(status: ProcessStatus) -> Row:
     }
 
 
-def _find_faults(found: SwitchStatus, partition_count: int) -> Iterable[str]:
+def _find_missing(found: SwitchStatus, partition_count: int) -> Iterable[str]:
+    """Say what no process does."""
     served = {row["partition"] for row in found.partitions if row["state"] == SERVING}
     for index in range(partition_count):
         if index not in served:
@@ -135,6 +149,10 @@ def _find_faults(found: SwitchStatus, partition_count: int) -> Iterable[str]:
     for role in (Role.GATEWAY, Role.HANDLER, Role.REGISTRAR):
         if role.value not in running:
             yield f"no {role.value} is running"
+
+
+def _find_faults(found: SwitchStatus) -> Iterable[str]:
+    """Say what is not well with those that were heard."""
     for ordinal, names in find_shared_ordinals(found.gateways).items():
         yield explain_shared_ordinal(ordinal, names)
     for row in found.projections:

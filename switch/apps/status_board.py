@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -22,6 +22,13 @@ LOOK_BACK_COUNT: Final = 2_048  # a hundred processes for ten intervals, twice
 READ_COUNT_MAX: Final = 500
 READ_DEADLINE_S: Final = 3.0
 FAREWELL_S: Final = 0.5
+
+
+class Heard(NamedTuple):
+    """What processes said last; `unheard` is why the others were not heard, empty if they were."""
+
+    said: list[ProcessStatus]
+    unheard: str = ""
 
 
 class StatusBoard:
@@ -62,17 +69,19 @@ class StatusBoard:
             self._telling.cancel()
             await asyncio.gather(self._telling, return_exceptions=True)
 
-    async def read(self) -> list[ProcessStatus]:
+    async def read(self) -> Heard:
         """Return what every process said last, this one as it is now; only this one if need be."""
         own = self._describe()
         if self._event_log is None:
-            return [own]
+            return Heard([own])
         try:
             async with asyncio.timeout(READ_DEADLINE_S), self._reading:  # its turn included
                 said = await read_statuses(self._event_log)
-        except (LogUnavailable, TimeoutError):
-            said = []  # only what is known without the log
-        return keep_newest([one for one in said if one.name != own.name] + [own], own.at)
+        except LogUnavailable as error:
+            return Heard([own], str(error))
+        except TimeoutError:
+            return Heard([own], f"it does not answer within {READ_DEADLINE_S:g} s")
+        return Heard(keep_newest([one for one in said if one.name != own.name] + [own], own.at))
 
     async def _tell(self, event_log: EventLog) -> None:
         while not self._ending.is_set():

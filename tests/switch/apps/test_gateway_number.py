@@ -65,7 +65,7 @@ async def test_a_gateway_tells_in_its_log_who_has_its_number_and_nobody_else(
     first, other = Speaker("a", event_log, 3), Speaker("b", event_log, other_ordinal)
     other.board.start()
     async with asyncio.timeout(DEADLINE_S):
-        while len(await first.board.read()) < 2:  # noqa: ASYNC110
+        while len((await first.board.read()).said) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     assert await first.look() == [], "nothing came by"
     first.foreign_reply_count = 1

@@ -114,3 +114,11 @@ def test_two_gateways_of_one_number_are_told_with_what_to_do():
 
 def test_partitions_of_a_switch_that_nobody_runs_are_faults_too():
     assert len([one for one in merge_statuses([], 3).faults if one.startswith("partition")]) == 3
+
+
+def test_of_what_others_do_nothing_is_said_while_they_cannot_be_heard():
+    slow = make_status("g", "gateway", not_ready={"log": "no broker answers"})
+    assert merge_statuses([slow], unheard="no broker answers").faults == (
+        "the other processes cannot be heard, because the log cannot be read: no broker answers",
+        "gateway g is not ready, log: no broker answers",
+    )

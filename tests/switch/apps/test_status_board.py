@@ -64,7 +64,7 @@ async def test_each_process_reads_what_all_said_and_forgets_who_said_good_bye(ev
     second.board.start()
 
     async def names():
-        return [one.name for one in await first.board.read()]
+        return [one.name for one in (await first.board.read()).said]
 
     async def are_both_known():
         return await names() == ["a", "b"]
@@ -74,7 +74,7 @@ async def test_each_process_reads_what_all_said_and_forgets_who_said_good_bye(ev
 
     await until(are_both_known)
     first.pid = 2
-    assert [one.pid for one in await first.board.read()] == [2, 1], "itself as it is now"
+    assert [one.pid for one in (await first.board.read()).said] == [2, 1], "itself as it is now"
     await second.board.stop()
     await until(is_alone)
     await first.board.stop()
@@ -92,11 +92,12 @@ async def test_what_another_version_said_is_passed_over(event_log):
 async def test_over_the_embedded_log_there_is_only_itself():
     speaker = Speaker("a", None)
     speaker.board.start()
-    assert [one.name for one in await speaker.board.read()] == ["a"]
+    heard = await speaker.board.read()
+    assert ([one.name for one in heard.said], heard.unheard) == (["a"], "")
     await speaker.board.stop()
 
 
-async def test_a_log_that_is_away_leaves_only_itself_and_stops_nothing():
+async def test_a_log_that_is_away_leaves_only_itself_says_so_and_stops_nothing():
     class AwayLog:
         partition_count = 1
 
@@ -105,7 +106,8 @@ async def test_a_log_that_is_away_leaves_only_itself_and_stops_nothing():
 
     speaker = Speaker("a", AwayLog())
     speaker.board.start()
-    assert [one.name for one in await speaker.board.read()] == ["a"]
+    heard = await speaker.board.read()
+    assert ([one.name for one in heard.said], heard.unheard) == (["a"], "no broker answers")
     await asyncio.wait_for(speaker.board.stop(), DEADLINE_S)
 
 
@@ -119,8 +121,9 @@ async def test_many_who_ask_while_the_log_hangs_wait_no_longer_than_one(monkeypa
     monkeypatch.setattr(status_board, "READ_DEADLINE_S", 0.2)
     speaker = Speaker("a", HangingLog())
     async with asyncio.timeout(1):
-        said = await asyncio.gather(*(speaker.board.read() for _ in range(20)))
-    assert [[one.name for one in found] for found in said] == [["a"]] * 20
+        heard = await asyncio.gather(*(speaker.board.read() for _ in range(20)))
+    assert [[one.name for one in each.said] for each in heard] == [["a"]] * 20
+    assert {each.unheard for each in heard} == {"it does not answer within 0.2 s"}
 
 
 def test_only_a_log_over_kafka_is_shared():
