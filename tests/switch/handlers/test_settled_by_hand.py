@@ -54,7 +54,7 @@ def test_an_adjustment_that_stands_after_all_no_longer_keeps_its_sale_from_being
     assert till.why(till.ask("refund", 1_000, of=sale)) == "original-held"
     desk.resolve(f"advice-refused-{adjustment.rrn}", "stands")
     assert till.told(till.get("refund", 1_000, of=sale)) == "00"
-    assert till.told(till.get("refund", 150, of=adjustment)) == "00"
+    assert till.told(till.get("refund", 150, of=sale)) == "00"
     assert settled(world)[0] == 0
 
 
