@@ -88,7 +88,7 @@ def write_addresses(directory: Path, addresses: Mapping[str, object]) -> None:
 
 
 def read_addresses(directory: Path) -> dict[str, str | int] | None:
-    """Return what a running instance wrote; None if none says that it is ready."""
+    """Return what a running instance wrote; None if none says that it can be asked."""
     try:
         found = json.loads((directory / ADDRESSES_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -87,10 +87,6 @@ class ProjectorProcess:
         self._http.start(bound["http"])
         self._running = asyncio.create_task(projector.run(), name="projector")
         self._watching = asyncio.create_task(self._watch(projector))
-        while not projector.is_running and not self._running.done():  # noqa: ASYNC110 - at start only
-            await asyncio.sleep(READY_POLL_S)
-        if self._running.done():
-            self._running.result()
         addresses: dict[str, object] = {
             "http": self._http_address,
             "postgres": projector.dsn,
@@ -98,7 +94,11 @@ class ProjectorProcess:
             "role": Role.PROJECTOR.value,
             "pid": os.getpid(),
         }
-        write_addresses(self._data_dir, addresses)
+        write_addresses(self._data_dir, addresses)  # who looks is told what it waits for
+        while not projector.is_running and not self._running.done():  # noqa: ASYNC110 - at start only
+            await asyncio.sleep(READY_POLL_S)
+        if self._running.done():
+            self._running.result()
         self._say(describe_ready(Role.PROJECTOR, addresses))
         return self._running
 

@@ -9,11 +9,13 @@ import sys
 import time
 
 import pytest
+from click.testing import CliRunner
 
 from switch.adapters.kafka_topic_check import TopicWishes
 from switch.adapters.open_log import open_log
 from switch.apps.addresses import read_addresses
 from switch.cli.client import InstanceClient
+from switch.cli.status import status
 from switch.eventlog.journal import JournalRecord, PartitionClaimed, encode_record
 
 pytestmark = [pytest.mark.process, pytest.mark.kafka]
@@ -52,11 +54,9 @@ async def test_it_waits_for_its_topics_then_follows_and_says_how_far(tmp_path, k
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
     )
     try:
-        await until((tmp_path / "data" / "pg").exists, process)
-        assert read_addresses(tmp_path / "data") is None
-        await append_claim(url)
         await until(lambda: read_addresses(tmp_path / "data"), process)
         client = InstanceClient(tmp_path / "data")
+        await append_claim(url)
 
         def has_read():
             projections = client.get("/v1/status")["projections"]
@@ -68,6 +68,39 @@ async def test_it_waits_for_its_topics_then_follows_and_says_how_far(tmp_path, k
         assert str(client.addresses["postgres"]).startswith("postgres")
         process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.wait, DEADLINE_S) == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+async def test_one_that_waits_for_its_log_is_shown_with_what_it_waits_for(tmp_path):
+    command = [sys.executable, "-m", "switch", "projector", "--data", str(tmp_path / "data")]
+    environment = {
+        **os.environ,
+        "SWITCH__LOG__URL": "kafka://127.0.0.1:1",
+        "SWITCH__HTTP__ADDRESS": "127.0.0.1:0",
+    }
+    process = subprocess.Popen(  # noqa: ASYNC220 - it returns at once
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    )
+    try:
+        await until(lambda: read_addresses(tmp_path / "data"), process)
+
+        def shown():
+            return CliRunner().invoke(status, ["--data", str(tmp_path / "data")])
+
+        await until(lambda: "Kafka" in shown().output, process)
+        found = shown()
+        assert found.exit_code == 7
+        first, second = found.output.splitlines()[:2]
+        assert first.startswith("NOT WELL  the other processes cannot be heard, because the log")
+        assert second.startswith("NOT WELL  projector ")
+        assert "is not ready, projections: " in second
+        assert "is running" not in found.output
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, DEADLINE_S) == 0
+        assert read_addresses(tmp_path / "data") is None
     finally:
         if process.poll() is None:
             process.kill()
