@@ -124,11 +124,26 @@ def test_every_secret_volume_and_file_that_is_named_is_declared():
     used = {secret for one in SERVICES.values() for secret in secrets_of(one).values()}
     assert used == set(COMPOSE["secrets"])
     volumes = {v.partition(":")[0] for one in SERVICES.values() for v in one.get("volumes", [])}
-    assert volumes == set(COMPOSE["volumes"])
-    for config in COMPOSE["configs"].values():
-        assert (FOLDER / config["file"]).is_file()
-    used = {config["source"] for one in SERVICES.values() for config in one.get("configs", [])}
-    assert used == set(COMPOSE["configs"])
+    assert {one for one in volumes if not one.startswith("./")} == set(COMPOSE["volumes"])
+    assert all((FOLDER / one).is_dir() for one in volumes if one.startswith("./"))
+
+
+def test_brokers_find_their_files_with_every_compose():
+    # podman-compose says nothing about `configs` and gives the container no file
+    assert "configs" not in COMPOSE
+    for broker in BROKERS.values():
+        assert "configs" not in broker
+        mounts = {
+            target: source
+            for source, target in (volume.split(":")[:2] for volume in broker["volumes"])
+        }
+        script = broker["entrypoint"][-1]
+        folder, _, name = script.rpartition("/")
+        assert "./kafka:" + folder + ":ro" in broker["volumes"]
+        assert (FOLDER / mounts[folder] / name).is_file()
+        wanted = re.findall(rf"{folder}/([\w.]+)", (FOLDER / mounts[folder] / name).read_text())
+        assert wanted
+        assert all((FOLDER / mounts[folder] / one).is_file() for one in wanted)
 
 
 def test_brokers_are_who_the_log_and_the_voters_say():

@@ -184,6 +184,11 @@ def test_labels_select_the_pods_they_belong_to(role):
         assert WORKLOADS[role]["spec"]["selector"]["matchLabels"] == labels_of(role)
 
 
+def test_the_job_is_gone_before_another_version_is_applied():
+    # a job's template can never be changed: beside an old one `apply` of a new image is refused
+    assert 0 < WORKLOADS["topics"]["spec"]["ttlSecondsAfterFinished"] <= 600
+
+
 @pytest.mark.parametrize("role", WORKLOADS)
 def test_volumes_are_mounted_and_claims_made(role):
     volumes = {one["name"]: one for one in pod_of(role)["volumes"]}

@@ -95,6 +95,9 @@ def test_a_unit_is_given_the_time_to_drain_and_comes_back(name):
     settings = read_settings(environment_of(name))
     assert int(stop_s) * 1_000 >= settings.times.drain_ms + 5_000
     assert find_all(name, "Restart") == ["always"]
+    # brokers that are away longer than five starts would else keep it down for good
+    unit_section = UNITS[name].read_text().partition("[Service]")[0]
+    assert "StartLimitIntervalSec=0" in unit_section.splitlines()
 
 
 @pytest.mark.parametrize("name", UNITS)
