@@ -60,6 +60,13 @@ def test_nothing_else_is_sent_to_the_builder():
     assert kept == copied
 
 
+def test_the_image_keeps_nothing_that_a_later_step_removes():
+    # a copy stays in its own layer, even when the next one removes it: the image is no smaller
+    last = TEXT.rpartition("\nFROM ")[2]
+    assert "rm -r" not in last
+    assert re.findall(r"^COPY (.+)$", last, re.MULTILINE) == ["--from=build /installed /usr/local"]
+
+
 def test_it_runs_as_nobody_in_particular():
     assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", find_steps("USER")[-1])
 
