@@ -41,7 +41,11 @@ class LongRun:
         self.proxy.target = "127.0.0.1", self.cluster.nodes[0].proxied_port
         bootstrap = self.cluster.proxied_bootstrap
         self.stand = Stand(folder / "stand", self.cluster, bootstrap=bootstrap)
-        self.stand.start(handlers=3, projector=True)
+        try:
+            self.stand.start(handlers=3, projector=True)
+        except BaseException:
+            self.close()  # nobody else knows of what runs already
+            raise
         self.crowd = self.stand.crowd(seed=seed, clerk_count=TERMINAL_COUNT // 2)
         self.met = Counter()
 
