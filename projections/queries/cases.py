@@ -109,27 +109,10 @@ _OWN: Final = ", ".join(
     for name in CaseRow.__struct_fields__
     if name not in {"amount_minor", "currency", "acquirer", "merchant_id", "terminal_id"}
 )
-# names of incidents: a gap in time begins a new one; the first payment's moment names it
-_LISTED: Final = f"""
-WITH grouped AS (
-    SELECT c.case_id, p.link, p.opened_at_ms AS since_ms
-    FROM audit.cases c JOIN audit.payments p ON p.rrn = c.rrn
-    WHERE c.rrn <> '' AND c.kind = ANY($2::text[]) AND p.link <> '' AND c.opened_at_ms >= $3
-), spaced AS (
-    SELECT case_id, link, since_ms,
-        CASE WHEN since_ms - lag(since_ms) OVER (PARTITION BY link ORDER BY since_ms, case_id)
-            <= $1 THEN 0 ELSE 1 END AS is_first
-    FROM grouped
-), numbered AS (
-    SELECT case_id, link, since_ms,
-        sum(is_first) OVER (PARTITION BY link ORDER BY since_ms, case_id) AS number
-    FROM spaced
-), named AS (
-    SELECT case_id, link || '@' || to_char(to_timestamp(
-            min(since_ms) OVER (PARTITION BY link, number) / 1000) AT TIME ZONE 'UTC',
-            'YYYYMMDD"T"HH24MISS"Z"') AS incident
-    FROM numbered
-), listed AS (
+# A case and what its payment says of it. Time is cut into slots as long as the gap, so cases of one
+# line and slot are of one incident: incidents are found among a few slots, not by sorting every
+# case, of which there may be hundreds of thousands.
+_JOINED: Final = f"""
     SELECT {_OWN},
         CASE WHEN c.merchant_id = '' THEN coalesce(p.merchant_id, '') ELSE c.merchant_id END
             AS merchant_id,
@@ -141,33 +124,79 @@ WITH grouped AS (
         CASE WHEN c.currency = '' THEN coalesce(p.currency, '') ELSE c.currency END AS currency,
         coalesce(p.link, '') AS link,
         coalesce(p.opened_at_ms, c.opened_at_ms) AS since_ms,
-        coalesce(named.incident, '') AS incident
-    FROM audit.cases c
-        LEFT JOIN audit.payments p ON c.rrn <> '' AND p.rrn = c.rrn
-        LEFT JOIN named ON named.case_id = c.case_id
-    WHERE c.ended_at_ms = 0 OR c.opened_at_ms >= $3
-)
+        coalesce(p.opened_at_ms, c.opened_at_ms) / $1 AS slot,
+        CASE WHEN c.kind = ANY($2::text[]) AND c.opened_at_ms >= $3 THEN coalesce(p.link, '')
+            ELSE '' END AS incident_link
+    FROM audit.cases c LEFT JOIN audit.payments p ON c.rrn <> '' AND p.rrn = c.rrn
+    WHERE (c.ended_at_ms = 0 OR c.opened_at_ms >= $3)
 """  # noqa: S608 - names of our own
+_SLOTS: Final = """
+    SELECT p.link AS incident_link, p.opened_at_ms / $1 AS slot,
+        min(p.opened_at_ms) AS first_ms, max(p.opened_at_ms) AS last_ms
+    FROM audit.cases c JOIN audit.payments p ON p.rrn = c.rrn
+    WHERE c.rrn <> '' AND c.kind = ANY($2::text[]) AND c.opened_at_ms >= $3 AND p.link <> ''
+    GROUP BY 1, 2
+"""
+# of `slots`, with their first and last moments: a gap begins a new incident, named by its first
+_NAMED: Final = """
+spaced AS (
+    SELECT *, CASE WHEN first_ms - lag(last_ms) OVER by_time <= $1 THEN 0 ELSE first_ms END
+        AS begins_ms
+    FROM slots WINDOW by_time AS (PARTITION BY incident_link ORDER BY slot)
+), named AS (
+    SELECT incident_link, slot, incident_link || '@' || to_char(
+        to_timestamp(max(begins_ms) OVER by_time / 1000) AT TIME ZONE 'UTC',
+        'YYYYMMDD"T"HH24MISS"Z"') AS incident
+    FROM spaced WINDOW by_time AS (PARTITION BY incident_link ORDER BY slot)
+)
+"""
 _MATCHING: Final = """
-WHERE CASE $4 WHEN 'any' THEN true WHEN 'unended' THEN ended_at_ms = 0 ELSE state = $4 END
+    CASE $4 WHEN 'any' THEN true WHEN 'unended' THEN ended_at_ms = 0 ELSE state = $4 END
     AND ($5 = '' OR kind = $5)
     AND ($6 = '' OR owner = $6 OR (owner = '' AND kind = ANY($7::text[])))
     AND ($8 = '' OR rrn = $8)
     AND ($9 = '' OR merchant_id = $9)
-    AND ($10 = '' OR incident = $10)
 """
-_COLUMNS: Final = ", ".join(CaseListed.__struct_fields__)
-_LIST: Final = f"{_LISTED} SELECT {_COLUMNS} FROM listed {_MATCHING} ORDER BY opened_at_ms DESC, case_id LIMIT $11"  # noqa: E501, S608 - ours
-_LINES: Final = f"""{_LISTED}
-SELECT CASE WHEN count(*) = 1 THEN min(case_id) ELSE min(incident) END AS line,
-    count(*) > 1 AS is_incident, kind, currency,
-    count(*)::bigint AS count, sum(amount_minor)::bigint AS amount_minor,
-    min(since_ms) AS first_at_ms, max(since_ms) AS last_at_ms,
-    CASE WHEN min(merchant_id) = max(merchant_id) THEN min(merchant_id) ELSE '' END AS merchant_id,
-    CASE WHEN min(state) = max(state) THEN min(state) ELSE '' END AS state,
-    CASE WHEN min(owner) = max(owner) THEN min(owner) ELSE '' END AS owner
-FROM listed {_MATCHING}
-GROUP BY coalesce(nullif(incident, ''), case_id), kind, currency
+_COLUMNS: Final = ", ".join(
+    "coalesce(named.incident, '') AS incident" if name == "incident" else f"page.{name}"
+    for name in CaseListed.__struct_fields__
+)
+# no limit inside where an incident is wanted: which cases are its own is known once it has its name
+_LIST: Final = f"""
+WITH slots AS ({_SLOTS}), {_NAMED}, page AS (
+    SELECT * FROM ({_JOINED}) AS joined WHERE {_MATCHING}
+    ORDER BY opened_at_ms DESC, case_id LIMIT CASE WHEN $10 = '' THEN $11::bigint END
+)
+SELECT {_COLUMNS} FROM page LEFT JOIN named USING (incident_link, slot)
+WHERE $10 = '' OR named.incident = $10
+ORDER BY page.opened_at_ms DESC, page.case_id LIMIT $11
+"""  # noqa: S608 - names of our own
+_LINES: Final = f"""
+WITH heaps AS (
+    SELECT incident_link, CASE WHEN incident_link = '' THEN 0 ELSE slot END AS slot,
+        CASE WHEN incident_link = '' THEN case_id ELSE '' END AS single,
+        kind, currency, {_MATCHING} AS is_wanted,
+        min(case_id) AS case_id, count(*) AS count, sum(amount_minor) AS amount_minor,
+        min(since_ms) AS first_ms, max(since_ms) AS last_ms, max(opened_at_ms) AS opened_at_ms,
+        min(merchant_id) AS merchant_min, max(merchant_id) AS merchant_max,
+        min(state) AS state_min, max(state) AS state_max,
+        min(owner) AS owner_min, max(owner) AS owner_max
+    FROM ({_JOINED}) AS joined GROUP BY 1, 2, 3, 4, 5, 6
+), slots AS (
+    SELECT incident_link, slot, min(first_ms) AS first_ms, max(last_ms) AS last_ms
+    FROM heaps WHERE incident_link <> '' GROUP BY 1, 2
+), {_NAMED}
+SELECT CASE WHEN sum(count) = 1 THEN min(case_id) ELSE min(incident) END AS line,
+    sum(count) > 1 AS is_incident, kind, currency,
+    sum(count)::bigint AS count, sum(amount_minor)::bigint AS amount_minor,
+    min(first_ms) AS first_at_ms, max(last_ms) AS last_at_ms,
+    CASE WHEN min(merchant_min) = max(merchant_max) THEN min(merchant_min) ELSE '' END
+        AS merchant_id,
+    CASE WHEN min(state_min) = max(state_max) THEN min(state_min) ELSE '' END AS state,
+    CASE WHEN min(owner_min) = max(owner_max) THEN min(owner_min) ELSE '' END AS owner
+FROM heaps LEFT JOIN named USING (incident_link, slot)
+WHERE is_wanted AND ($10 = '' OR incident = $10)
+GROUP BY incident, single, kind, currency
 ORDER BY max(opened_at_ms) DESC, line LIMIT $11
 """  # noqa: S608 - names of our own
 
@@ -224,7 +253,10 @@ async def find_partition(connection: Connection, case_id: str) -> int | None:
     return msgspec.convert(rows[0]["partition"], int) if rows else None
 
 
-_ONE: Final = f"{_LISTED} SELECT {_COLUMNS} FROM listed WHERE case_id = $4"  # noqa: S608 - ours
+_ONE: Final = f"""
+WITH slots AS ({_SLOTS}), {_NAMED}, page AS ({_JOINED} AND c.case_id = $4)
+SELECT {_COLUMNS} FROM page LEFT JOIN named USING (incident_link, slot)
+"""  # noqa: S608 - names of our own
 
 
 async def find_case(connection: Connection, case_id: str, now_ms: int) -> CaseListed | None:

@@ -1,8 +1,13 @@
+import datetime as dt
+import random
+from collections import Counter
+
 import pytest
 
 from loadtest.generated_journal import FIRST_AT_MS
 from projections.queries.cases import (
     ANY,
+    INCIDENT_GAP_MS,
     CaseWanted,
     find_case,
     find_partition,
@@ -112,6 +117,57 @@ async def test_a_quiet_line_begins_a_new_incident_when_it_is_in_trouble_again(co
     [line] = [line for line in lines if line.line == case.case_id]
     assert not line.is_incident  # one case is shown by its own name
     assert len({one.incident for one in found if one.incident}) == 2
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_an_incident_goes_on_until_its_line_was_quiet_for_longer_than_the_gap(
+    connection, seed
+):
+    """Against the plain rule, with gaps of every length around the one that counts."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT p.rrn, p.link FROM audit.cases c JOIN audit.payments p ON p.rrn = c.rrn "
+        "WHERE c.kind = ANY($1::text[]) AND p.link <> '' ORDER BY p.rrn",
+        list(GROUPED_KINDS),
+    )
+    dice = random.Random(seed)
+    steps = [
+        1,
+        INCIDENT_GAP_MS // 2,
+        INCIDENT_GAP_MS - 1,
+        INCIDENT_GAP_MS,
+        INCIDENT_GAP_MS + 1,
+        2_000_000,
+    ]
+    want, last, names = {}, {}, {}
+    at_ms = FIRST_AT_MS
+    for row in dice.sample(rows, len(rows)):
+        at_ms += dice.choice(steps)
+        link = dice.choice(["issuer-a", "issuer-b"])
+        if at_ms - last.get(link, 0) > INCIDENT_GAP_MS:
+            names[link] = (
+                f"{link}@{dt.datetime.fromtimestamp(at_ms // 1_000, dt.UTC):%Y%m%dT%H%M%SZ}"
+            )
+        last[link], want[row["rrn"]] = at_ms, names[link]
+        await connection.execute(
+            "UPDATE audit.payments SET opened_at_ms = $1, link = $2 WHERE rrn = $3",
+            at_ms,
+            link,
+            row["rrn"],
+        )
+    cases = [case for case in await listed(connection, state=ANY) if case.incident]
+    assert {case.rrn: case.incident for case in cases} == want
+    assert len(set(want.values())) > 2
+    for case in cases[:3]:
+        assert await find_case(connection, case.case_id, NOW) == case
+    lines = await list_case_lines(connection, CaseWanted(state=ANY, limit=1_000), NOW)
+    found = Counter((case.incident, case.kind, case.currency) for case in cases)
+    assert Counter(found.values()) == Counter(
+        line.count for line in lines if line.kind in GROUPED_KINDS
+    )
+    several = {
+        (line.line, line.kind, line.currency): line.count for line in lines if line.is_incident
+    }
+    assert several == {key: count for key, count in found.items() if count > 1}
 
 
 async def test_a_case_by_itself_is_a_line_of_its_own(connection):
