@@ -161,14 +161,19 @@ _COLUMNS: Final = ", ".join(
     "coalesce(named.incident, '') AS incident" if name == "incident" else f"page.{name}"
     for name in CaseListed.__struct_fields__
 )
-# no limit inside where an incident is wanted: which cases are its own is known once it has its name
 _LIST: Final = f"""
 WITH slots AS ({_SLOTS}), {_NAMED}, page AS (
-    SELECT * FROM ({_JOINED}) AS joined WHERE {_MATCHING}
-    ORDER BY opened_at_ms DESC, case_id LIMIT CASE WHEN $10 = '' THEN $11::bigint END
+    SELECT * FROM ({_JOINED}) AS joined WHERE {_MATCHING} AND $10 = ''
+    ORDER BY opened_at_ms DESC, case_id LIMIT $11
 )
 SELECT {_COLUMNS} FROM page LEFT JOIN named USING (incident_link, slot)
-WHERE $10 = '' OR named.incident = $10
+ORDER BY page.opened_at_ms DESC, page.case_id
+"""  # noqa: S608 - names of our own
+# which cases are of an incident is known once it has its name
+_LIST_INCIDENT: Final = f"""
+WITH slots AS ({_SLOTS}), {_NAMED}
+SELECT {_COLUMNS} FROM ({_JOINED}) AS page JOIN named USING (incident_link, slot)
+WHERE {_MATCHING} AND named.incident = $10
 ORDER BY page.opened_at_ms DESC, page.case_id LIMIT $11
 """  # noqa: S608 - names of our own
 _LINES: Final = f"""
@@ -203,9 +208,9 @@ ORDER BY max(opened_at_ms) DESC, line LIMIT $11
 
 async def list_cases(connection: Connection, wanted: CaseWanted, now_ms: int) -> list[CaseListed]:
     """Return cases, those opened last first."""
-    return await fetch_rows(
-        connection, CaseListed, _LIST, *await _arguments(connection, wanted, now_ms)
-    )
+    query = _LIST_INCIDENT if wanted.incident else _LIST
+    arguments = await _arguments(connection, wanted, now_ms)
+    return await fetch_rows(connection, CaseListed, query, *arguments)
 
 
 async def list_case_lines(
