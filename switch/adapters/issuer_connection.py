@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
-from typing import Final, Protocol, cast
+from typing import Final, NamedTuple, Protocol, cast
 
 from switch.adapters.clock import read_clock
 from switch.adapters.telemetry import Logger, Metrics
@@ -41,6 +41,13 @@ class LinkListener(Protocol):
         ...
 
 
+class Unsent(NamedTuple):
+    """What leaves at the end of this turn of the loop; `on_dropped` hears if it never does."""
+
+    wire: bytes
+    on_dropped: Callable[[], None] | None
+
+
 class IssuerConnection:
     """
     One `IssuerLink` with its socket.
@@ -71,7 +78,7 @@ class IssuerConnection:
         self._log = log.bind(link=link.name)
         self._transport: asyncio.Transport | None = None
         self._connecting: asyncio.Task[None] | None = None
-        self._unsent: list[bytes] = []
+        self._unsent: list[Unsent] = []
         self._unsent_boot_ms = 0  # when the oldest of them was handed over
         self._gone = asyncio.Event()
         self._is_stopping = False
@@ -96,9 +103,11 @@ class IssuerConnection:
         """Why the link is not up, empty if it is or if nothing was tried yet."""
         return "" if self.link.is_up else self._down_reason
 
-    def send(self, request: UpstreamRequest) -> bool:
+    def send(self, request: UpstreamRequest, on_dropped: Callable[[], None] | None = None) -> bool:
         """
         Write one request; False if it certainly was not sent.
+
+        It leaves at the end of this turn of the loop; `on_dropped` is called if it never does.
 
         Raises:
             CodecError, SealBroken, KeyStoreFault: as `IssuerLink.send`.
@@ -106,7 +115,7 @@ class IssuerConnection:
         wire = self.link.send(request, read_clock())
         if wire is None:
             return False
-        self._write(wire)
+        self._write(wire, on_dropped)
         self._sent.inc()
         return True
 
@@ -154,7 +163,7 @@ class IssuerConnection:
         if transport is not self._transport:
             return
         self._transport = None
-        self._unsent.clear()
+        self._drop_unsent()
         if self._is_stopping:
             return
         reason = str(error) if error else "the issuer closed the connection"
@@ -227,31 +236,42 @@ class IssuerConnection:
         if self._connecting is not None and not self._connecting.done():
             self._connecting.cancel()
         transport, self._transport = self._transport, None
-        self._unsent.clear()
+        self._drop_unsent()
         if transport is not None:
             transport.abort()
 
-    def _write(self, wire: bytes) -> None:
+    def _write(self, wire: bytes, on_dropped: Callable[[], None] | None = None) -> None:
         if not self._unsent:
             self._unsent_boot_ms = read_clock().boot_ms
             self._loop.call_soon(self._flush)
-        self._unsent.append(wire)
+        self._unsent.append(Unsent(wire, on_dropped))
 
     def _flush(self) -> None:
         """
         Write what this turn of the loop has gathered.
 
-        After a pause in between nothing is written: a debit's window may be over. Whoever waits
-        for an answer hears none and reverses what was never sent.
+        After a pause in between nothing is written, for a debit's window may be over: whoever
+        asked is told that it was never sent.
         """
-        unsent, self._unsent = self._unsent, []
-        if not unsent or self._transport is None or self._transport.is_closing():
+        if not self._unsent:
             return
         delay_ms = read_clock().boot_ms - self._unsent_boot_ms
-        if delay_ms > WRITE_DELAY_MAX_MS:
-            self._log.warning("requests dropped unsent", count=len(unsent), delay_ms=delay_ms)
+        is_late = delay_ms > WRITE_DELAY_MAX_MS
+        if is_late or self._transport is None or self._transport.is_closing():
+            if is_late:
+                count = len(self._unsent)
+                self._log.warning("requests dropped unsent", count=count, delay_ms=delay_ms)
+            self._drop_unsent()
             return
-        self._transport.write(b"".join(unsent))
+        unsent, self._unsent = self._unsent, []
+        self._transport.write(b"".join([one.wire for one in unsent]))
+
+    def _drop_unsent(self) -> None:
+        """Forget what was not written; whoever is told may ask for more at once."""
+        unsent, self._unsent = self._unsent, []
+        for _, on_dropped in unsent:
+            if on_dropped is not None:
+                on_dropped()
 
 
 class _LinkProtocol(asyncio.Protocol):

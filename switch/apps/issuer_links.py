@@ -117,13 +117,17 @@ class IssuerLinks:
                     await asyncio.sleep(TICK_S)
         return not self._why_not_ready()
 
-    def send(self, request: UpstreamRequest) -> bool:
-        """Write one message to its link; False if it was certainly not sent."""
+    def send(self, request: UpstreamRequest, on_dropped: Callable[[], None] | None = None) -> bool:
+        """
+        Write one message to its link; False if it was certainly not sent.
+
+        `on_dropped` is called later if that turns out only then.
+        """
         connection = self._connections.get(request.link)
         if connection is None:
             return False
         try:
-            return connection.send(request)
+            return connection.send(request, on_dropped)
         except (CodecError, SealBroken, KeyStoreFault) as error:
             self._log.error("request cannot be sent", link=request.link, reason=str(error))
             return False

@@ -37,7 +37,7 @@ class Links(Protocol):
         """Names of the links whose connection stands, written to or not."""
         ...
 
-    def send(self, request: UpstreamRequest) -> bool:
+    def send(self, request: UpstreamRequest, on_dropped: Callable[[], None] | None = None) -> bool:
         """Write one message to its link; False if it was certainly not sent."""
         ...
 
@@ -197,10 +197,19 @@ class OwnedPartition:
 
     def _send_upstream(self, action: SendUpstream) -> None:
         """Look at the clock directly before the socket write (docs/design.md 3, send window)."""
-        late = action.send_before_boot_ms and read_boot_ms() > action.send_before_boot_ms
-        sent = not late and self._links.send(action.request)
-        if not sent and action.send_before_boot_ms:
-            self.partition.on_not_sent(action.request.match.rrn, read_clock())
+        request = action.request
+        if not action.send_before_boot_ms:
+            self._links.send(request)  # a reversal: its lane comes again
+            return
+        on_dropped = functools.partial(self._hear_dropped, request.match.rrn)
+        is_late = read_boot_ms() > action.send_before_boot_ms
+        if is_late or not self._links.send(request, on_dropped):
+            self.partition.on_not_sent(request.match.rrn, read_clock())
+
+    def _hear_dropped(self, rrn: str) -> None:
+        """Hear that a debit never left, after all."""
+        now = read_clock()
+        self.feed(lambda: self.partition.on_not_sent(rrn, now))
 
     # -- acknowledgements -----------------------------------------------------------------------
 

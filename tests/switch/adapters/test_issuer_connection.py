@@ -140,13 +140,31 @@ async def test_an_issuer_that_comes_back_is_found_again(stage: Stage) -> None:
     await stage.until(lambda: len(stage.answers) == 1)
 
 
-async def test_after_a_pause_before_the_write_nothing_is_sent(stage: Stage) -> None:
+async def test_after_a_pause_before_the_write_nothing_is_sent_and_who_asked_is_told(
+    stage: Stage,
+) -> None:
+    dropped: list[int] = []
     await stage.start_issuer()
     await stage.until(lambda: stage.connection.is_up)
-    assert stage.connection.send(stage.debit(1))
+    assert stage.connection.send(stage.debit(1), lambda: dropped.append(1))
     # as if the process had stood still between the clock check and the write
     stage.connection._unsent_boot_ms -= WRITE_DELAY_MAX_MS + 1
     await asyncio.sleep(0)
-    assert stage.connection.send(stage.debit(2))
+    assert stage.connection.send(stage.debit(2), lambda: dropped.append(2))
     await stage.until(lambda: bool(stage.answers))
     assert [answer.match.rrn for answer in stage.answers] == ["000000000002"]
+    assert dropped == [1]
+
+
+async def test_what_was_not_written_when_the_connection_ended_is_told_as_not_sent(
+    stage: Stage,
+) -> None:
+    dropped: list[int] = []
+    await stage.start_issuer()
+    await stage.until(lambda: stage.connection.is_up)
+    assert stage.connection.send(stage.debit(1), lambda: dropped.append(1))
+    transport = stage.connection._transport
+    assert transport is not None
+    stage.connection.lost(transport, None)
+    assert dropped == [1]
+    assert not stage.connection.is_up

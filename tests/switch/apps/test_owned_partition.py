@@ -3,6 +3,7 @@
 import pytest
 import structlog
 
+from switch.adapters.issuer_connection import WRITE_DELAY_MAX_MS
 from switch.domain.upstream import MatchKey, UpstreamAnswer
 from switch.eventlog.port import AppendUnknown
 
@@ -20,7 +21,23 @@ async def test_bytes_that_are_no_request_are_parked_and_the_next_request_is_serv
 
 
 async def test_a_debit_that_its_link_does_not_take_is_declined_as_not_sent(running):
-    running.instance.links.send = lambda _request: False
+    running.instance.links.send = lambda _request, _on_dropped: False
+    status, body = await running.pay("one")
+    assert (status, body["status"]) == (201, "declined")
+    assert body["reason_code"] == "send-window-missed"
+    assert '"op":"debit"' not in (running.folder / "ledger.jsonl").read_text()
+
+
+async def test_a_debit_that_its_link_drops_unwritten_is_declined_as_not_sent(running):
+    [connection] = running.instance.links._connections.values()
+    flush = connection._flush
+
+    def flush_late():
+        # as if the process had stood still between the clock check and the write
+        connection._unsent_boot_ms -= WRITE_DELAY_MAX_MS + 1
+        flush()
+
+    connection._flush = flush_late
     status, body = await running.pay("one")
     assert (status, body["status"]) == (201, "declined")
     assert body["reason_code"] == "send-window-missed"
