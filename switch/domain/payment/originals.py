@@ -80,8 +80,7 @@ def refunded_minor(payment: Payment, *, with_held: bool = False) -> int:
 
 def adjusted_minor(payment: Payment) -> int:
     """Add up what adjustments have added to a payment."""
-    adjustment = TransactionType.ADJUSTMENT_ADVICE
-    return sum(touch.minor for touch in payment.touches if touch.transaction is adjustment)
+    return sum(map(_added_minor, payment.touches))
 
 
 def debited_minor(payment: Payment) -> int:
@@ -90,11 +89,21 @@ def debited_minor(payment: Payment) -> int:
 
 
 def is_refunded_with(sale: Payment, adjustment: Payment) -> bool:
-    """Say whether what an adjustment added was given back with its sale, or is being."""
+    """
+    Say whether what an adjustment added was given back with its sale, or is being.
+
+    Other adjustments that are going back are as good as gone: nothing was given back of them.
+    """
     amount = adjustment.amount
     if adjustment.transaction is not TransactionType.ADJUSTMENT_ADVICE or amount is None:
         return False
-    return amount.minor > debited_minor(sale) - refunded_minor(sale, with_held=True)
+    others = (one for one in sale.touches if one.is_done and one.rrn != adjustment.rrn)
+    rest = sale.approved_minor + sum(map(_added_minor, others))
+    return rest < refunded_minor(sale, with_held=True)
+
+
+def _added_minor(touch: Touch) -> int:
+    return touch.minor if touch.transaction is TransactionType.ADJUSTMENT_ADVICE else 0
 
 
 class Objection(NamedTuple):

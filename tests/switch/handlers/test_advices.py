@@ -310,6 +310,20 @@ def test_of_an_adjusted_sale_what_was_finally_debited_is_refunded(world, till):
     assert sum(lines(world)) == 0
 
 
+def test_adjustments_taken_back_side_by_side_leave_what_was_refunded(world, till):
+    sale = till.get(amount=1_000)
+    added = [till.ask("adjustment", total, of=sale) for total in (1_200, 1_300)]
+    world.pass_ms(100)
+    for adjustment in added:
+        world.answer_of_issuer(adjustment.rrn, "00")
+    assert till.told(till.get("refund", 1_050, of=sale)) == "00"
+    for adjustment in added:
+        assert till.told(till.take_back(adjustment)) == "00"
+    world.pass_ms(100)
+    assert cases(world) == ["reversal-obstructed"], "the second would leave less than was refunded"
+    assert world.sent_kinds().count("0420") == 1
+
+
 def test_an_instalment_sale_of_a_closed_batch_is_refunded_whole(world, till):
     sale = till.get("instalment", 1_200)
     assert till.told(till.ask("refund", 600, of=sale)) == "64"

@@ -320,6 +320,7 @@ def test_an_adjustment_is_given_back_with_its_sale_and_names_it(original, ask):
 def test_an_adjustment_cannot_be_taken_back_once_what_it_added_was_refunded(original):
     adjustment = replace(
         original,
+        rrn="010000000012",
         request=replace(original.request, transaction=T.ADJUSTMENT_ADVICE),
         sent_amount=Money(20, "156"),
     )
