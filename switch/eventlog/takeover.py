@@ -164,7 +164,7 @@ class ClaimRule:
         self._absent_until_boot_ms = 0  # as last seen
         self._is_member = False  # as last told
         self._valid_count = -1  # of the log's records, as last seen
-        self._moved_boot_ms = since_boot_ms  # when one more was seen
+        self._moved_boot_ms = since_boot_ms  # when one more was seen, or the first look taken
 
     def note_members(
         self, found: Takeover[RecordT], members: frozenset[str] | None, boot_ms: int
@@ -205,7 +205,7 @@ class ClaimRule:
     def _note_progress(self, found: Takeover[RecordT], boot_ms: int) -> None:
         """See whether the owner works; void records are somebody else's."""
         valid_count = found.next_offset - found.void_count
-        if self._valid_count not in {-1, valid_count}:
+        if self._valid_count != valid_count:  # also at first: nobody looked while it was folded
             self._moved_boot_ms = boot_ms
         self._valid_count = valid_count
 

@@ -188,7 +188,8 @@ def test_while_the_members_are_not_told_nobody_is_gone():
     stage.see(0, "me")
     stage.rule.note_members(stage.takeover, None, ABSENCE_MS)
     assert stage.reason(ABSENCE_MS) is None
-    assert stage.reason(DEADLINE_MS) is ClaimReason.OVERDUE
+    assert stage.reason(ABSENCE_MS + DEADLINE_MS - 1) is None
+    assert stage.reason(ABSENCE_MS + DEADLINE_MS) is ClaimReason.OVERDUE
 
 
 def test_who_is_no_member_takes_nothing_from_an_owner_that_works():
@@ -201,6 +202,23 @@ def test_who_is_no_member_takes_nothing_from_an_owner_that_works():
     stage.takeover.feed(store(note("stray"), start=4))  # of a zombie
     assert stage.reason(stood_still_since + DEADLINE_MS - 1) is None
     assert stage.reason(stood_still_since + DEADLINE_MS) is ClaimReason.OVERDUE
+
+
+@pytest.mark.parametrize("members", [None, frozenset({"owner"})])
+def test_who_folded_past_the_deadline_has_not_seen_the_owner_stand_still(members):
+    stage = Stage(claim("a")).rule(since=0)
+    folded_at = 10 * DEADLINE_MS  # the owner worked all the while, or so one must believe
+    assert stage.reason(folded_at) is None
+    stage.rule.note_members(stage.takeover, members, folded_at + 1)
+    assert stage.reason(folded_at + DEADLINE_MS - 1) is None
+    assert stage.reason(folded_at + DEADLINE_MS) is ClaimReason.OVERDUE
+
+
+def test_a_member_that_folded_past_the_deadline_waits_no_longer():
+    stage = Stage(claim("a")).rule(since=0)
+    assert stage.reason(10 * DEADLINE_MS) is None
+    stage.see(10 * DEADLINE_MS, "me", "owner")
+    assert stage.reason(10 * DEADLINE_MS + 1) is ClaimReason.OVERDUE
 
 
 @pytest.mark.parametrize("members", [None, frozenset({"owner"}), frozenset({"owner", "me"})])
