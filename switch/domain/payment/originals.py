@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from switch.domain.fees import FeePlan, compute_fee
+from switch.domain.fees import compute_fee
 from switch.domain.money import Money
 from switch.domain.payment.payment import Payment, Phase, SettlementLine, Touch
 from switch.domain.payment.requests import PaymentRequest
@@ -85,7 +85,7 @@ def adjusted_minor(payment: Payment) -> int:
 
 def debited_minor(payment: Payment) -> int:
     """Say what was finally debited of a payment: what was approved, and what adjustments added."""
-    return payment.approved_minor + adjusted_minor(payment)
+    return payment.approved_minor + sum(map(_kept_minor, payment.touches))
 
 
 def is_refunded_with(sale: Payment, adjustment: Payment) -> bool:
@@ -98,12 +98,16 @@ def is_refunded_with(sale: Payment, adjustment: Payment) -> bool:
     if adjustment.transaction is not TransactionType.ADJUSTMENT_ADVICE or amount is None:
         return False
     others = (one for one in sale.touches if one.is_done and one.rrn != adjustment.rrn)
-    rest = sale.approved_minor + sum(map(_added_minor, others))
+    rest = sale.approved_minor + sum(map(_kept_minor, others))
     return rest < refunded_minor(sale, with_held=True)
 
 
 def _added_minor(touch: Touch) -> int:
     return touch.minor if touch.transaction is TransactionType.ADJUSTMENT_ADVICE else 0
+
+
+def _kept_minor(touch: Touch) -> int:
+    return _added_minor(touch) - touch.returned_minor
 
 
 class Objection(NamedTuple):
@@ -277,13 +281,16 @@ def touch_of(payment: Payment) -> Touch | None:
         return None
     amount = payment.amount
     is_adjustment = payment.transaction is TransactionType.ADJUSTMENT_ADVICE
+    has_fee = is_adjustment or payment.transaction is TransactionType.REFUND
+    own_fee_minor = payment.line.fee_minor if payment.line else 0
     return Touch(
         rrn=payment.rrn,
         transaction=payment.transaction,
         minor=amount.minor if amount else 0,
         is_done=is_done,
-        fee_minor=payment.line.fee_minor if is_adjustment and payment.line else 0,
+        fee_minor=own_fee_minor + _sum_fees(payment.touches) if has_fee else 0,
         is_told=not (is_adjustment and payment.advice_open),
+        returned_minor=refunded_minor(payment) if is_adjustment else 0,
     )
 
 
@@ -307,7 +314,7 @@ def give_back_line(
 
     A void mirrors its original. Of a refund the fee is what is left of the fee of the original and
     its adjustments, less the fee of what then remains: so refunds in parts give back exactly the
-    fee (docs/rules.md 8).
+    fee (docs/rules.md 8), and no more of it if an adjustment is taken back between them.
     """
     taken = original.line
     if taken is None:
@@ -338,16 +345,11 @@ def _fee_returned(original: Payment, taken: SettlementLine, refunded: int) -> in
     plan = original.terms.fee_plan
     if not plan.is_returned_on_refund:
         return 0
-    gross = taken.gross_minor + adjusted_minor(original)
-    fee = taken.fee_minor + sum(touch.fee_minor for touch in original.touches)
-    before = gross - refunded_minor(original)
-    return _fee_of_rest(before, gross, fee, plan) - _fee_of_rest(
-        before - refunded, gross, fee, plan
-    )
+    left = taken.fee_minor + _sum_fees(original.touches)
+    gross = taken.gross_minor + sum(map(_kept_minor, original.touches))
+    rest = gross - refunded_minor(original) - refunded
+    return max(left - (compute_fee(rest, plan) if rest > 0 else 0), 0)
 
 
-def _fee_of_rest(rest: int, gross: int, fee: int, plan: FeePlan) -> int:
-    """Give the fee that stays while `rest` of `gross` stands, all of which cost `fee`."""
-    if rest <= 0:
-        return 0
-    return fee if rest >= gross else min(compute_fee(rest, plan), fee)
+def _sum_fees(touches: tuple[Touch, ...]) -> int:
+    return sum(touch.fee_minor for touch in touches)

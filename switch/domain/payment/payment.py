@@ -73,8 +73,9 @@ class Touch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     What another transaction does to this one: `rrn` voids, refunds or completes `minor` of it.
 
     `is_done` is false while that one's outcome is open: until then it holds what it touches.
-    `fee_minor` is the fee of what an adjustment adds; `is_told` is false while its issuer has not
-    yet taken it.
+    `fee_minor` is the fee of what an adjustment adds, or (negative) what a refund gave back;
+    `is_told` is false while the issuer has not yet taken an adjustment; `returned_minor` was
+    refunded of an adjustment itself, before it was given back with its sale (docs/adr/0026).
     """
 
     rrn: str
@@ -83,6 +84,7 @@ class Touch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     is_done: bool = False
     fee_minor: int = 0
     is_told: bool = True
+    returned_minor: int = 0
 
 
 class Payment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -1,11 +1,8 @@
-"""What may be done to a payment, by how it stands; and what is given back of it."""
+"""What may be done to a payment, by how it stands; and what touches it."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from switch.domain.fees import FeePlan, compute_fee
 from switch.domain.money import Money
 from switch.domain.payment.originals import (
     TOUCHES_COUNT_MAX,
@@ -333,6 +330,25 @@ def test_an_adjustment_cannot_be_taken_back_once_what_it_added_was_refunded(orig
             assert not is_refunded_with(sale, original), "only of an adjustment"
 
 
+def test_what_an_adjustment_had_refunded_by_itself_is_not_refunded_with_its_sale(original, ask):
+    request = replace(original.request, transaction=T.ADJUSTMENT_ADVICE)
+    adjustment = replace(
+        original,
+        rrn="010000000012",
+        request=request,
+        original_rrn=original.rrn,
+        sent_amount=Money(20, "156"),
+        touches=(replace(touch(T.REFUND, 15), fee_minor=-1),),
+    )
+    added = touch_of(adjustment)
+    assert (added.minor, added.returned_minor) == (20, 15)
+    assert added.fee_minor == original.line.fee_minor - 1
+    sale = with_touch(original, adjustment.rrn, added)
+    assert (adjusted_minor(sale), debited_minor(sale)) == (20, 105)
+    objection = check_original(ask(T.REFUND, 106), sale, AT, RULES)
+    assert objection == Objection(Reason.REFUND_OVER_REST, "rest 1.05 CNY")
+
+
 def test_an_instalment_sale_is_refunded_whole_or_not_at_all(original, ask):
     request = replace(original.request, transaction=T.INSTALMENT_SALE)
     instalment = replace(original, request=request)
@@ -414,80 +430,3 @@ def test_a_void_mirrors_the_line_of_its_original(original, ask):
 def test_a_hold_that_is_given_up_settles_nothing(original, ask):
     hold = replace(original, line=None)
     assert give_back_line(replace(original, request=ask(T.SALE_VOID)), hold, "2023-11-16") is None
-
-
-FEE_PLANS = st.builds(
-    FeePlan,
-    rate_ppm=st.integers(0, 50_000),
-    min_minor=st.integers(0, 30),
-    cap_minor=st.none() | st.integers(30, 500),
-)
-
-
-@given(
-    plan=FEE_PLANS,
-    parts=st.lists(st.integers(1, 40_000), min_size=1, max_size=8),
-    rest=st.integers(0, 1) | st.integers(0, 40_000),
-)
-def test_refunds_in_parts_give_back_exactly_the_fee(plan, parts, rest):
-    gross = sum(parts) + rest
-    sale = _sale_of(gross, plan)
-    returned = 0
-    for number, part in enumerate(parts):
-        refund = replace(
-            sale, rrn=f"01{number:010d}", request=replace(sale.request, amount=Money(part, "156"))
-        )
-        line = give_back_line(refund, sale, "2023-11-16")
-        assert line.gross_minor == -part
-        assert line.fee_minor <= 0, "a refund never costs the merchant another fee"
-        returned -= line.fee_minor
-        sale = with_touch(sale, refund.rrn, touch(T.REFUND, part, rrn=refund.rrn))
-    kept = min(compute_fee(rest, plan), sale.line.fee_minor) if rest else 0
-    assert sale.line.fee_minor - returned == kept
-    assert 0 <= returned <= sale.line.fee_minor
-
-
-@given(plan=FEE_PLANS, gross=st.integers(1, 40_000), extra=st.integers(1, 10_000))
-def test_a_refund_of_an_adjusted_sale_gives_back_both_fees(plan, gross, extra):
-    sale = _sale_of(gross, plan)
-    own = compute_fee(extra, plan)
-    added = replace(touch(T.ADJUSTMENT_ADVICE, extra, rrn="010000000012"), fee_minor=own)
-    sale = with_touch(sale, added.rrn, added)
-    lines = []
-    for number, part in enumerate((gross, extra)):
-        request = replace(sale.request, amount=Money(part, "156"))
-        refund = replace(sale, rrn=f"01{number:010d}", request=request)
-        lines.append(give_back_line(refund, sale, "2023-11-16"))
-        sale = with_touch(sale, refund.rrn, touch(T.REFUND, part, rrn=refund.rrn))
-    assert sum(line.gross_minor for line in lines) == -(gross + extra)
-    assert sum(line.fee_minor for line in lines) == -(sale.line.fee_minor + own)
-    assert standing_of(sale) is S.REFUNDED
-
-
-def test_a_fee_that_stays_is_not_given_back(original, ask):
-    plan = FeePlan(rate_ppm=6_000, is_returned_on_refund=False)
-    sale = _sale_of(100, plan)
-    line = give_back_line(replace(original, request=ask(T.REFUND, 100)), sale, "2023-11-16")
-    assert (line.gross_minor, line.fee_minor) == (-100, 0)
-
-
-_SALE = []
-
-
-@pytest.fixture(autouse=True)
-def _keep_a_sale(original):
-    _SALE[:] = [original]  # fixtures and given clash
-
-
-def _sale_of(gross, plan):
-    original = _SALE[0]
-    amount = Money(gross, "156")
-    request = replace(original.request, amount=amount)
-    terms = replace(original.terms, fee_plan=plan)
-    return replace(
-        original,
-        request=request,
-        terms=terms,
-        touches=(),
-        line=make_line(request, terms, amount, "2023-11-15"),
-    )
