@@ -51,8 +51,18 @@ def decode_records(content: bytes, offset: int) -> tuple[list[StoredRecord], int
     Return the records from `offset` on, and where to go on after them.
 
     Raises:
-        CorruptRecordException: a checksum is wrong.
+        CorruptRecordException: a checksum is wrong, or what it holds cannot be read.
     """
+    try:
+        return _decode_batches(content, offset)
+    except KafkaError:
+        raise
+    except Exception as error:  # each way of compressing has errors of its own
+        kind = type(error).__name__
+        raise CorruptRecordException(f"unreadable from offset {offset} on ({kind})") from error
+
+
+def _decode_batches(content: bytes, offset: int) -> tuple[list[StoredRecord], int]:
     found: list[StoredRecord] = []
     batches = MemoryRecords(content)
     while batches.has_next():
@@ -349,6 +359,7 @@ class KafkaPoll:
             counts = [
                 self._give(place, offsets[place], code, content, sent_at)
                 for place, code, content in answer.partitions
+                if place in offsets
             ]
             if None in counts:
                 await self._client.refresh()

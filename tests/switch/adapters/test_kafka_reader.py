@@ -1,16 +1,22 @@
 import asyncio
 import secrets
+import struct
 import time
 from collections import deque
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.errors import CorruptRecordException, NotLeaderForPartitionError
+from aiokafka.errors import CorruptRecordException, KafkaError, NotLeaderForPartitionError
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.util import calc_crc32c
+from hypothesis import given
+from hypothesis import strategies as st
 
 from switch.adapters import kafka_reader
 from switch.adapters.kafka_batch import ProducerIdentity, QueuedRecord, make_batch
 from switch.adapters.kafka_log import KafkaLog
 from switch.adapters.kafka_reader import check_code, decode_records
+from switch.adapters.kafka_wire import ProduceRequest
 from switch.eventlog.port import LogUnavailable, PositionOutOfRange
 from tests.switch.adapters.kafka_stage import ONE_BROKER, append_all, wait_until
 
@@ -21,6 +27,30 @@ PLACE = TopicPartition("journal", 0)
 def content_of(*values):
     queue = deque(QueuedRecord(value, None, [], print) for value in values)
     return make_batch(queue, ProducerIdentity(1, 0), 0, 0.0).data
+
+
+def foreign_batch(*values, base=0, codec=0, attributes=0, headers=()):
+    """Make a batch as any other program may write it."""
+    builder = DefaultRecordBatchBuilder(2, codec, 0, -1, -1, -1, 1_000_000)
+    for at, value in enumerate(values):
+        builder.append(at, None, b"key", value, list(headers))
+    content = bytearray(builder.build())
+    struct.pack_into(">q", content, 0, base)
+    content[22] |= attributes
+    return signed(content)
+
+
+def signed(content):
+    """Write the checksum that a batch must have, and its length."""
+    struct.pack_into(">i", content, 8, len(content) - 12)
+    struct.pack_into(">I", content, 17, calc_crc32c(bytes(content[21:])))
+    return bytes(content)
+
+
+def badly_named_header():
+    content = bytearray(foreign_batch(b"a", headers=[("name", b"")]))
+    content[content.rindex(b"name")] = 0xFF  # no UTF-8
+    return signed(content)
 
 
 @pytest.fixture
@@ -45,6 +75,50 @@ def test_a_wrong_checksum_is_told():
     content[-3] ^= 1
     with pytest.raises(CorruptRecordException):
         decode_records(bytes(content), 0)
+
+
+@given(
+    sizes=st.lists(st.tuples(st.integers(1, 4), st.integers(0, 4), st.integers(0, 3)), max_size=6),
+    asked=st.integers(0, 30),
+    kept=st.floats(0, 1),
+)
+def test_each_record_is_found_once_however_batches_are_packed_and_cut(sizes, asked, kept):
+    pieces, all_records, ends, base = [], [], [0], 0
+    for count, codec, gap in sizes:  # the gap: what was compacted or aborted before it
+        base += gap
+        values = [b"%d" % (base + n) for n in range(count)]
+        pieces.append(foreign_batch(*values, base=base, codec=codec))
+        all_records.append([(base + n, value) for n, value in enumerate(values)])
+        ends.append(ends[-1] + len(pieces[-1]))
+        base += count
+    content = b"".join(pieces)
+    cut = content[: int(len(content) * kept)]
+    whole = sum(end <= len(cut) for end in ends[1:])  # the last one may be cut off
+    found, next_offset = decode_records(cut, asked)
+    wanted = [one for records in all_records[:whole] for one in records if one[0] >= asked]
+    assert found == wanted
+    assert next_offset == max([asked, *(records[-1][0] + 1 for records in all_records[:whole])])
+
+
+def test_marks_of_transactions_are_no_records_but_passed():
+    mark = foreign_batch(b"a", base=1, attributes=0x30)
+    content = foreign_batch(b"b", attributes=0x10) + mark + foreign_batch(b"c", base=2)
+    assert decode_records(content, 0) == ([(0, b"b"), (2, b"c")], 3)
+    assert decode_records(mark, 0) == ([], 2)
+
+
+def test_a_record_of_nothing_is_empty():
+    assert decode_records(foreign_batch(None, b"a"), 0) == ([(0, b""), (1, b"a")], 2)
+
+
+@pytest.mark.parametrize("codec", [1, 2, 3, 4, 7])
+def test_what_cannot_be_unpacked_is_told_as_corrupt(codec):
+    content = bytearray(foreign_batch(b"abc" * 50))
+    content[22] = codec  # but it is not compressed
+    with pytest.raises(KafkaError):
+        decode_records(signed(content), 0)
+    with pytest.raises(CorruptRecordException):
+        decode_records(badly_named_header(), 0)
 
 
 @pytest.mark.parametrize(
@@ -142,6 +216,27 @@ async def test_a_poll_that_dies_is_told_to_its_readers_and_begun_again(log, monk
     assert str(reported[0]["exception"]) == "a bug"
     await append_all(await log.open_partition("journal", 0), b"a")
     assert await reader.read(0, count_max=9, wait_ms=5_000) == [(0, b"a")]
+
+
+@pytest.mark.kafka
+async def test_a_record_that_nobody_can_read_stalls_its_own_partition_only(log, monkeypatch):
+    unreadable, other = [await log.open_partition("inbound", n) for n in range(2)]
+    for reader in (unreadable, other):
+        assert await reader.read(0, count_max=9, wait_ms=1) == []
+    monkeypatch.setattr(kafka_reader, "READ_TIMEOUT_S", 0.5)
+    stalled = asyncio.create_task(unreadable.read(0, count_max=9, wait_ms=500))
+    place = unreadable._reader.place
+    client = log.polls._polls[0]._client
+    request = ProduceRequest([(place, badly_named_header())], timeout_ms=1_500)
+    answer = await client.send(client.find_leader(place), request, group=1)
+    assert answer.outcomes == {place: (0, 0)}
+    writer, at = await log.open_partition("inbound", 1), 0
+    while not stalled.done():
+        await append_all(writer, b"a")
+        assert await other.read(at, count_max=1, wait_ms=5_000) == [(at, b"a")]
+        at += 1
+    with pytest.raises(LogUnavailable):
+        await stalled
 
 
 @pytest.mark.kafka
