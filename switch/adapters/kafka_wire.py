@@ -94,7 +94,7 @@ class ProduceAnswer(NamedTuple):
         Read an answer.
 
         Raises:
-            struct.error: it is cut off.
+            struct.error: it is cut off, or is none.
         """
         content = answer.read()
         outcomes: dict[TopicPartition, tuple[int, int]] = {}
@@ -146,7 +146,7 @@ class FetchAnswer(NamedTuple):
         Read an answer.
 
         Raises:
-            struct.error: it is cut off.
+            struct.error: it is cut off, or is none.
         """
         content = answer.read()
         found: list[Fetched] = []
@@ -160,6 +160,8 @@ class FetchAnswer(NamedTuple):
                 _, size = _PAIR.unpack_from(content, at)  # another replica to ask, bytes
                 at += _PAIR.size
                 end = at + max(0, size)
+                if end > len(content):
+                    raise struct.error("records are cut off by the answer's end")
                 found.append(Fetched(TopicPartition(topic, partition), code, content[at:end]))
                 at = end
         return cls(found)
@@ -209,6 +211,8 @@ def _write_topics(parts: list[bytes], topics: Mapping[str, list[bytes]]) -> None
 def _read_topic(content: bytes, at: int) -> tuple[str, int, int]:
     """Return a topic's name, how many partitions follow, and where."""
     [size] = _SHORT.unpack_from(content, at)
+    if size < 0:  # it would lead backwards
+        raise struct.error("a topic without a name")
     at += _SHORT.size
     end = at + size
     [count] = _INT.unpack_from(content, end)

@@ -10,11 +10,37 @@ from aiokafka.protocol.fetch import FetchRequest as TheirFetch
 from aiokafka.protocol.fetch import FetchResponse_v11
 from aiokafka.protocol.produce import ProduceRequest as TheirProduce
 from aiokafka.protocol.produce import ProduceResponse_v7
+from hypothesis import given
+from hypothesis import strategies as st
 
 from switch.adapters.kafka_wire import FetchAnswer, FetchRequest, ProduceAnswer, ProduceRequest
 
 J0, J1, R0 = TopicPartition("journal", 0), TopicPartition("journal", 1), TopicPartition("räte", 0)
 VERSIONS = {0: (3, 7), 1: (4, 11)}
+
+
+NAMES = st.text(max_size=6)
+PARTITIONS = st.integers(0, 2**31 - 1)
+CODES = st.integers(-1, 2**15 - 1)
+OFFSETS = st.integers(-1, 2**63 - 1)
+BROKEN = st.one_of(st.none(), st.lists(st.tuples(OFFSETS, OFFSETS), max_size=3))
+PRODUCED = st.tuples(PARTITIONS, CODES, OFFSETS, OFFSETS, OFFSETS)
+CONTENT = st.one_of(st.none(), st.binary(max_size=40))
+FETCHED = st.tuples(
+    PARTITIONS, CODES, OFFSETS, OFFSETS, OFFSETS, BROKEN, st.integers(-1, 9), CONTENT
+)
+
+
+def topics_of(entries):
+    return st.lists(st.tuples(NAMES, st.lists(entries, max_size=4)), max_size=4)
+
+
+def read_or_refuse(answer_type, content):
+    """Return what an answer says; it raises nothing but what a connection is closed for."""
+    try:
+        return answer_type.decode(BytesIO(content))
+    except (struct.error, UnicodeDecodeError):
+        return None
 
 
 def as_sent(request, versions=VERSIONS):
@@ -77,6 +103,55 @@ def test_what_was_found_is_read_by_partition():
     assert FetchAnswer.decode(BytesIO(content)).partitions == found
     with pytest.raises(struct.error):
         FetchAnswer.decode(BytesIO(content[:30]))
+
+
+@given(topics_of(PRODUCED), st.integers(0, 2**31 - 1))
+def test_any_answer_to_a_produce_is_read_as_aiokafka_reads_it(topics, throttled_ms):
+    content = ProduceResponse_v7(topics, throttled_ms).encode()
+    theirs = ProduceResponse_v7.decode(BytesIO(content)).topics
+    read = {
+        TopicPartition(topic, partition): (code, offset)
+        for topic, partitions in theirs
+        for partition, code, offset, _, _ in partitions
+    }
+    assert ProduceAnswer.decode(BytesIO(content)).outcomes == read
+
+
+@given(topics_of(FETCHED), st.integers(0, 2**31 - 1), CODES)
+def test_any_answer_to_a_fetch_is_read_as_aiokafka_reads_it(topics, throttled_ms, code):
+    content = FetchResponse_v11(throttled_ms, code, 0, topics).encode()
+    theirs = FetchResponse_v11.decode(BytesIO(content)).topics
+    read = [
+        (TopicPartition(topic, partition), code, records or b"")
+        for topic, partitions in theirs
+        for partition, code, *_, records in partitions
+    ]
+    assert FetchAnswer.decode(BytesIO(content)).partitions == read
+
+
+@given(topics_of(FETCHED), st.data())
+def test_a_fetch_answer_that_is_cut_off_or_wrong_is_refused(topics, data):
+    content = FetchResponse_v11(0, 0, 0, topics).encode()
+    cut = data.draw(st.integers(0, len(content) - 1))
+    assert read_or_refuse(FetchAnswer, content[:cut]) is None
+    torn = bytearray(content)
+    torn[cut] ^= data.draw(st.integers(1, 255))
+    read_or_refuse(FetchAnswer, bytes(torn))
+
+
+@pytest.mark.parametrize("answer_type", [ProduceAnswer, FetchAnswer])
+@pytest.mark.parametrize("size", [-1, -6, -(2**15)])
+def test_a_topic_whose_name_leads_backwards_is_refused_at_once(answer_type, size):
+    head = bytes(10) if answer_type is FetchAnswer else b""
+    content = head + struct.pack(">ihi", 2**31 - 1, size, 0)  # -6 would come by here for ever
+    with pytest.raises(struct.error):
+        answer_type.decode(BytesIO(content))
+
+
+@pytest.mark.parametrize("count", [-1, -(2**31)])
+def test_a_negative_number_of_topics_is_none(count):
+    assert ProduceAnswer.decode(BytesIO(struct.pack(">i", count))).outcomes == {}
+    assert FetchAnswer.decode(BytesIO(bytes(10) + struct.pack(">i", count))).partitions == []
 
 
 def test_an_empty_answer_holds_nothing():
