@@ -198,6 +198,7 @@ class Keys:
             pik=self.seal_key(clear.pik, pik_owner(terminal), cipher=cipher),
             mak=self.seal_key(clear.mak, mak_owner(terminal), cipher=cipher),
             tdk=self.seal_key(clear.tdk, tdk_owner(terminal), cipher=cipher) if clear.tdk else None,
+            tmk_kcv=terminal.tmk.kcv,
         )
         return OfferedKeys(sealed, wrapped)
 
@@ -205,15 +206,21 @@ class Keys:
         """
         Wrap the working keys of an earlier offer under the terminal's master key once more.
 
+        Under that same key only: whoever holds an earlier one, as the thief of a terminal that was
+        replaced, can read what was wrapped under it.
+
         Raises:
             MasterKeyMissing: the registry has no master key of this terminal.
-            KeyUnfit: the terminal's algorithm no longer takes these keys.
+            KeyUnfit: the terminal's algorithm no longer takes these keys, or it has another master
+                key since.
             SchemeRefused: its master key no longer goes with their scheme.
             SealBroken: a key does not open here.
             KeyStoreFault: the store cannot be used now.
         """
         if terminal.tmk is None:
             raise MasterKeyMissing(f"terminal {terminal.terminal_id} has no master key")
+        if sealed.tmk_kcv != terminal.tmk.kcv:
+            raise KeyUnfit("they were handed out under another master key")
         self.open_working_mac(terminal, sealed)
         scheme, tdk = KeyScheme(sealed.scheme), sealed.tdk
         clear = WorkingKeys(

@@ -91,13 +91,15 @@ class SealedWorkingKeys(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     """
     What one sign-on handed to a terminal: its PIN key, MAC key and, with track encryption, TDK.
 
-    `scheme` is DE 60.3 of the sign-on: 001, 003, 004 or 006.
+    `scheme` is DE 60.3 of the sign-on: 001, 003, 004 or 006. `tmk_kcv` tells the master key under
+    which they went to the terminal; empty in records from before it was kept.
     """
 
     scheme: str
     pik: SealedKey
     mak: SealedKey
     tdk: SealedKey | None = None
+    tmk_kcv: str = ""
 
 
 class Acquirer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -213,6 +213,19 @@ def test_keys_are_not_wrapped_again_for_what_they_no_longer_fit(keys: Keys) -> N
         keys.wrap_again(msgspec.structs.replace(terminal, terminal_id="00000077"), sealed)
 
 
+def test_keys_are_not_wrapped_under_another_master_key_than_at_first(keys: Keys) -> None:
+    terminal, scheme = _of_algorithm(keys, "unionpay-ecb")
+    sealed = keys.offer_working_keys(terminal, scheme).sealed
+    other = keys.seal_key(TMK[::-1], tmk_owner(terminal))
+    with pytest.raises(KeyUnfit, match="another master key"):
+        keys.wrap_again(msgspec.structs.replace(terminal, tmk=other), sealed)
+    sealed_anew = keys.seal_key(TMK, tmk_owner(terminal))
+    assert keys.wrap_again(msgspec.structs.replace(terminal, tmk=sealed_anew), sealed)
+    unknown = msgspec.structs.replace(sealed, tmk_kcv="")
+    with pytest.raises(KeyUnfit):
+        keys.wrap_again(terminal, unknown)
+
+
 def test_a_terminal_without_a_master_key_is_offered_nothing(keys: Keys) -> None:
     with pytest.raises(MasterKeyMissing, match="00000001"):
         keys.offer_working_keys(BARE, KeyScheme.DOUBLE)
