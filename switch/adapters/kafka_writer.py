@@ -308,6 +308,8 @@ class KafkaSender:
     async def _send(
         self, way: tuple[int, int], batches: list[tuple[PartitionWriter, Batch]]
     ) -> None:
+        # Whoever was closed since then was told that it is not written: so it must not be sent.
+        batches = [(writer, batch) for writer, batch in batches if writer.batch is batch]
         request = ProduceRequest(
             [(writer.place, batch.data) for writer, batch in batches],
             timeout_ms=REPLICATION_TIMEOUT_MS,
@@ -317,8 +319,9 @@ class KafkaSender:
         for _, batch in batches:
             batch.is_perhaps_written = True
         try:
-            answer: ProduceAnswer = await self._client.send(way[0], request, group=way[1])
-            answers = answer.outcomes
+            if batches:
+                answer: ProduceAnswer = await self._client.send(way[0], request, group=way[1])
+                answers = answer.outcomes
         except TransportError as error:
             if isinstance(error, NodeNotReadyError | StaleMetadata):  # nothing was handed over
                 for (_, batch), before in zip(batches, tried_before, strict=True):

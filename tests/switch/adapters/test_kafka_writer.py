@@ -8,7 +8,7 @@ import pytest
 from switch.adapters import kafka_writer
 from switch.adapters.kafka_log import KafkaLog
 from switch.eventlog.port import AppendRefused
-from tests.switch.adapters.kafka_stage import ONE_BROKER, Acks, append_all
+from tests.switch.adapters.kafka_stage import ONE_BROKER, Acks, append_all, wait_until
 
 ON_BOTH_LOOPS = True
 
@@ -91,6 +91,22 @@ async def test_a_partition_that_nobody_leads_holds_up_no_other(log):
         count += 1
     assert count > 5  # three seconds, until the append deadline of the other
     assert isinstance(acks.outcomes[0], AppendRefused)
+
+
+@pytest.mark.kafka
+async def test_who_is_closed_just_before_it_is_sent_is_not_sent_after_all(log):
+    partition = await log.open_partition("journal", 0)
+    assert await append_all(partition, b"before") == [0]
+    acks = Acks()
+    partition.append(b"a", acks)
+    sender = partition._writer._sender
+    await wait_until(lambda: sender._pumping is not None)
+    sender._pumping.cancel()
+    sender._pump()  # the request is under way, but not yet written
+    await partition.close()
+    assert [type(outcome) for outcome in acks.outcomes] == [AppendRefused]
+    fresh = await log.open_partition("journal", 0)
+    assert await append_all(fresh, b"after") == [1]
 
 
 async def test_appends_without_a_broker_are_certainly_not_written():
