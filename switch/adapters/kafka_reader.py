@@ -92,6 +92,15 @@ def make_fetch(
     )
 
 
+def _take_fetched(
+    place: TopicPartition, offset: int, answer: FetchAnswer
+) -> tuple[int, tuple[list[StoredRecord], int]]:
+    for found, code, content in answer.partitions:
+        if found == place:
+            return code, decode_records(content, offset)
+    raise KafkaError("the answer leaves the partition out")
+
+
 class KafkaQuestions:
     """Single questions to whichever broker leads a partition."""
 
@@ -106,15 +115,13 @@ class KafkaQuestions:
             LogUnavailable: no answer in time.
             PositionOutOfRange: the partition does not hold this offset.
         """
-        request = make_fetch([(place, offset)], wait_ms=0, bytes_max=FETCH_BYTES_MAX)
-
-        def take(answer: FetchAnswer) -> tuple[int, tuple[list[StoredRecord], int]]:
-            for found, code, content in answer.partitions:
-                if found == place:
-                    return code, decode_records(content, offset)
-            raise KafkaError("the answer leaves the partition out")
-
-        return await self._ask(place, request, take)
+        while True:
+            request = make_fetch([(place, offset)], wait_ms=0, bytes_max=FETCH_BYTES_MAX)
+            take = functools.partial(_take_fetched, place, offset)
+            records, next_offset = await self._ask(place, request, take)
+            if records or next_offset == offset:
+                return records, next_offset
+            offset = next_offset  # marks of transactions, or what was compacted: not the end yet
 
     async def find_end(self, place: TopicPartition) -> int:
         """
@@ -262,10 +269,12 @@ class PartitionReader:
 
     def take(self, records: list[StoredRecord], next_offset: int, sent_at: float) -> None:
         """Take what a poll that was sent at this loop time found."""
+        has_moved = next_offset > self.next_offset
         self.next_offset = next_offset
         if records:
             self._buffer.extend(records)
             self._wake()
+        if records or has_moved:
             return
         self._heard_at = sent_at
         if self._is_time_up and sent_at >= self._asked_at:

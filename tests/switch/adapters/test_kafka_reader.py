@@ -5,7 +5,7 @@ import time
 from collections import deque
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError, NotLeaderForPartitionError
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
@@ -183,6 +183,25 @@ async def test_an_empty_answer_is_as_of_now_not_of_an_earlier_poll(log):
     for n in range(20):  # whoever was told "nothing" must see what is acked by then
         await append_all(writer, b"%d" % n)
         assert await reader.read(n, count_max=9, wait_ms=1) == [(n, b"%d" % n)]
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("wait_ms", [0, 1])
+async def test_where_only_marks_of_transactions_lie_is_not_the_end(log, monkeypatch, wait_ms):
+    monkeypatch.setattr(kafka_reader, "FETCH_BYTES_MAX", 1)  # one batch at a time
+    partition = await log.open_partition("journal", 0)
+    place = partition._reader.place
+    async with AIOKafkaProducer(
+        bootstrap_servers=log.bootstrap, transactional_id=place.topic
+    ) as producer:
+        for value in (b"0", b"2"):
+            async with producer.transaction():
+                await producer.send_and_wait(*place[:1], value, partition=place.partition)
+    assert await append_all(partition, b"4") == [4]
+    reader = await log.open_partition("journal", 0)
+    for at, found in ((0, 0), (1, 2), (3, 4)):
+        assert await reader.read(at, count_max=1, wait_ms=wait_ms) == [(found, b"%d" % found)]
+    assert await reader.read(5, count_max=1, wait_ms=wait_ms) == []
 
 
 @pytest.mark.kafka
