@@ -348,7 +348,11 @@ def _fee_returned(original: Payment, taken: SettlementLine, refunded: int) -> in
     left = taken.fee_minor + _sum_fees(original.touches)
     gross = taken.gross_minor + sum(map(_kept_minor, original.touches))
     rest = gross - refunded_minor(original) - refunded
-    return max(left - (compute_fee(rest, plan) if rest > 0 else 0), 0)
+    if rest <= 0:
+        return left
+    # an adjustment that may yet be taken back will give back its own fee
+    own = _sum_fees(tuple(t for t in original.touches if 0 < _kept_minor(t) <= rest))
+    return max(left - max(compute_fee(rest, plan), own), 0)
 
 
 def _sum_fees(touches: tuple[Touch, ...]) -> int:

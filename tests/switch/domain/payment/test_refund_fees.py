@@ -64,17 +64,29 @@ def test_a_refund_of_an_adjusted_sale_gives_back_both_fees(plan, gross, extra):
     assert standing_of(sale) is Standing.REFUNDED
 
 
-def test_an_adjustment_taken_back_between_refunds_gives_no_fee_back_twice():
-    plan = FeePlan(rate_ppm=0, min_minor=5)
-    sale = _sale_of(100, plan)
-    added = _adjustment(20, 5)
-    sale = with_touch(sale, added.rrn, added)
-    first, second = (_ask_back(sale, 50, f"01{number:010d}") for number in range(2))
-    line = give_back_line(first, sale, "2023-11-16")
-    assert line.fee_minor == -5, "70 that remain cost as much as the sale"
-    sale = with_touch(sale, first.rrn, touch_of(_as_refund(first, line)))
-    sale = with_touch(sale, added.rrn, None)  # its 0400 gives back 5 more
-    assert give_back_line(second, sale, "2023-11-16").fee_minor == 0
+@given(
+    plan=FEE_PLANS,
+    extras=st.lists(st.integers(1, 1_000), min_size=1, max_size=3),
+    part=st.integers(1, 1_000),
+)
+def test_refunds_leave_the_fee_of_what_may_yet_be_taken_back(plan, extras, part):
+    sale = _sale_of(1_000, plan)
+    for number, extra in enumerate(extras):
+        added = _adjustment(extra, compute_fee(extra, plan), f"02{number:010d}")
+        sale = with_touch(sale, added.rrn, added)
+    fee_minor = sale.line.fee_minor + sum(touch.fee_minor for touch in sale.touches)
+    asked = _ask_back(sale, part, "010000000001")
+    line = give_back_line(asked, sale, "2023-11-16")
+    fee_minor += line.fee_minor
+    sale = with_touch(sale, asked.rrn, touch_of(_as_refund(asked, line)))
+    for added in sale.touches[:-1]:  # each is taken back, with its own fee
+        sale = with_touch(sale, added.rrn, None)
+        fee_minor -= added.fee_minor
+    assert fee_minor >= 0
+    if part < 1_000:
+        asked = _ask_back(sale, 1_000 - part, "010000000002")
+        fee_minor += give_back_line(asked, sale, "2023-11-16").fee_minor
+    assert fee_minor == 0
 
 
 def test_a_fee_that_stays_is_not_given_back():
@@ -102,9 +114,9 @@ def _sale_of(gross, plan):
     return replace(sale, request=request, terms=terms, line=line)
 
 
-def _adjustment(minor, fee_minor):
+def _adjustment(minor, fee_minor, rrn="010000000012"):
     return Touch(
-        rrn="010000000012",
+        rrn=rrn,
         transaction=TransactionType.ADJUSTMENT_ADVICE,
         minor=minor,
         is_done=True,
