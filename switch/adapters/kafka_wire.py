@@ -23,7 +23,7 @@ _PRODUCED: Final = struct.Struct(">ihqqq")  # partition, code, offset, timestamp
 # no replica, wait (ms), bytes min, bytes max, isolation, no session (0 and -1), topics
 _FETCH_HEAD: Final = struct.Struct(">iiiibiii")
 _FETCH_PLACE: Final = struct.Struct(">iiqqi")  # partition, no epoch, offset, no start, bytes max
-_FETCH_TAIL: Final = bytes(6)  # no forgotten topics, an empty rack
+_FETCH_TAIL: Final = bytes(4)  # no forgotten topics
 _FETCH_ANSWER_HEAD: Final = struct.Struct(">ihii")  # throttled (ms), code, session, topics
 _FETCHED: Final = struct.Struct(">ihqqqi")  # partition, code, three offsets, broken transactions
 _TRANSACTION_BYTES: Final = 16
@@ -157,8 +157,8 @@ class FetchAnswer(NamedTuple):
             for _ in range(partition_count):
                 partition, code, _, _, _, broken_count = _FETCHED.unpack_from(content, at)
                 at += _FETCHED.size + max(0, broken_count) * _TRANSACTION_BYTES
-                _, size = _PAIR.unpack_from(content, at)  # another replica to ask, bytes
-                at += _PAIR.size
+                [size] = _INT.unpack_from(content, at)
+                at += _INT.size
                 end = at + max(0, size)
                 if end > len(content):
                     raise struct.error("records are cut off by the answer's end")
@@ -171,7 +171,7 @@ class FetchRequest(WireRequest):
     """Reads partitions, each from an offset on; not within a session."""
 
     API_KEY = 1
-    API_VERSION = 11
+    API_VERSION = 10  # from 11 on a leader may name another replica, and give nothing itself
     RESPONSE_TYPE: ClassVar = FetchAnswer
     __slots__ = ()
 

@@ -7,7 +7,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import IncompatibleBrokerVersion
 from aiokafka.protocol.fetch import FetchRequest as TheirFetch
-from aiokafka.protocol.fetch import FetchResponse_v11
+from aiokafka.protocol.fetch import FetchResponse_v10
 from aiokafka.protocol.produce import ProduceRequest as TheirProduce
 from aiokafka.protocol.produce import ProduceResponse_v7
 from hypothesis import given
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from switch.adapters.kafka_wire import FetchAnswer, FetchRequest, ProduceAnswer, ProduceRequest
 
 J0, J1, R0 = TopicPartition("journal", 0), TopicPartition("journal", 1), TopicPartition("räte", 0)
-VERSIONS = {0: (3, 7), 1: (4, 11)}
+VERSIONS = {0: (3, 7), 1: (4, 10)}
 
 
 NAMES = st.text(max_size=6)
@@ -26,9 +26,7 @@ OFFSETS = st.integers(-1, 2**63 - 1)
 BROKEN = st.one_of(st.none(), st.lists(st.tuples(OFFSETS, OFFSETS), max_size=3))
 PRODUCED = st.tuples(PARTITIONS, CODES, OFFSETS, OFFSETS, OFFSETS)
 CONTENT = st.one_of(st.none(), st.binary(max_size=40))
-FETCHED = st.tuples(
-    PARTITIONS, CODES, OFFSETS, OFFSETS, OFFSETS, BROKEN, st.integers(-1, 9), CONTENT
-)
+FETCHED = st.tuples(PARTITIONS, CODES, OFFSETS, OFFSETS, OFFSETS, BROKEN, CONTENT)
 
 
 def topics_of(entries):
@@ -72,7 +70,7 @@ def test_a_fetch_request_names_each_topic_once():
 
 
 @pytest.mark.parametrize("request_of", [produce, fetch])
-@pytest.mark.parametrize("versions", [{}, {0: (8, 13), 1: (12, 18)}, {0: (0, 6), 1: (0, 10)}])
+@pytest.mark.parametrize("versions", [{}, {0: (8, 13), 1: (11, 18)}, {0: (0, 6), 1: (0, 9)}])
 def test_a_broker_of_other_versions_is_not_asked(request_of, versions):
     with pytest.raises(IncompatibleBrokerVersion):
         request_of().prepare(versions)
@@ -95,10 +93,10 @@ def test_what_became_of_batches_is_read_by_partition():
 
 def test_what_was_found_is_read_by_partition():
     topics = [
-        ("journal", [(0, 0, 9, 9, 0, [], -1, b"abc"), (1, 1, -1, -1, -1, None, -1, None)]),
-        ("räte", [(0, 0, 9, 9, 0, [(5, 6), (7, 8)], 2, b"d")]),
+        ("journal", [(0, 0, 9, 9, 0, [], b"abc"), (1, 1, -1, -1, -1, None, None)]),
+        ("räte", [(0, 0, 9, 9, 0, [(5, 6), (7, 8)], b"d")]),
     ]
-    content = FetchResponse_v11(0, 0, 0, topics).encode()
+    content = FetchResponse_v10(0, 0, 0, topics).encode()
     found = [(J0, 0, b"abc"), (J1, 1, b""), (R0, 0, b"d")]
     assert FetchAnswer.decode(BytesIO(content)).partitions == found
     with pytest.raises(struct.error):
@@ -119,8 +117,8 @@ def test_any_answer_to_a_produce_is_read_as_aiokafka_reads_it(topics, throttled_
 
 @given(topics_of(FETCHED), st.integers(0, 2**31 - 1), CODES)
 def test_any_answer_to_a_fetch_is_read_as_aiokafka_reads_it(topics, throttled_ms, code):
-    content = FetchResponse_v11(throttled_ms, code, 0, topics).encode()
-    theirs = FetchResponse_v11.decode(BytesIO(content)).topics
+    content = FetchResponse_v10(throttled_ms, code, 0, topics).encode()
+    theirs = FetchResponse_v10.decode(BytesIO(content)).topics
     read = [
         (TopicPartition(topic, partition), code, records or b"")
         for topic, partitions in theirs
@@ -131,7 +129,7 @@ def test_any_answer_to_a_fetch_is_read_as_aiokafka_reads_it(topics, throttled_ms
 
 @given(topics_of(FETCHED), st.data())
 def test_a_fetch_answer_that_is_cut_off_or_wrong_is_refused(topics, data):
-    content = FetchResponse_v11(0, 0, 0, topics).encode()
+    content = FetchResponse_v10(0, 0, 0, topics).encode()
     cut = data.draw(st.integers(0, len(content) - 1))
     assert read_or_refuse(FetchAnswer, content[:cut]) is None
     torn = bytearray(content)
@@ -156,7 +154,7 @@ def test_a_negative_number_of_topics_is_none(count):
 
 def test_an_empty_answer_holds_nothing():
     assert ProduceAnswer.decode(BytesIO(ProduceResponse_v7([], 0).encode())).outcomes == {}
-    assert FetchAnswer.decode(BytesIO(FetchResponse_v11(0, 0, 0, []).encode())).partitions == []
+    assert FetchAnswer.decode(BytesIO(FetchResponse_v10(0, 0, 0, []).encode())).partitions == []
 
 
 def test_a_request_shows_no_content():
