@@ -11,7 +11,7 @@ PAN_DIGITS_MIN: Final = 13
 PAN_DIGITS_MAX: Final = 19
 _LONG_PAN_DIGITS: Final = 16
 # digits, and groups of digits with what people write between them
-_NUMBER: Final = re.compile(r"[0-9]+(?:[ ./,_\u2010-\u2015-]{1,2}[0-9]{3,})*")
+_NUMBER: Final = re.compile(r"[0-9]+(?:[\s./,_\u2010-\u2015-]{1,3}[0-9]{3,})*")
 _NO_DIGITS: Final = re.compile(r"[^0-9]+")
 # UnionPay 62 81 (ICBC also 95), Visa 4, Mastercard 5 2221-2720, Maestro and Discover 5 6, JCB 35,
 # American Express 34 37, Diners 30 36 38 39
@@ -62,13 +62,22 @@ def is_issued_number(digits: str) -> bool:
 
 
 def _candidates(text: str) -> Iterator[str]:
-    """Yield the numbers of a text that are as long as a card's, whatever digits they are in."""
+    """
+    Yield the numbers of a text that are as long as a card's, whatever digits they are in.
+
+    Of numbers in groups any groups in a row: an amount, a day or a CVV may stand beside them.
+    """
     plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
     for found in _NUMBER.finditer(plain):
         groups = _NO_DIGITS.split(found.group())
-        for candidate in {"".join(groups), *groups}:
-            if PAN_DIGITS_MIN <= len(candidate) <= PAN_DIGITS_MAX:
-                yield candidate
+        for start in range(len(groups)):
+            candidate = ""
+            for group in groups[start:]:
+                candidate += group
+                if len(candidate) > PAN_DIGITS_MAX:
+                    break
+                if len(candidate) >= PAN_DIGITS_MIN:
+                    yield candidate
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -58,6 +58,11 @@ def test_routing_sees_eight_digits_of_a_long_pan_and_six_of_a_short_one():
         "4111.1111.1111.1111",
         "4111\u00a01111\u00a01111\u00a01111",
         "４１１１１１１１１１１１１１１１",
+        "1000 6200 0000 0000 0005",
+        "room 123 4111 1111 1111 1111 100.00",
+        "4111-1111-1111-1111/0428, 20.00",
+        "4111\t1111\t1111\t1111 123",
+        "4111 - 1111 - 1111 - 1111",
     ],
 )
 def test_a_card_number_in_free_text_is_seen(text):
@@ -66,7 +71,15 @@ def test_a_card_number_in_free_text_is_seen(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "RRN 010000000042", "called the bank at 10:15", "6200000000000006", "898110154110001"],
+    [
+        "",
+        "RRN 010000000042",
+        "called the bank at 10:15",
+        "6200000000000006",
+        "898110154110001",
+        "010000000042, 010000000043: 100.00 and 20.00",
+        "2026-11-23 10:15, terminal 00000001",
+    ],
 )
 def test_other_numbers_are_let_through(text):
     assert not holds_card_number(text)
