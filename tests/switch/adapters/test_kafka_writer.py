@@ -8,7 +8,7 @@ import pytest
 from switch.adapters import kafka_writer
 from switch.adapters.kafka_log import KafkaLog
 from switch.eventlog.port import AppendRefused
-from tests.switch.adapters.kafka_stage import ONE_BROKER, Acks, append_all, wait_until
+from tests.switch.adapters.kafka_stage import ONE_BROKER, Acks, append_all, change_topic, wait_until
 
 ON_BOTH_LOOPS = True
 
@@ -76,6 +76,34 @@ async def test_what_a_broker_does_not_take_is_certainly_not_written(log):
     assert isinstance(later, AppendRefused)
     fresh = await log.open_partition("journal", 0)
     assert await append_all(fresh, b"after") == [1]
+
+
+@pytest.mark.kafka
+async def test_an_error_for_one_partition_of_a_request_fails_that_one_only(log, monkeypatch):
+    requests = []
+
+    class SeenRequest(kafka_writer.ProduceRequest):
+        __slots__ = ()
+
+        def __init__(self, batches, **names):
+            requests.append([place for place, _ in batches])
+            super().__init__(batches, **names)
+
+    monkeypatch.setattr(kafka_writer, "ProduceRequest", SeenRequest)
+    opened = [await log.open_partition(name, n) for name in ("journal", "inbound") for n in (0, 1)]
+    for partition in opened:
+        assert await append_all(partition, b"before") == [0]
+    await change_topic(log.bootstrap, f"{log.prefix}journal", max_message_bytes="2000")
+    acks = [Acks() for _ in opened]
+    for partition, ack in zip(opened, acks, strict=True):
+        partition.append(b"x" * (5_000 if partition is opened[1] else 50), ack)
+    [[first], [refused], [third], [fourth]] = [await ack.wait_for(1) for ack in acks]
+    assert sorted(requests[-1]) == sorted(partition._writer.place for partition in opened)
+    assert (first, third, fourth) == (1, 1, 1)
+    assert isinstance(refused, AppendRefused)
+    assert "MessageSizeTooLarge" in str(refused)
+    assert await opened[1].end() == 1
+    assert await append_all(await log.open_partition("journal", 1), b"after") == [1]
 
 
 @pytest.mark.kafka
