@@ -159,6 +159,7 @@ class ClaimRule:
         self._owner = owner
         self._pace = pace
         self._since_boot_ms = since_boot_ms
+        self._looked_boot_ms = since_boot_ms  # when one looked first: the log was folded until then
         self._absent_owner = ""
         self._absent_since_boot_ms = 0
         self._absent_until_boot_ms = 0  # as last seen
@@ -170,8 +171,8 @@ class ClaimRule:
         self, found: Takeover[RecordT], members: frozenset[str] | None, boot_ms: int
     ) -> None:
         """Take who was a member at `boot_ms`, None if it could not be told."""
-        if boot_ms < self._since_boot_ms:
-            return  # seen before the proposal: whoever was missing then may be draining now
+        if boot_ms < self._looked_boot_ms:
+            return  # old news: whoever was missing before the proposal may be draining now
         self._is_member = members is not None and self._owner in members
         if members is None or not self._is_member or found.owner in members:
             self._absent_owner = ""  # who is not a member itself knows nothing of others
@@ -205,6 +206,8 @@ class ClaimRule:
     def _note_progress(self, found: Takeover[RecordT], boot_ms: int) -> None:
         """See whether the owner works; void records are somebody else's."""
         valid_count = found.next_offset - found.void_count
+        if self._valid_count < 0:
+            self._looked_boot_ms = boot_ms
         if self._valid_count != valid_count:  # also at first: nobody looked while it was folded
             self._moved_boot_ms = boot_ms
         self._valid_count = valid_count

@@ -241,6 +241,30 @@ def test_what_was_seen_before_the_proposal_is_no_absence():
     assert stage.reason(1_000 + ABSENCE_MS) is ClaimReason.OWNER_GONE
 
 
+def test_what_was_seen_while_the_log_was_folded_is_old_news():
+    stage = Stage(claim("a")).rule(since=0)
+    folded_at = 10 * DEADLINE_MS
+    assert stage.reason(folded_at) is None
+    stage.see(folded_at - 1, "me")  # for another partition
+    assert stage.reason(folded_at + 1) is None, "who knows whether one is a member still"
+    stage.rule.note_members(stage.takeover, None, folded_at + 1)
+    stage.see(folded_at - 1, "me")
+    assert stage.reason(folded_at + ABSENCE_MS) is None
+    stage.see(folded_at + 2, "me")
+    assert stage.reason(folded_at + 2) is ClaimReason.OVERDUE
+
+
+def test_an_owner_is_missing_only_from_the_first_look_on():
+    stage = Stage(claim("a")).rule(since=0)
+    folded_at = DEADLINE_MS - 2 * ABSENCE_MS
+    assert stage.reason(folded_at) is None
+    for at in (folded_at - ABSENCE_MS, folded_at, folded_at + ABSENCE_MS - 1):
+        stage.see(at, "me")
+    assert stage.reason(folded_at + ABSENCE_MS - 1) is None
+    stage.see(folded_at + ABSENCE_MS, "me")
+    assert stage.reason(folded_at + ABSENCE_MS) is ClaimReason.OWNER_GONE
+
+
 def test_the_absence_of_one_owner_is_not_that_of_the_next():
     stage = Stage(claim("a")).rule()
     stage.see(0, "me")
