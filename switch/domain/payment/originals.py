@@ -92,13 +92,14 @@ def is_refunded_with(sale: Payment, adjustment: Payment) -> bool:
     """
     Say whether what an adjustment added was given back with its sale, or is being.
 
-    Other adjustments that are going back are as good as gone: nothing was given back of them.
+    Nothing was given back of other adjustments that are going back, or that an issuer is still told
+    of and may refuse.
     """
     amount = adjustment.amount
     if adjustment.transaction is not TransactionType.ADJUSTMENT_ADVICE or amount is None:
         return False
-    others = (one for one in sale.touches if one.is_done and one.rrn != adjustment.rrn)
-    rest = sale.approved_minor + sum(map(_kept_minor, others))
+    sure = (one for one in sale.touches if one.is_done and one.is_told)
+    rest = sale.approved_minor + sum(_kept_minor(one) for one in sure if one.rrn != adjustment.rrn)
     return rest < refunded_minor(sale, with_held=True)
 
 

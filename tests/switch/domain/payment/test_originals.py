@@ -349,6 +349,20 @@ def test_what_an_adjustment_had_refunded_by_itself_is_not_refunded_with_its_sale
     assert objection == Objection(Reason.REFUND_OVER_REST, "rest 1.05 CNY")
 
 
+@pytest.mark.parametrize("change", [{}, {"is_done": False}, {"is_told": False}])
+def test_an_adjustment_stays_if_others_that_may_go_back_would_not_cover_what_was_refunded(
+    original, change
+):
+    request = replace(original.request, transaction=T.ADJUSTMENT_ADVICE)
+    adjustment = replace(
+        original, rrn="010000000012", request=request, sent_amount=Money(20, "156")
+    )
+    other = replace(touch(T.ADJUSTMENT_ADVICE, 10, rrn="010000000013"), **change)
+    added = touch(T.ADJUSTMENT_ADVICE, 20, rrn="010000000012")
+    sale = replace(original, touches=(added, other, touch(T.REFUND, 105)))
+    assert is_refunded_with(sale, adjustment) is bool(change)
+
+
 def test_an_instalment_sale_is_refunded_whole_or_not_at_all(original, ask):
     request = replace(original.request, transaction=T.INSTALMENT_SALE)
     instalment = replace(original, request=request)
