@@ -82,17 +82,20 @@ def _count_taken(projector: Instance) -> int:
     """Return how many records the slower projection has taken."""
     rows = read_status(projector)["projections"]
     counts: list[int] = [sum(row["position"].values()) for row in rows]
-    return min(counts)
+    return min(counts, default=0)
 
 
 async def _catch_up(projector: Instance, record_count: int) -> float:
-    """Return how long it took, from its readiness on, until everything was taken."""
-    started_s = time.monotonic()
+    """Return how long it took until everything was taken, from the last look at nothing on."""
+    began_s = started_s = time.monotonic()
     while True:
+        looked_s = time.monotonic()
         taken = await asyncio.to_thread(_count_taken, projector)
-        waited_s = time.monotonic() - started_s
+        if not taken:
+            started_s = looked_s
+        waited_s = time.monotonic() - began_s
         if taken >= record_count:
-            return waited_s
+            return time.monotonic() - started_s
         if waited_s > _CATCH_UP_TIMEOUT_S:
             raise InstanceError(f"the projector took {taken} of {record_count} records only")
         await asyncio.sleep(_POLL_S)
