@@ -73,13 +73,16 @@ def list_(data_dir: Path, style: str, *, flat: bool, limit: int, **filters: str)
     query = {name: value for name, value in filters.items() if value}
     if "merchant" in query:
         query["merchant_id"] = query.pop("merchant")
-    found = _client(data_dir).get(
+    client = _client(data_dir)
+    found = client.get(
         "/v1/cases", query | {"limit": str(limit)} | ({} if is_flat else {"by": "incident"})
     )
+    rows = found["cases"] if is_flat else found["lines"]
+    if not rows and filters["incident"]:
+        _see_incident(client, filters["incident"])
     if style == "json":
         click.echo(json.dumps(found, ensure_ascii=False, indent=2))
         return
-    rows = found["cases"] if is_flat else found["lines"]
     if not rows:
         waits = "waits for anybody" if filters["state"] == STATES[0] else "is there"
         click.echo(f"no case {waits}")
@@ -89,6 +92,20 @@ def list_(data_dir: Path, style: str, *, flat: bool, limit: int, **filters: str)
     make_console().print(_make_list(rows) if is_flat else _make_lines(rows))
     if found["is_cut"]:
         click.echo(f"there are more than {limit}; narrow the list, or raise --limit")
+
+
+def _see_incident(client: InstanceClient, incident: str) -> None:
+    """
+    See that an incident is there at all, whatever became of its cases.
+
+    Raises:
+        CommandFailure: no case was ever part of it (1).
+    """
+    query = {"incident": incident, "state": "any", "limit": "1"}
+    if not client.get("/v1/cases", query)["cases"]:
+        raise CommandFailure(
+            f"there is no incident {incident!r}; `switch case list` names those that wait", EXIT_NO
+        )
 
 
 def _make_lines(lines: list[Json]) -> "Table":

@@ -114,6 +114,18 @@ def invoke(server, *arguments, env=None):
 # -- reading ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("style", ["table", "json"])
+def test_an_incident_that_never_was_is_not_one_that_waits_for_nobody(server, style):
+    unknown = invoke(server, "list", "--incident", "nothere", "--format", style)
+    assert unknown.exit_code == 1
+    assert "there is no incident 'nothere'" in unknown.output
+    server.lists = [{"cases": []}, {"cases": [CASE]}]
+    settled = invoke(server, "list", "--incident", LINE["line"])
+    assert (settled.exit_code, settled.output) == (0, "no case waits for anybody\n")
+    wide = {"incident": LINE["line"], "state": "any", "limit": "1"}
+    assert server.seen[-1][2] == wide
+
+
 def test_an_outage_is_one_line(server):
     server.lists = [{"lines": [LINE]}]
     result = invoke(server, "list")
