@@ -258,11 +258,6 @@ class GatewayRole:
         """How many requests wait for a handler's answer."""
         return self._gateway.in_flight_count
 
-    @property
-    def foreign_reply_count(self) -> int:
-        """How many answers came by that name another run of a gateway."""
-        return self._gateway.counts.foreign_replies
-
     def status(self) -> dict[str, object]:
         """Describe this gateway for `/v1/status`."""
         return {

@@ -249,7 +249,7 @@ class Instance:
         if self.gateway is not None:
             await self.gateway.start()
             if self.board is not None and is_shared(self._log_url):
-                number = GatewayNumber(self._owner, self.gateway, self.board, self._telemetry.log)
+                number = GatewayNumber(self._owner, self.board, self._telemetry.log)
                 self._tasks.append(asyncio.create_task(number.watch()))
         if self.links is not None and self.handler is not None:
             self.links.start()
