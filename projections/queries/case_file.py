@@ -13,7 +13,8 @@ from projections.audit.cases import CaseRow
 from projections.audit.payments import PaymentRow
 from projections.database import Connection, fetch_rows
 from projections.queries.steps import Step, describe_steps
-from projections.queries.verdict import Family, judge
+from projections.queries.verdict import Family, Verdict, judge
+from switch.domain.transactions import TransactionType
 
 FOUND_MAX: Final = 20
 
@@ -53,19 +54,34 @@ class CaseFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """A payment with all that says where its money is."""
+    """
+    A payment with all that says where its money is.
+
+    Of an adjustment this is also its `sale`, with which it is given back, and all that changes it.
+    """
 
     payment: PaymentRow
     changed_by: tuple[PaymentRow, ...] = ()
     cases: tuple[CaseRow, ...] = ()
+    sale: PaymentRow | None = None
+    sale_changed_by: tuple[PaymentRow, ...] = ()
 
     @property
     def family(self) -> Family:
         """Those that change a payment, by its RRN."""
         family: dict[str, list[PaymentRow]] = {}
-        for row in self.changed_by:
+        # the changes of an adjustment are among those of its sale
+        for row in {one.rrn: one for one in (*self.changed_by, *self.sale_changed_by)}.values():
             family.setdefault(row.original_rrn, []).append(row)
         return family
+
+    def judge(self) -> Verdict:
+        """Say where the money of the payment is."""
+        return judge(self.payment, self.family, self.cases, self.sale)
+
+    def judge_change(self, row: PaymentRow) -> Verdict:
+        """Say where the money of one of `changed_by` is."""
+        return judge(row, self.family, sale=self.payment)
 
 
 class EventFound(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,7 +148,31 @@ async def find_by_stan(connection: Connection, stan: str, terminal_id: str) -> l
 
 async def load_standing(connection: Connection, rrn: str) -> Standing | None:
     """Collect what says where the money of a payment is; None if there is no such payment."""
-    found = await fetch_rows(
+    found = await _load_family(connection, rrn)
+    if not found:
+        return None
+    payment, sale_found = found[0], list[PaymentRow]()
+    if payment.kind == TransactionType.ADJUSTMENT_ADVICE.value and payment.original_rrn:
+        sale_found = await _load_family(connection, payment.original_rrn)
+    cases = await fetch_rows(
+        connection,
+        CaseRow,
+        f"SELECT {_CASE_COLUMNS} FROM audit.cases WHERE rrn = $1 AND rrn <> '' "  # noqa: S608 - ours
+        "ORDER BY opened_at_ms, case_id",
+        rrn,
+    )
+    return Standing(
+        payment=payment,
+        changed_by=tuple(found[1:]),
+        cases=tuple(cases),
+        sale=sale_found[0] if sale_found else None,
+        sale_changed_by=tuple(sale_found[1:]),
+    )
+
+
+async def _load_family(connection: Connection, rrn: str) -> list[PaymentRow]:
+    """Return a payment, those that change it, and those that change these."""
+    return await fetch_rows(
         connection,
         PaymentRow,
         f"WITH RECURSIVE family AS ("  # noqa: S608 - columns of our own
@@ -144,16 +184,6 @@ async def load_standing(connection: Connection, rrn: str) -> Standing | None:
         f"SELECT {_PAYMENT_COLUMNS} FROM family ORDER BY depth, opened_at_ms, rrn",
         rrn,
     )
-    if not found:
-        return None
-    cases = await fetch_rows(
-        connection,
-        CaseRow,
-        f"SELECT {_CASE_COLUMNS} FROM audit.cases WHERE rrn = $1 AND rrn <> '' "  # noqa: S608 - ours
-        "ORDER BY opened_at_ms, case_id",
-        rrn,
-    )
-    return Standing(payment=found[0], changed_by=tuple(found[1:]), cases=tuple(cases))
 
 
 async def load_case_file(connection: Connection, subject: Subject) -> CaseFile:
@@ -208,7 +238,7 @@ def make_case_file(
     """Put a case file together; pure."""
     payment = standing.payment if standing else None
     cases = standing.cases if standing else ()
-    verdict = judge(payment, standing.family if standing else {}, cases)
+    verdict = standing.judge() if standing else judge(None)
     return CaseFile(
         subject=subject,
         payment=payment,

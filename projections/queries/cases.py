@@ -279,11 +279,7 @@ async def load_case(connection: Connection, case: CaseListed) -> CaseShown:
     if standing is not None:
         events = await load_events(connection, case.rrn, standing.payment.idempotency_key)
     history = await _load_history(connection, case)
-    verdict = judge(
-        standing.payment if standing else None,
-        standing.family if standing else {},
-        standing.cases if standing else (),
-    )
+    verdict = standing.judge() if standing else judge(None)
     return CaseShown(
         case=case,
         verdict=verdict,

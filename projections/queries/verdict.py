@@ -31,9 +31,16 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judge(
-    payment: PaymentRow | None, family: Family = NOBODY, cases: Iterable[CaseRow] = ()
+    payment: PaymentRow | None,
+    family: Family = NOBODY,
+    cases: Iterable[CaseRow] = (),
+    sale: PaymentRow | None = None,
 ) -> Verdict:
-    """Say where the money of a payment is; None: there were requests, but never a payment."""
+    """
+    Say where the money of a payment is; None: there were requests, but never a payment.
+
+    An adjustment is given back with the `sale` that it adjusts, whose changes are in `family`.
+    """
     if payment is None:
         line = "NOT DEBITED: this request never became a payment; nothing was sent to an issuer."
         return Verdict(money_state=MoneyState.NOT_DEBITED.value, line=line)
@@ -46,20 +53,21 @@ def judge(
     if gives_back(transaction):
         return Verdict(money_state=payment.money_state, line=_GIVING_BACK[phase](payment))
     if phase is Phase.APPROVED:
-        return _judge_approved(payment, transaction, family)
+        return _judge_approved(payment, transaction, family, sale)
     return Verdict(money_state=payment.money_state, line=_DEBITING[phase](payment))
 
 
 # -- a debit, or a hold ----------------------------------------------------------------------------
 
 
-def _judge_approved(payment: PaymentRow, transaction: TransactionType, family: Family) -> Verdict:
+def _judge_approved(
+    payment: PaymentRow, transaction: TransactionType, family: Family, sale: PaymentRow | None
+) -> Verdict:
     """Say what is left of an approval after what came later."""
     amount, when = _amount_of(payment), show_moment(payment.moved_at_ms)
     touches = family.get(payment.rrn, ())
     done = [one for one in touches if _stands(one, family)]
     is_hold = transaction is TransactionType.PRE_AUTHORIZATION
-    tail = _tell_running(touches) + _tell_advice(payment)
     for void in _of_kinds(done, VOIDS):
         by = f"by {void.kind} {void.rrn} at {show_moment(void.moved_at_ms)}"
         if is_hold:
@@ -68,25 +76,62 @@ def _judge_approved(payment: PaymentRow, transaction: TransactionType, family: F
         line = f"DEBITED AND RETURNED: {amount} was debited at {when} and given back {by}."
         return Verdict(money_state=MoneyState.RETURNED.value, line=line)
     if is_hold:
+        tail = _tell_running(touches) + _tell_advice(payment)
         for completion in done:
             told = f"{_amount_of(completion)} of it was debited by {completion.rrn}"
             line = f"COMPLETED: {amount} was held at {when}; {told}{tail}."
             return Verdict(money_state=MoneyState.DEBITED.value, line=line)
         line = f"HELD: {amount} is held since {when}, not debited{tail}."
         return Verdict(money_state=payment.money_state, line=line)
-    refunds = list(_of_kinds(done, {TransactionType.REFUND}))
-    adjustments = list(_of_kinds(done, {TransactionType.ADJUSTMENT_ADVICE}))
-    adjusted = "".join(f"; {_amount_of(one)} more by {one.kind} {one.rrn}" for one in adjustments)
-    debited = payment.amount_minor + sum(one.amount_minor for one in adjustments)
-    refunded = sum(refund.amount_minor for refund in refunds)
+    if sale is None or sale.rrn != payment.original_rrn or _refunds_of(payment, family):
+        return _judge_debit(payment, payment, family)  # an old adjustment has refunds of its own
+    return _judge_debit(payment, sale, family)
+
+
+def _judge_debit(payment: PaymentRow, quoted: PaymentRow, family: Family) -> Verdict:
+    """Say what is left of a debit; `quoted` is what its refunds quote: itself, or its sale."""
+    amount, when, currency = _amount_of(payment), show_moment(payment.moved_at_ms), payment.currency
+    is_apart = quoted is not payment
+    touches = family.get(quoted.rrn, ())
+    refunds = _refunds_of(quoted, family)
+    adjustments = [one for one in _adjustments_of(touches) if _stands(one, family)]
+    debited = quoted.amount_minor + sum(_kept_minor(one, family) for one in adjustments)
+    refunded = _sum_minor(refunds)
+    more = "".join(f"; {_amount_of(one)} more by {one.kind} {one.rrn}" for one in adjustments)
+    more = "" if is_apart else more
+    running = list(_of_kinds(touches, {TransactionType.REFUND})) if is_apart else touches
+    tail = _tell_running(running) + _tell_advice(payment)
     by = "by refund " + ", ".join(f"{r.rrn} at {show_moment(r.moved_at_ms)}" for r in refunds)
     if refunds and refunded >= debited:
-        line = f"DEBITED AND RETURNED: {amount} was debited at {when} and given back {by}{adjusted}"
-        return Verdict(money_state=MoneyState.RETURNED.value, line=f"{line}{tail}.")
-    part = f"; of it {show_amount(refunded, payment.currency)} was given back {by}"
+        given = f"; all {show_amount(debited, currency)} was given back" if more else ""
+        given = given or f" and given back{f' with {quoted.rrn}' if is_apart else ''}"
+        line = f"DEBITED AND RETURNED: {amount} was debited at {when}{more}{given} {by}{tail}."
+        return Verdict(money_state=MoneyState.RETURNED.value, line=line)
     code = f" (authorization {payment.authorization_id})" if payment.authorization_id else ""
-    line = f"DEBITED: {amount} at {when}{code}{part if refunds else ''}{adjusted}{tail}."
+    whole = show_amount(debited, currency)
+    of_it = f"all {whole}" if more else f"{whole} with {quoted.rrn}" if is_apart else "it"
+    part = f"; of {of_it}, {show_amount(refunded, currency)} was given back {by}"
+    part = f"{part}; {show_amount(debited - refunded, currency)} is left" if refunds else ""
+    line = f"DEBITED: {amount} at {when}{code}{more}{part}{tail}."
     return Verdict(money_state=MoneyState.DEBITED.value, line=line)
+
+
+def _refunds_of(payment: PaymentRow, family: Family) -> list[PaymentRow]:
+    refunds = _of_kinds(family.get(payment.rrn, ()), {TransactionType.REFUND})
+    return [one for one in refunds if _stands(one, family)]
+
+
+def _adjustments_of(touches: Iterable[PaymentRow]) -> Iterable[PaymentRow]:
+    return _of_kinds(touches, {TransactionType.ADJUSTMENT_ADVICE})
+
+
+def _kept_minor(adjustment: PaymentRow, family: Family) -> int:
+    """Return what an adjustment has added, less what was refunded of an old one itself."""
+    return adjustment.amount_minor - _sum_minor(_refunds_of(adjustment, family))
+
+
+def _sum_minor(rows: Iterable[PaymentRow]) -> int:
+    return sum(one.amount_minor for one in rows)
 
 
 def _stands(touch: PaymentRow, family: Family) -> bool:

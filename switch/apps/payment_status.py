@@ -12,7 +12,6 @@ from projections.audit.payments import PaymentRow
 from projections.database import Connection
 from projections.queries.case_file import Standing, find_by_reference, load_standing
 from projections.queries.payments import list_last_payments
-from projections.queries.verdict import judge
 from switch.adapters.http_api import FoundPayment, Unavailable
 from switch.adapters.http_page import PagePayment
 from switch.domain.identifiers import make_client_key
@@ -147,7 +146,7 @@ class AuditStatus:
 def make_found(standing: Standing) -> FoundPayment:
     """Describe a payment as it stands now, with what was done to it, in a partner's words."""
     row = standing.payment
-    verdict = judge(row, standing.family, standing.cases)
+    verdict = standing.judge()
     status = _show(row)
     told = _tell(row, status)
     is_settled = verdict.money_state not in _UNSETTLED
@@ -181,18 +180,18 @@ def make_found(standing: Standing) -> FoundPayment:
                 and one.state == Phase.APPROVED.value
                 and one.original_rrn == row.rrn
             ),
-            changes=tuple(_describe_change(one) for one in standing.changed_by),
+            changes=tuple(_describe_change(standing, one) for one in standing.changed_by),
         ),
     )
 
 
-def _describe_change(row: PaymentRow) -> Change:
+def _describe_change(standing: Standing, row: PaymentRow) -> Change:
     return Change(
         rrn=row.rrn,
         original_rrn=row.original_rrn,
         transaction=row.kind,
         status=_show(row),
-        money_state=row.money_state,
+        money_state=standing.judge_change(row).money_state,
         amount_minor=row.amount_minor,
         currency=row.currency,
         at=f"{_time_of(row):%Y-%m-%dT%H:%M:%SZ}",

@@ -152,6 +152,24 @@ async def test_an_original_knows_what_changed_it(connection):
     assert f"given back by refund {row['rrn']}" in case.verdict
 
 
+async def test_an_adjustment_is_found_with_its_sale_and_what_was_refunded_of_it(connection):
+    refund = await one_payment(connection, "kind = 'refund' AND state = 'approved'")
+    sale_rrn, rrn = refund["original_rrn"], "990000000001"
+    columns = ", ".join(name for name in refund.keys() if name not in {"rrn", "kind"})  # noqa: SIM118
+    await connection.execute(
+        f"INSERT INTO audit.payments (rrn, kind, {columns}) "
+        f"SELECT '{rrn}', 'adjustment-advice', {columns} FROM audit.payments WHERE rrn = $1",
+        refund["rrn"],
+    )
+    standing = await load_standing(connection, rrn)
+    assert standing is not None
+    assert standing.sale is not None
+    assert standing.sale.rrn == sale_rrn
+    assert standing.changed_by == ()
+    assert {one.rrn for one in standing.family[sale_rrn]} == {rrn, refund["rrn"]}
+    assert f"given back by refund {refund['rrn']}" in standing.judge().line
+
+
 async def test_a_payment_is_found_with_its_cases(connection):
     row = await one_payment(
         connection,

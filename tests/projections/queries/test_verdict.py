@@ -261,7 +261,9 @@ def test_a_void_that_runs_is_told_beside_the_debit():
 def test_refunds_in_parts_are_added_up_until_nothing_is_left():
     first = touch(T.REFUND, minor=300)
     told = line(row(), first)
-    assert f"; of it 3.00 CNY was given back by refund {OTHER} at {WHEN}." in told
+    assert told.endswith(
+        f"; of it, 3.00 CNY was given back by refund {OTHER} at {WHEN}; 7.00 CNY is left."
+    )
     assert told.startswith("DEBITED: ")
     second = touch(T.REFUND, minor=700, rrn="010000000078")
     verdict = judge(row(), {RRN: [first, second]})
@@ -280,6 +282,70 @@ def test_what_was_refunded_is_compared_with_what_was_finally_debited():
 def test_an_adjustment_debits_more():
     told = line(row(), touch(T.ADJUSTMENT_ADVICE, minor=150))
     assert told.endswith(f"; 1.50 CNY more by adjustment-advice {OTHER}.")
+
+
+def refunded_of_sale(*refunds, adjustments=(100,)):
+    """Return sale, first adjustment and family of a sale of 11.00 that adjustments add to."""
+    sale = row(amount_minor=1_100)
+    added = [
+        touch(T.ADJUSTMENT_ADVICE, minor=minor, rrn=f"01000000008{place}")
+        for place, minor in enumerate(adjustments)
+    ]
+    given = [
+        touch(T.REFUND, phase, minor, rrn=f"01000000009{place}")
+        for place, (minor, phase) in enumerate(refunds)
+    ]
+    return sale, added[0], {RRN: [*added, *given]}
+
+
+@pytest.mark.parametrize("adjustments", [(100,), (100, 50)])
+def test_an_adjustment_is_returned_with_its_sale_by_a_refund_of_the_whole(adjustments):
+    whole = 1_100 + sum(adjustments)
+    sale, adjustment, family = refunded_of_sale((whole, Phase.APPROVED), adjustments=adjustments)
+    of_adjustment = judge(adjustment, family, sale=sale)
+    assert of_adjustment.money_state == "returned"
+    assert of_adjustment.line == (
+        f"DEBITED AND RETURNED: 1.00 CNY was debited at {WHEN} and given back with {RRN} by refund"
+        f" 010000000090 at {WHEN}."
+    )
+    of_sale = judge(sale, family)
+    assert of_sale.money_state == "returned"
+    assert f"; 1.00 CNY more by adjustment-advice {adjustment.rrn}" in of_sale.line
+    assert of_sale.line.endswith(
+        f"; all {show_amount(whole, '156')} was given back by refund 010000000090 at {WHEN}."
+    )
+
+
+def test_of_a_sale_and_its_adjustment_that_were_refunded_in_part_both_say_what_is_left():
+    sale, adjustment, family = refunded_of_sale((1_150, Phase.APPROVED))
+    given = f"11.50 CNY was given back by refund 010000000090 at {WHEN}; 0.50 CNY is left."
+    of_adjustment = judge(adjustment, family, sale=sale)
+    assert of_adjustment.money_state == "debited"
+    assert of_adjustment.line.endswith(f"; of 12.00 CNY with {RRN}, {given}")
+    of_sale = judge(sale, family)
+    assert of_sale.money_state == "debited"
+    assert of_sale.line.endswith(
+        f"; 1.00 CNY more by adjustment-advice {adjustment.rrn}; of all 12.00 CNY, {given}"
+    )
+
+
+def test_an_adjustment_tells_of_a_refund_of_its_sale_that_still_runs():
+    sale, adjustment, family = refunded_of_sale((1_200, Phase.ROUTED))
+    told = judge(adjustment, family, sale=sale)
+    assert told.money_state == "debited"
+    assert told.line.endswith("; refund 010000000090 of 12.00 CNY is not known yet.")
+
+
+def test_an_old_adjustment_that_was_refunded_by_itself_is_judged_by_its_own_refunds():
+    sale, adjustment, family = refunded_of_sale()
+    own = touch(T.REFUND, minor=100, rrn="010000000095", original_rrn=adjustment.rrn)
+    family[adjustment.rrn] = [own]
+    told = judge(adjustment, family, sale=sale)
+    assert told.money_state == "returned"
+    assert told.line.endswith(f"and given back by refund 010000000095 at {WHEN}.")
+    of_sale = touch(T.REFUND, minor=1_100, rrn="010000000096")
+    family[RRN].append(of_sale)
+    assert judge(sale, family).money_state == "returned"
 
 
 def test_a_hold_is_completed_released_or_open_again():

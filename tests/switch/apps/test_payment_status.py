@@ -171,3 +171,13 @@ async def test_a_database_that_does_not_answer_is_unavailable(tmp_path):
     with pytest.raises(Unavailable):
         await status.list_last(10)
     await status.close()
+
+
+def test_an_adjustment_among_the_changes_is_returned_once_it_was_refunded_with_its_sale():
+    tip = change("000000000043", "adjustment-advice", amount_minor=100)
+    part = change("000000000044", "refund", amount_minor=1234)
+    assert [one.money_state for one in found(tip, part).changes] == ["debited", "returned"]
+    rest = change("000000000045", "refund", amount_minor=100)
+    whole = found(tip, part, rest)
+    assert whole.money_state == "returned"
+    assert {one.money_state for one in whole.changes} == {"returned"}
