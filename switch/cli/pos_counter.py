@@ -201,6 +201,7 @@ class Counter:
     def _finish(self, outcome: "PosOutcome") -> None:
         import msgspec
 
+        from switch.terminal.operations import Operation
         from switch.terminal.outcome import OutcomeKind
         from switch.terminal.receipt import render_receipt
 
@@ -209,7 +210,9 @@ class Counter:
             click.get_current_context().exit(EXIT_FAULT)
         if outcome.kind is OutcomeKind.UNBALANCED:
             click.get_current_context().exit(EXIT_WRONG)
-        if outcome.kind not in {OutcomeKind.APPROVED, OutcomeKind.REVERSED}:
+        # a script delivers on 0: what was taken back is a success only of who wanted it back
+        is_reversal = outcome.operation is Operation.REVERSAL
+        if outcome.kind is not (OutcomeKind.REVERSED if is_reversal else OutcomeKind.APPROVED):
             click.get_current_context().exit(EXIT_NO)
 
 

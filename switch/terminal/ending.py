@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from switch.codec.mti import response_mti
 from switch.domain.card import mask_pan
 from switch.domain.clock import Now
 from switch.domain.transactions import Side
@@ -13,7 +14,7 @@ from switch.terminal.operations import PAYMENT_ROWS, Operation
 from switch.terminal.orders import PaymentOrder
 from switch.terminal.outcome import OutcomeKind, PosOutcome, Settlement
 from switch.terminal.profile import PROFILES
-from switch.terminal.requests import ManagementMessage, local_date
+from switch.terminal.requests import REVERSAL_MTI, ManagementMessage, local_date
 from switch.terminal.state import PosState, SentPayment
 
 PARTIAL_CODE: Final = "10"
@@ -48,6 +49,9 @@ def describe_end(end: End, state: PosState, now: Now) -> PosOutcome:
     profile = PROFILES[state.profile]
     is_partial = answer is not None and answer.response_code == PARTIAL_CODE
     has_balances = answer is not None and "additional_amounts" in answer.message.fields
+    code = answer.response_code if answer else ""
+    is_reversed = answer is not None and answer.message.mti == response_mti(REVERSAL_MTI)
+    is_of_reversal = is_reversed and end.operation is not Operation.REVERSAL
     return PosOutcome(
         operation=end.operation,
         kind=end.kind,
@@ -59,7 +63,8 @@ def describe_end(end: End, state: PosState, now: Now) -> PosOutcome:
         currency=currency,
         masked_pan=mask_pan(pan) if pan else "",
         at=now.wall_ms,
-        response_code=answer.response_code if answer else "",
+        response_code="" if is_of_reversal else code,
+        reversal_code=code if is_of_reversal else "",
         reason=answer.reason if answer else "",
         detail=answer.detail if answer else "",
         rrn=answer.rrn if answer else "",

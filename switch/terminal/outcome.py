@@ -47,8 +47,9 @@ class PosOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
     What happened, as a receipt or a script needs it.
 
-    `response_code`, `reason` and `detail` are the answer's (of the reversal, if there was one and
-    no answer to the payment could be used). `trouble` says why a payment had to be taken back.
+    `response_code` is the answer's to what was asked for; where that had to be taken back, for the
+    `trouble`, the code of the reversal is `reversal_code`: its 00 approves nothing. `reason` and
+    `detail` are those of the last answer.
     """
 
     operation: Operation
@@ -62,6 +63,7 @@ class PosOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     masked_pan: str
     at: int  # epoch milliseconds
     response_code: str = ""
+    reversal_code: str = ""
     reason: str = ""
     detail: str = ""
     rrn: str = ""

@@ -138,6 +138,7 @@ def render_receipt(outcome: PosOutcome) -> str:
         *_list_totals(outcome),
         ("结果 Result", _show_words(explanation.happened)),
         ("应答码 Code", outcome.response_code),
+        ("冲正应答 Reversal", outcome.reversal_code),
         ("原因 Reason", outcome.reason),
         ("说明 Detail", outcome.detail),
         ("经过 Trouble", outcome.trouble),

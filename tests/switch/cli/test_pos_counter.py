@@ -1,6 +1,8 @@
 """The terminal that a command stands at: what its options may be, and what it is before use."""
 
 import json
+import socket
+import threading
 
 import click
 import pytest
@@ -8,8 +10,12 @@ from click.testing import CliRunner
 
 from switch.apps.demo import load_demo_world
 from switch.cli.failure import CommandFailure
+from switch.cli.pos import pos
 from switch.cli.pos_counter import Counter, Digits, Identity, at_counter
+from switch.codec import Message, load_dialect
+from switch.codec.framing import Framer, frame_bytes
 from switch.terminal.operations import Operation
+from switch.terminal.state import SentPayment
 
 FAR_AWAY = "127.0.0.1:9"
 
@@ -91,3 +97,98 @@ def test_without_a_connection_the_exit_code_says_that_nothing_was_sent(data_dir)
     done = CliRunner().invoke(ask, ["--data", str(data_dir)])
     assert done.exit_code == 6
     assert "No connection" in done.output
+
+
+@pytest.fixture
+def switch_that_only_reverses(tmp_path):
+    """A switch whose answers to payments are lost; it writes its own address for the terminal."""
+    dialect = load_dialect("iso1987-ascii")
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            try:
+                line, _ = listening.accept()
+            except OSError:
+                return
+            framer = Framer("binary-2")
+            with line:
+                line.settimeout(10)
+                while received := line.recv(4096):
+                    [asked] = map(dialect.decode, framer.receive_data(received))
+                    if asked.mti != "0400":
+                        break
+                    names = ("stan", "terminal_id", "transmission_time")
+                    told = {name: asked.fields[name] for name in names} | {"response_code": "00"}
+                    line.sendall(frame_bytes("binary-2", dialect.encode(Message("0410", told))))
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    address = f"127.0.0.1:{listening.getsockname()[1]}"
+    (tmp_path / "addresses.json").write_text(json.dumps({"iso1987-ascii": address}))
+    yield tmp_path
+    listening.shutdown(socket.SHUT_RDWR)
+    listening.close()
+    thread.join(10)
+
+
+def run_pos(data_dir, *arguments):
+    command = [*arguments, "--channel", "iso1987-ascii", "--data", str(data_dir)]
+    return CliRunner().invoke(pos, command)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("sale", "--amount", "1.00"),
+        ("sale", "--amount", "1.00", "--instalment"),
+        ("pre-auth", "--amount", "1.00"),
+        ("pre-auth-void", "--amount", "1.00", "--rrn", "010000000001"),
+        ("complete", "--amount", "1.00", "--rrn", "010000000001"),
+        ("complete-void", "--amount", "1.00", "--rrn", "010000000001"),
+        ("void", "--amount", "1.00", "--rrn", "010000000001"),
+    ],
+)
+def test_what_had_to_be_taken_back_is_no_success_and_no_code_00(
+    switch_that_only_reverses, arguments
+):
+    done = run_pos(switch_that_only_reverses, *arguments)
+    assert done.exit_code == 1, done.output
+    assert "冲正应答 Reversal" in done.output
+    assert "应答码 Code" not in done.output
+
+
+def remember_payment(data_dir):
+    counter = Counter(data_dir, None, None, "iso1987-ascii", "json")
+    state = counter.load_state()
+    fields = {
+        "pan": "6200000000000005",
+        "processing_code": "000000",
+        "amount_transaction": "000000000100",
+        "stan": state.take_stan(),
+        "transmission_time": "1115061320",
+        "local_time": "141320",
+        "local_date": "1115",
+        "pos_entry_mode": "012",
+        "pos_condition_code": "00",
+        "terminal_id": state.terminal_id,
+        "merchant_id": state.merchant_id,
+        "currency": "156",
+    }
+    state.last = SentPayment(mti="0200", fields=fields, owed_reason="98")
+    with counter.file.locked():
+        counter.file.save(state)
+
+
+def test_a_repeat_that_ends_taken_back_is_no_success(switch_that_only_reverses):
+    remember_payment(switch_that_only_reverses)
+    done = run_pos(switch_that_only_reverses, "sale", "--repeat")
+    assert done.exit_code == 1
+    assert "was taken back" in done.output
+
+
+def test_a_reversal_that_was_wanted_is_a_success(switch_that_only_reverses):
+    remember_payment(switch_that_only_reverses)
+    done = run_pos(switch_that_only_reverses, "reverse")
+    assert done.exit_code == 0, done.output
+    assert "应答码 Code" in done.output

@@ -71,6 +71,7 @@ def test_without_an_answer_the_sale_is_reversed_with_98(line: Any) -> None:
     outcome = line.ended(line.pos.data_received(line.answer(reversal), line.at(1_005)))
     assert outcome.kind is OutcomeKind.REVERSED
     assert outcome.trouble == "no answer within 1000 ms"
+    assert (outcome.response_code, outcome.reversal_code) == ("", "00")
     assert line.state.last is None
 
 
