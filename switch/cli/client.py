@@ -17,12 +17,18 @@ from switch.cli.failure import (
     EXIT_USAGE,
     CommandFailure,
     not_running_failure,
+    usage_failure,
 )
 
 DEFAULT_DATA: Final = "data"
 KEY_VARIABLE: Final = "SWITCH_OPERATOR_KEY"
 OPERATOR_TOKEN_FILE: Final = Path("keys") / "operator.token"
 TIMEOUT_S: Final = 60.0
+# Whose folder is wanted where the roles run apart, and for what.
+PROJECTOR_FOLDER: Final = "a projector (tables: payments, settlement, projections)"
+GATEWAY_FOLDER: Final = "a gateway (terminals, cases)"
+REGISTRAR_FOLDER: Final = "a registrar (changes of the registry)"
+_REGISTRY_PATH: Final = "/v1/registry"
 _CLIENT_ERRORS: Final = range(400, 500)
 _NOT_FOUND: Final = 404
 
@@ -73,10 +79,21 @@ class InstanceClient:
         """
         found = self.addresses.get(listener)
         if not isinstance(found, str) or not found:
-            role = self.addresses.get("role")
-            remedy = f": it is a {role}; take the folder of a gateway" if role else ""
-            raise CommandFailure(f"the instance has no listener {listener!r}{remedy}", EXIT_USAGE)
+            if self.role:
+                raise self.wrong_folder_failure(GATEWAY_FOLDER)
+            raise CommandFailure(f"the instance has no listener {listener!r}", EXIT_USAGE)
         return parse_address(found)
+
+    @property
+    def role(self) -> str:
+        """The role that runs by itself over this folder; empty where all of them do."""
+        return str(self.addresses.get("role", ""))
+
+    def wrong_folder_failure(self, wanted: str) -> CommandFailure:
+        """Build the failure for a folder of the wrong role (exit code 2)."""
+        return usage_failure(
+            f"{self.data_dir} is the folder of a {self.role}: name that of {wanted}"
+        )
 
     @property
     def operator_token(self) -> str:
@@ -110,7 +127,8 @@ class InstanceClient:
         Fetch one resource with the operator's token.
 
         Raises:
-            CommandFailure: refused (1), not running (3) or failed (6), with what the server says.
+            CommandFailure: refused (1), of another role (2), not running (3) or failed (6), with
+                what the server says.
         """
         return self._exchange("GET", path + (f"?{urlencode(query)}" if query else ""), b"", "")
 
@@ -119,7 +137,8 @@ class InstanceClient:
         Send a body with the operator's token.
 
         Raises:
-            CommandFailure: refused (1), not running (3) or failed (6), with what the server says.
+            CommandFailure: refused (1), of another role (2), not running (3) or failed (6), with
+                what the server says.
         """
         return self._exchange("POST", path, body, content_type, idempotency_key)
 
@@ -151,12 +170,29 @@ class InstanceClient:
         content = _decode(answer)
         if response.status == http.client.UNAUTHORIZED:
             raise CommandFailure(self._explain_unknown_key(), EXIT_NO)
+        if response.status == http.client.SERVICE_UNAVAILABLE and self.role:
+            self._refuse_role(method, path, content)
         if response.status >= http.client.BAD_REQUEST:
             raise CommandFailure(
                 _explain(response.status, content),
                 EXIT_NO if response.status in _CLIENT_ERRORS else EXIT_FAULT,
             )
         return content
+
+    def _refuse_role(self, method: str, path: str, content: Any) -> None:  # noqa: ANN401 - JSON
+        """
+        See whether what is unavailable will never be there, at this process.
+
+        Raises:
+            CommandFailure: so it is (2).
+        """
+        kind = content.get("type", "") if isinstance(content, dict) else ""
+        if kind.endswith(":role-elsewhere"):
+            is_registry = path.startswith(_REGISTRY_PATH)
+            raise self.wrong_folder_failure(REGISTRAR_FOLDER if is_registry else GATEWAY_FOLDER)
+        is_gateway = self.role == "gateway"
+        if is_gateway and method == "GET" and not self.addresses.get("postgres"):
+            raise usage_failure(_explain(http.client.SERVICE_UNAVAILABLE, content))
 
 
 def _say_how_to_start(data_dir: Path) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote
 
-from switch.cli.client import InstanceClient
+from switch.cli.client import PROJECTOR_FOLDER, InstanceClient
 from switch.cli.failure import (
     EXIT_FAULT,
     CommandFailure,
@@ -28,19 +28,18 @@ def read_database(data_dir: Path, ask: "Callable[[Connection], Awaitable[AnswerT
     Connect to the instance's PostgreSQL, ask, and disconnect.
 
     Raises:
-        CommandFailure: nothing runs, or PostgreSQL cannot be reached (3); it has no tables yet (6).
+        CommandFailure: another role's folder (2); nothing runs, or PostgreSQL cannot be reached
+            (3); it has no tables yet (6).
     """
-    addresses = InstanceClient(data_dir).addresses
-    dsn = addresses.get("postgres")
+    client = InstanceClient(data_dir)
+    dsn = client.addresses.get("postgres")
     if not isinstance(dsn, str) or not dsn:
-        role = addresses.get("role")
-        why = (
-            f"is a {role} without PostgreSQL: name the folder of a projector, or set projector.dsn"
-            f" for the {role} and start it again"
-            if role
-            else "has no PostgreSQL yet; wait until `switch up` says that it is ready"
+        if client.role:
+            raise client.wrong_folder_failure(PROJECTOR_FOLDER)
+        raise not_running_failure(
+            f"the instance over {data_dir} has no PostgreSQL yet; wait until `switch up` says that"
+            " it is ready"
         )
-        raise not_running_failure(f"the instance over {data_dir} {why}")
     return asyncio.run(_ask(dsn, data_dir, ask))
 
 

@@ -18,6 +18,9 @@ ANSWERS: dict[str, tuple[int, Any]] = {
     "/v1/payments?rrn=1": (404, {"title": "Not found", "detail": "no such payment"}),
     "/v1/registry/load": (422, {"title": "Refused", "errors": ["a", "b"]}),
     "/broken": (500, "oops"),
+    "/v1/cases": (503, {"type": "urn:payment-switch:problem:role-elsewhere", "detail": "No gateway."}),
+    "/v1/registry/clients": (503, {"type": "urn:payment-switch:problem:role-elsewhere"}),
+    "/v1/cases/1": (503, {"type": "urn:payment-switch:problem:unavailable", "detail": "set projector.dsn"}),
     "/secret": (401, {"title": "Unauthorized", "detail": "Send a key as a bearer token."}),
 }
 
@@ -73,6 +76,38 @@ def test_a_refusal_is_the_servers_own_words(instance: Path) -> None:
     with pytest.raises(CommandFailure, match="no such payment") as caught:
         InstanceClient(instance).get("/v1/payments", {"rrn": "1"})
     assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize("role", ["handler", "projector"])
+def test_the_folder_of_another_role_is_one_wrong_argument_with_one_advice(
+    instance: Path, role: str
+) -> None:
+    http = InstanceClient(instance).addresses["http"]
+    write_addresses(instance, {"http": http, "role": role, "pid": 1})
+    client = InstanceClient(instance)
+    to_gateway = f"{instance} is the folder of a {role}: name that of a gateway (terminals, cases)"
+    for ask, words in (
+        (lambda: client.get("/v1/cases"), to_gateway),
+        (lambda: client.post("/v1/cases", b"{}", "application/json"), to_gateway),
+        (lambda: client.address("unionpay-pos"), to_gateway),
+        (lambda: client.get("/v1/registry/clients"), "name that of a registrar"),
+    ):
+        with pytest.raises(CommandFailure) as caught:
+            ask()
+        assert words in caught.value.message
+        assert caught.value.exit_code == 2
+
+
+def test_a_gateway_that_knows_no_tables_is_a_setting_and_one_whose_tables_are_away_is_not(
+    instance: Path,
+) -> None:
+    http = InstanceClient(instance).addresses["http"]
+    for dsn, exit_code in (("", 2), ("postgresql:///x", 6)):
+        facts = {"http": http, "role": "gateway", "pid": 1} | ({"postgres": dsn} if dsn else {})
+        write_addresses(instance, facts)
+        with pytest.raises(CommandFailure, match=r"set projector\.dsn") as caught:
+            InstanceClient(instance).get("/v1/cases/1")
+        assert caught.value.exit_code == exit_code
 
 
 def test_an_unknown_key_is_told_by_where_it_came_from(instance: Path) -> None:

@@ -31,12 +31,13 @@ def test_an_instance_without_postgresql_yet_is_said(tmp_path):
         read_database(tmp_path, count_payments)
 
 
-def test_who_asks_a_gateway_for_tables_is_sent_to_a_projector(tmp_path):
-    (tmp_path / "addresses.json").write_text(json.dumps({"role": "gateway"}))
-    with pytest.raises(
-        CommandFailure, match="is a gateway without PostgreSQL: name the folder of a projector"
-    ):
+@pytest.mark.parametrize("role", ["gateway", "handler", "registrar"])
+def test_who_asks_another_role_for_tables_is_sent_to_a_projector(tmp_path, role):
+    (tmp_path / "addresses.json").write_text(json.dumps({"role": role}))
+    words = f"is the folder of a {role}: name that of a projector"
+    with pytest.raises(CommandFailure, match=words) as caught:
         read_database(tmp_path, count_payments)
+    assert caught.value.exit_code == 2
 
 
 def test_missing_tables_are_said(tmp_path):
