@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CHANNELS: Final = ("unionpay-pos", "iso1987-ascii")
 CURRENCY: Final = "156"
 WAIT_MARGIN_MS: Final = 3_000  # a terminal waits a little longer than the switch takes
+_APPROVAL_LENGTH: Final = 6
 WAIT_MS: Final = 60_000  # where the switch does not say how long it takes
 
 
@@ -53,6 +54,18 @@ class Identity(click.ParamType[str]):
         """Refuse what the element cannot hold; shorter than it is filled with blanks."""
         if not value or not (value.isascii() and value.isprintable()) or len(value) > self._length:
             self.fail(f"give 1 to {self._length} letters or digits", param, ctx)
+        return value
+
+
+class Approval(click.ParamType[str]):
+    """An approval's number (DE 38)."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse what the element cannot hold."""
+        if not (value.isascii() and value.isalnum() and len(value) == _APPROVAL_LENGTH):
+            self.fail(f"give {_APPROVAL_LENGTH} letters or digits", param, ctx)
         return value
 
 
@@ -182,10 +195,11 @@ class Counter:
         Do one thing at this terminal and print how it ended; the exit code says it to scripts.
 
         `begin` may change the state before it begins. What it refuses with a ValueError is a wrong
-        argument.
+        argument, and so is what no message can hold: nothing was stored or sent then.
         """
         from switch.adapters.clock import read_clock
         from switch.cli.pos_session import PosSession
+        from switch.codec import CodecError
         from switch.terminal.pos import Pos, PosLimits
 
         with self.file.locked():
@@ -193,7 +207,7 @@ class Counter:
             pos = Pos(state, PosLimits(answer_wait_ms=self._wait_ms))
             try:
                 actions = begin(pos, state, read_clock())
-            except ValueError as error:
+            except (ValueError, CodecError) as error:
                 raise usage_failure(str(error)) from error
             session = PosSession(pos, self.file, self._address, breaks_mac=breaks_mac)
             self._finish(session.run(actions, drops_answer=drops_answer))

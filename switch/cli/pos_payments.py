@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import click
 
 from switch.cli.failure import usage_failure
-from switch.cli.pos_counter import CURRENCY, Counter, Digits, Identity, at_counter
+from switch.cli.pos_counter import CURRENCY, Approval, Counter, Digits, at_counter
 
 if TYPE_CHECKING:
     from switch.domain.clock import Now
@@ -37,8 +37,8 @@ mac_option = click.option("--wrong-mac", is_flag=True, help="Send a wrong MAC.")
 _QUOTING: Final = (
     click.option("--stan", type=Digits(1, 6), help="Trace number of the payment it concerns."),
     click.option("--in-batch", type=Digits(1, 6), help="That payment's batch; else any."),
-    click.option("--rrn", type=Identity(12), help="That payment's reference number."),
-    click.option("--authorization-id", type=Identity(6), help="That payment's approval."),
+    click.option("--rrn", type=Digits(12, 12), help="That payment's reference number."),
+    click.option("--authorization-id", type=Approval(), help="That payment's approval."),
     click.option("--date", type=Digits(4, 4), help="That payment's date, MMDD."),
     pan_option,
 )
@@ -131,7 +131,7 @@ def pre_auth(
 @needed_amount_option
 @pan_option
 @expiry_option
-@click.option("--authorization-id", type=Identity(6), help="An approval given by telephone.")
+@click.option("--authorization-id", type=Approval(), help="An approval given by telephone.")
 @click.option("--e-cash", is_flag=True, help="Paid from the chip's own purse.")
 @drop_option
 @at_counter

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from switch.apps.demo import load_demo_world
 from switch.cli.failure import CommandFailure
 from switch.cli.pos import pos
-from switch.cli.pos_counter import Counter, Digits, Identity, at_counter
+from switch.cli.pos_counter import Approval, Counter, Digits, Identity, at_counter
 from switch.codec import Message, load_dialect
 from switch.codec.framing import Framer, frame_bytes
 from switch.terminal.operations import Operation
@@ -39,6 +39,41 @@ def test_an_identity_fits_its_element(value):
     with pytest.raises(click.BadParameter, match="1 to 8"):
         Identity(8).convert(value, None, None)
     assert Identity(8).convert("T-1", None, None) == "T-1"
+
+
+@pytest.mark.parametrize("value", ["", "12345", "1234567", "12 456", "a!b*()", "１２３４５６"])
+def test_an_approval_is_as_long_as_its_element(value):
+    with pytest.raises(click.BadParameter, match="6 letters or digits"):
+        Approval().convert(value, None, None)
+    assert Approval().convert("A12345", None, None) == "A12345"
+
+
+_QUOTING = (
+    ("void",),
+    ("refund", "--amount", "1.00"),
+    ("pre-auth-void",),
+    ("complete",),
+    ("complete-void",),
+    ("adjust", "--amount", "1.00"),
+    ("script-notice",),
+)
+
+
+@pytest.mark.parametrize("arguments", _QUOTING, ids=lambda arguments: arguments[0])
+@pytest.mark.parametrize("rrn", ["abc", "", "12345678901", "1234567890123", "12345678901a"])
+def test_a_reference_number_is_12_digits_wherever_it_is_taken(data_dir, arguments, rrn):
+    done = CliRunner().invoke(pos, [*arguments, "--rrn", rrn, "--data", str(data_dir)])
+    assert done.exit_code == 2
+    assert "Invalid value for '--rrn': give 12 digits" in done.output
+
+
+def test_what_no_message_can_hold_is_a_wrong_argument(data_dir):
+    notice = ["script-notice", "--rrn", "010000000001", "--result", "00" * 300]
+    done = CliRunner().invoke(pos, [*notice, "--data", str(data_dir)], standalone_mode=False)
+    assert isinstance(done.exception, CommandFailure)
+    assert done.exception.exit_code == 2
+    assert "DE 55 icc_data" in str(done.exception)
+    assert Counter(data_dir, None, None, None, "table").load_state().last is None
 
 
 def test_a_terminal_that_was_never_used_has_the_keys_that_it_left_the_shop_with(data_dir):
