@@ -153,11 +153,15 @@ class PosVoice:
 
 
 def is_answer_to(answer: AnswerRead, mti: str, stan: str, terminal_id: str) -> bool:
-    """Tell whether an answer is the one to this message; others are passed over."""
-    return (answer.message.mti, answer.stan, answer.terminal_id) == (
+    """
+    Tell whether an answer is the one to this message; others are passed over.
+
+    A number shorter than its element comes back filled with blanks.
+    """
+    return (answer.message.mti, answer.stan, answer.terminal_id.rstrip()) == (
         response_mti(mti),
         stan,
-        terminal_id,
+        terminal_id.rstrip(),
     )
 
 

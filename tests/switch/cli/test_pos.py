@@ -92,8 +92,9 @@ def test_the_other_dialect_works_too(data_dir):
     assert (code, paid["kind"]) == (0, "approved"), paid
 
 
-def test_an_unknown_terminal_is_told_so(data_dir):
-    code, refused = read_json(data_dir, "sale", "--amount", "1.00", "--terminal", "99999999")
+@pytest.mark.parametrize("terminal", ["99999999", "77"])
+def test_an_unknown_terminal_is_told_so_however_short_its_number(data_dir, terminal):
+    code, refused = read_json(data_dir, "sale", "--amount", "1.00", "--terminal", terminal)
     assert (code, refused["response_code"]) == (1, "97")
 
 

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from switch.codec import CodecError
-from switch.terminal.messages import PosVoice, read_balances
+from switch.terminal.messages import PosVoice, is_answer_to, read_balances
 from switch.terminal.operations import Operation
+from switch.terminal.outcome import OutcomeKind
 from switch.terminal.state import PosState
 
 
@@ -47,6 +48,17 @@ def test_an_upload_has_a_mac(line: Any) -> None:
     voice = PosVoice(line.state)
     message = voice.writer.make_upload_end(3, "000009", is_balanced=False)
     assert "mac" in line.read(voice.frame_management(message)).fields
+
+
+@pytest.mark.parametrize("fixture", ["line", "ascii_line"])
+def test_the_answer_to_a_terminal_of_a_short_number_is_its_own(request: Any, fixture: str) -> None:
+    line = request.getfixturevalue(fixture)
+    line.state.terminal_id = "77"
+    sale = line.sale()
+    assert line.read(sale).fields["terminal_id"] == "77      "
+    assert line.approve(sale).kind is OutcomeKind.APPROVED
+    answer = PosVoice(line.state).read_answer(line.answer(sale)[2:])
+    assert not is_answer_to(answer, "0200", answer.stan, "7")
 
 
 def test_a_key_that_does_not_fit_the_algorithm_leaves_the_one_in_use(line: Any) -> None:
