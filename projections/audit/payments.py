@@ -20,6 +20,7 @@ from switch.domain.payment.events import (
     RepeatAttempted,
     ReturnOrdered,
     ReversalAccepted,
+    ReversalAnswered,
     ReversalAttempted,
 )
 from switch.domain.payment.payment import Phase, money_state_of
@@ -41,6 +42,7 @@ class PaymentRow(msgspec.Struct, frozen=True, gc=False):
     `amount_minor` is what was approved, else what was asked for. `moved_at_ms` is when `state` was
     reached; `attempted_at_ms` when the issuer was last told of a reversal, an advice or a refund,
     and `next_try_at_ms` when it is told again if it stays silent (0: not told any more).
+    `answered_at_ms` is when it answered a reversal that one more attempt must confirm.
     """
 
     rrn: str
@@ -76,6 +78,7 @@ class PaymentRow(msgspec.Struct, frozen=True, gc=False):
     advice_open: bool = False
     returned_by: str = ""
     resolution: str = ""
+    answered_at_ms: int = 0
 
 
 FOLDED: Final = (
@@ -90,6 +93,7 @@ FOLDED: Final = (
     ReturnOrdered,
     ReversalAccepted,
     ReversalAttempted,
+    ReversalAnswered,
     PaymentReversed,
     CaseOpened,
     CaseResolved,
@@ -177,6 +181,8 @@ def _note(row: PaymentRow, event: JournalEvent, at_ms: int) -> PaymentRow:
                 next_try_at_ms=next_at,
                 updated_at_ms=at_ms,
             )
+        case ReversalAnswered(next_at=next_at) if next_at:
+            return replace(row, answered_at_ms=at_ms, next_try_at_ms=next_at, updated_at_ms=at_ms)
         case RepeatAttempted(attempt=attempt, next_at=next_at):
             return replace(
                 row,
@@ -223,6 +229,7 @@ def _move(row: PaymentRow, phase: Phase, at_ms: int, **changes: str | int | bool
         moved_at_ms=at_ms,
         updated_at_ms=at_ms,
         next_try_at_ms=0,
+        answered_at_ms=0,
         **changes,
     )
 

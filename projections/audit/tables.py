@@ -40,6 +40,7 @@ _CHANGING: Final = (
     ("advice_open", "boolean"),
     ("returned_by", "text"),
     ("resolution", "text"),
+    ("answered_at_ms", "bigint"),
 )
 _CHANGE: Final = (
     f"UPDATE payments SET {', '.join(f'{name} = changed.{name}' for name, _ in _CHANGING)} "  # noqa: S608 - names of our own

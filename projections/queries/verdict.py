@@ -180,7 +180,7 @@ def _tell_routed(payment: PaymentRow) -> str:
 
 
 def _tell_reversing(payment: PaymentRow) -> str:
-    asking = f"the switch asks {_who(payment)} to reverse it until it answers ({_tries(payment)})"
+    asking = _tell_asking(payment, " to reverse it")
     amount, is_hold = _amount_of(payment), _is_hold(payment)
     if payment.returned_by == BY_SWITCH:
         what, then = ("held", "it is released") if is_hold else ("debited", "it goes back")
@@ -275,7 +275,7 @@ def _tell_back_routed(payment: PaymentRow) -> str:
 def _tell_back_undoing(payment: PaymentRow) -> str:
     return (
         f"NOT KNOWN YET: the {payment.kind} is being undone, so that {_original(payment)} stands: "
-        f"the switch asks {_who(payment)} until it answers ({_tries(payment)})."
+        f"{_tell_asking(payment)}."
     )
 
 
@@ -350,6 +350,20 @@ def _who(payment: PaymentRow) -> str:
     if not payment.issuer_id:
         return "the issuer"
     return f"issuer {payment.issuer_id} ({payment.link})" if payment.link else payment.issuer_id
+
+
+def _tell_asking(payment: PaymentRow, what: str = "") -> str:
+    """Say who is asked to reverse, and what it has said: one answer may want another."""
+    who, tries = _who(payment), _tries(payment)
+    if not payment.answered_at_ms:
+        return f"the switch asks {who}{what} until it answers ({tries})"
+    said = (
+        f"{who} answered the reversal at {show_moment(payment.answered_at_ms)}, never the request"
+    )
+    if payment.attempted_at_ms > payment.answered_at_ms:
+        return f"{said}; the switch asks it to confirm until it answers ({tries})"
+    due = show_moment(payment.next_try_at_ms)
+    return f"{said}; the attempt that confirms it follows, not before {due}"
 
 
 def _tries(payment: PaymentRow) -> str:

@@ -4,6 +4,8 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final
 
+import msgspec
+
 from switch.domain.clock import Now
 from switch.domain.declines import IssuerOutcome, issuer_code
 from switch.domain.payment.events import (
@@ -328,12 +330,15 @@ class IssuersSide:
             return
         fact = ReversalAnswered(rrn=payment.rrn, response_code=code, at=now.wall_ms)
         decisions = decide_reversal_answer(payment, fact, self._settings.rules)
+        wait_ms = self._settings.lanes.issuer_delay_max_ms
+        is_to_confirm = not decisions and is_final_reversal_code(code)
+        if is_to_confirm:
+            fact = msgspec.structs.replace(fact, next_at=now.wall_ms + wait_ms)
         self._recorder.append((fact, *decisions), now)
         if decisions:
             self._leave_lane(payment)
-        elif is_final_reversal_code(code):
-            due = now.boot_ms + self._settings.lanes.issuer_delay_max_ms
-            self._lane_of(payment).postpone(payment.rrn, due)
+        elif is_to_confirm:
+            self._lane_of(payment).postpone(payment.rrn, now.boot_ms + wait_ms)
 
     def _confirms(self, payment: Payment, answer: UpstreamAnswer) -> bool:
         """Tell whether this answers the confirming attempt, as far as can be told: not earlier."""

@@ -231,11 +231,17 @@ class ReversalAttempted(Event, frozen=True, kw_only=True, tag="reversal-attempte
 
 
 class ReversalAnswered(Event, frozen=True, kw_only=True, tag="reversal-answered.v1"):
-    """Fact: the issuer answered the reversal."""
+    """
+    Fact: the issuer answered the reversal.
+
+    `next_at` is when the attempt that confirms it follows, 0 where none does: it is not before
+    that, and later if another instance takes over meanwhile.
+    """
 
     rrn: str
     response_code: str
     at: int
+    next_at: int = 0
 
 
 class PaymentReversed(Event, frozen=True, kw_only=True, tag="payment-reversed.v1"):

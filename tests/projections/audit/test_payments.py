@@ -1,7 +1,12 @@
 from msgspec.structs import replace
 
 from projections.audit.payments import PaymentRow, apply, open_row
-from switch.domain.payment.events import PaymentRequested, ReversalAccepted
+from switch.domain.payment.events import (
+    PaymentRequested,
+    PaymentReversed,
+    ReversalAccepted,
+    ReversalAnswered,
+)
 from switch.domain.payment.payment import Payment
 from switch.domain.payment.requests import Answer
 from switch.domain.payment.state import FOLDS, evolve, open_payment
@@ -86,3 +91,15 @@ def test_a_payment_that_is_taken_back_while_it_runs_keeps_its_phase(make_log):
     accepted = ReversalAccepted(reversal_key="k", answer=answer, rrn=row.rrn, upstream=True)
     after = apply(running, accepted, 9)
     assert (after.state, after.returned_by, after.updated_at_ms) == ("routed", "taken-back", 9)
+
+
+def test_an_answer_that_is_to_be_confirmed_says_when_until_the_payment_moves_on(make_log):
+    rows, _ = fold_both(make_log(50, partition_count=1))
+    row = next(row for row in rows.values() if row.kind == "sale")
+    asked = replace(row, state="reversing", attempted_at_ms=5, next_try_at_ms=6)
+    last = ReversalAnswered(rrn=row.rrn, response_code="00", at=7)
+    assert apply(asked, last, 7) == asked
+    waits = apply(asked, replace(last, next_at=60), 7)
+    assert (waits.answered_at_ms, waits.next_try_at_ms, waits.updated_at_ms) == (7, 60, 7)
+    done = apply(waits, PaymentReversed(rrn=row.rrn, at=61), 61)
+    assert (done.answered_at_ms, done.next_try_at_ms) == (0, 0)

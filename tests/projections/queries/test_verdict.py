@@ -235,6 +235,23 @@ def test_every_phase_is_in_the_table():
     assert {phase for _, phase, _, _ in PHASES} == set(Phase)
 
 
+ANSWERED = {"answered_at_ms": AT + 1_166, "next_try_at_ms": AT + 7_166}
+
+
+@pytest.mark.parametrize(("kind", "says"), [(T.SALE, "reverse it"), (T.SALE_VOID, "stands")])
+def test_a_reversal_that_was_answered_once_says_when_the_confirming_attempt_follows(kind, says):
+    asked = {"returned_by": "outcome-unknown", "reversal_attempts": 1, "original_rrn": OTHER}
+    asked |= NEXT
+    assert says in line(row(kind, Phase.REVERSING, **asked))
+    said = f"{ASKING} answered the reversal at 2026-11-22 07:10:01Z, never the request; "
+    waits = line(row(kind, Phase.REVERSING, **asked | ANSWERED))
+    assert f"{said}the attempt that confirms it follows, not before 2026-11-22 07:10:07Z." in waits
+    assert "next try" not in waits
+    again = {"reversal_attempts": 2, "attempted_at_ms": AT + 7_200, "next_try_at_ms": AT + 9_000}
+    confirms = line(row(kind, Phase.REVERSING, **asked | ANSWERED | again))
+    assert f"{said}the switch asks it to confirm until it answers (attempt 2 at" in confirms
+
+
 # -- what came later -------------------------------------------------------------------------------
 
 

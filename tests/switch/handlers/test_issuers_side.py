@@ -1,7 +1,7 @@
 from msgspec.structs import replace
 
 from switch.domain.clock import Now
-from switch.domain.payment.events import ReversalAttempted
+from switch.domain.payment.events import ReversalAnswered, ReversalAttempted
 from switch.domain.upstream import MatchKey, UpstreamAnswer
 
 from .conftest import SETTINGS
@@ -125,6 +125,21 @@ def test_a_restart_does_not_hasten_the_confirmation_of_a_reversal(world, make_me
     assert len(world.sent) == sent + 1
     world.issuer_says("00")
     assert world.tags()[-1] == "PaymentReversed"
+
+
+def test_an_answer_that_is_to_be_confirmed_says_when_and_the_last_one_does_not(world, make_message):
+    world.send(make_message())
+    world.pass_ms(3_200)
+    world.issuer_says("00")
+    due_ms = world.now.wall_ms + SETTINGS.lanes.issuer_delay_max_ms
+    sent = len(world.sent)
+    while len(world.sent) == sent:
+        world.pass_ms(100)
+    assert 0 <= world.now.wall_ms - due_ms <= 200
+    world.issuer_says("00")
+    events = [event for record in world.journal for event in record.events]
+    told = [event.next_at for event in events if isinstance(event, ReversalAnswered)]
+    assert told == [due_ms, 0]
 
 
 def test_two_answers_to_the_attempts_before_the_confirmation_do_not_end_a_reversal(
