@@ -1,5 +1,6 @@
 """Open the event log that a URL names."""
 
+import re
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -13,6 +14,10 @@ from switch.adapters.sqlite_log import SqliteLog
 from switch.eventlog.port import EventLog, LogSettingWrong
 
 PREFIX: Final = "switch-"  # of the topics, unless the URL names another
+PREFIX_LENGTH_MAX: Final = 200  # Kafka takes names of 249, the log's own name included
+PORT_MAX: Final = 65_535
+PORT_DIGITS_MAX: Final = 5
+_PREFIX: Final = re.compile(rf"[A-Za-z0-9._-]{{0,{PREFIX_LENGTH_MAX}}}")
 
 
 async def open_log(
@@ -55,7 +60,7 @@ async def open_log(
             append_deadline_ms=append_deadline_ms,
             pace_max_s=LOOSE_PACE_MAX_S if read_only else PACE_MAX_S,
         )
-    raise LogSettingWrong(f"{url!r} names no log: sqlite:///PATH or kafka://HOST:PORT is wanted")
+    raise _no_log(url)
 
 
 def parse_kafka_url(url: str) -> tuple[str, str]:
@@ -72,13 +77,30 @@ def parse_kafka_url(url: str) -> tuple[str, str]:
             " log.sasl_password"
         )
     brokers = [broker.rpartition(":") for broker in parts.netloc.split(",")]
-    is_named = all(name and port.isascii() and port.isdecimal() for name, _, port in brokers)
+    is_named = all(name and _is_port(port) for name, _, port in brokers)
     if parts.scheme != "kafka" or not is_named or parts.path not in ("", "/"):
-        raise LogSettingWrong(f"{url!r} names no log on Kafka: kafka://HOST:PORT is wanted")
+        raise _no_log(url)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     prefix = options.pop("prefix", PREFIX)
     if options:
         raise LogSettingWrong(
             f"only prefix=NAME may follow in {url}; copies are set by log.replication_factor"
         )
+    if not _PREFIX.fullmatch(prefix):
+        raise LogSettingWrong(
+            f"no topic can be called {prefix!r}: prefix=NAME takes letters of A to Z, digits, '.',"
+            f" '_' and '-', {PREFIX_LENGTH_MAX} at most"
+        )
     return parts.netloc, prefix
+
+
+def _is_port(text: str) -> bool:
+    is_number = text.isascii() and text.isdecimal() and len(text) <= PORT_DIGITS_MAX
+    return is_number and 0 < int(text) <= PORT_MAX
+
+
+def _no_log(url: str) -> LogSettingWrong:
+    return LogSettingWrong(
+        f"{url!r} names no log: kafka://HOST:PORT[,HOST:PORT...][?prefix=NAME], with ports of 1 to"
+        f" {PORT_MAX}, or sqlite:///PATH is wanted"
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from switch.adapters.http_page import PageFact
+from switch.adapters.open_log import parse_kafka_url
 from switch.adapters.telemetry import Telemetry, make_telemetry
 from switch.apps.addresses import bound_address, write_addresses
 from switch.apps.demo import DemoWorld
@@ -26,8 +27,9 @@ from switch.apps.loop_delay import measure_loop_delay
 from switch.apps.operator_token import ensure_operator_token
 from switch.apps.roles import Role
 from switch.apps.settings import Settings
+from switch.eventlog.port import LogSettingWrong
 
-KAFKA_SCHEME: Final = "kafka://"
+EMBEDDED_SCHEME: Final = "sqlite:"
 SILENCE_S: Final = 0.5  # what takes longer is told to whoever looks on
 
 
@@ -147,12 +149,17 @@ def need_kafka(settings: Settings, role: Role) -> None:
     Refuse the embedded log: it belongs to one process.
 
     Raises:
-        StartRefused: the log is not on Kafka.
+        StartRefused: it is wanted, or what is named is no log.
     """
-    if not settings.log.url.startswith(KAFKA_SCHEME):
+    url = settings.log.url
+    if not url or url.startswith(EMBEDDED_SCHEME):
         raise StartRefused(
             "setting",
             f"a {role.value} of its own needs a log on Kafka, because the embedded log belongs to"
             " the one process over its data folder: name the log with --log kafka://HOST:PORT (or"
             " log.url), or run every role together with `switch up --data DIR`",
         )
+    try:
+        parse_kafka_url(url)
+    except LogSettingWrong as error:
+        raise StartRefused("setting", str(error)) from error

@@ -41,6 +41,11 @@ async def test_a_log_that_must_be_there_and_is_not_is_named(tmp_path):
         "kafka://broker",
         "kafka://broker:port",
         "kafka://broker:9092,",
+        "kafka://127.0.0.1:99999",
+        "kafka://127.0.0.1:0",
+        "kafka://127.0.0.1:9092,127.0.0.1:65536",
+        "kafka:/127.0.0.1:9092",
+        "http://127.0.0.1:9092",
         "postgres://x/y",
         "kafka://127.0.0.1:9092?prefix=a&size=3",
         "kafka://127.0.0.1:9092?replication=1",
@@ -49,6 +54,12 @@ async def test_a_log_that_must_be_there_and_is_not_is_named(tmp_path):
 async def test_what_names_no_log_is_refused_with_the_form_that_is_wanted(url):
     with pytest.raises(LogSettingWrong, match=r"is wanted|may follow"):
         await open_log(url, partition_count=1)
+
+
+@pytest.mark.parametrize("prefix", ["a%20b", "a/b", "%C3%A4-", "a" * 201])
+async def test_a_prefix_that_no_topic_can_have_is_refused_before_anybody_is_asked(prefix):
+    with pytest.raises(LogSettingWrong, match="no topic can be called"):
+        await open_log(f"kafka://127.0.0.1:1?prefix={prefix}")
 
 
 async def test_a_password_in_the_url_is_refused_and_not_repeated():

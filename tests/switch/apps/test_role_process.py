@@ -207,7 +207,7 @@ async def test_a_gateway_waits_for_a_registry_and_then_serves_by_itself(processe
     assert read_addresses(processes.folder / "gateway") is None
     processes.launch_role("registrar")
     await processes.wait_ready("gateway", "registrar")
-    with pytest.raises(CommandFailure, match="no registrar"):
+    with pytest.raises(CommandFailure, match="name that of a registrar"):
         processes.client("gateway").post("/v1/registry/load", b"", "application/toml")
     listed = processes.client("gateway").get("/v1/registry/merchants")["merchants"]
     assert len(listed) > 1
@@ -229,7 +229,7 @@ async def test_a_gateway_with_other_keys_than_the_registrars_ends_and_says_why(p
 async def test_a_role_asked_for_what_it_does_not_do_says_who_does(processes):
     processes.launch_role("registrar")
     await processes.wait_ready("registrar")
-    with pytest.raises(CommandFailure, match="switch gateway"):
+    with pytest.raises(CommandFailure, match="name that of a gateway"):
         processes.client("registrar").get("/v1/payments/010000000001")
 
 
@@ -298,6 +298,16 @@ def test_a_role_of_its_own_refuses_the_embedded_log(url):
         need_kafka(settings, Role.HANDLER)
     assert refused.value.kind == "setting"
     need_kafka(Settings(log=LogSettings(url="kafka://127.0.0.1:9092")), Role.HANDLER)
+
+
+@pytest.mark.parametrize(
+    "url", ["kafka:/127.0.0.1", "http://127.0.0.1:9092", "/tmp/x", "kafka://127.0.0.1:99999"]
+)
+def test_what_names_no_log_is_told_in_the_same_words_to_every_role(url):
+    settings = Settings(log=LogSettings(url=url))
+    with pytest.raises(StartRefused, match=r"names no log: kafka://HOST:PORT") as refused:
+        need_kafka(settings, Role.GATEWAY)
+    assert refused.value.kind == "setting"
 
 
 def test_the_refusal_of_the_embedded_log_is_a_wrong_setting(tmp_path):

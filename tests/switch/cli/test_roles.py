@@ -21,9 +21,9 @@ def test_each_role_needs_a_log_that_processes_can_share(name, tmp_path):
 @pytest.mark.parametrize(
     ("name", "settings", "words"),
     [
-        ("gateway", {"LOG__URL": "kafka://h:abc"}, "'kafka://h:abc' names no log on Kafka"),
+        ("gateway", {"LOG__URL": "kafka://h:abc"}, "'kafka://h:abc' names no log"),
         ("handler", {"LOG__URL": "kafka://127.0.0.1:1?foo=1"}, "only prefix=NAME may follow"),
-        ("projector", {"LOG__URL": "kafka://127.0.0.1"}, "names no log on Kafka"),
+        ("projector", {"LOG__URL": "kafka://127.0.0.1"}, "names no log"),
         ("registrar", {"LOG__SECURITY_PROTOCOL": "sasl_ssl"}, "log.sasl_username and"),
         ("projector", {"LOG__SECURITY_PROTOCOL": "sasl_plaintext"}, "log.sasl_username and"),
         ("gateway", {"LOG__SECURITY_PROTOCOL": "ssl", "LOG__CA_FILE": "/no.pem"}, "log.ca_file"),
