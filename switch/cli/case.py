@@ -236,6 +236,8 @@ def _make_steps(steps: list[Json]) -> "Table":
 @format_option
 def open_(rrn: str, note: str, key: str, data_dir: Path, style: str) -> None:
     """Open a claim that a payment was debited and nothing was given for it."""
+    if not _is_rrn(rrn):
+        raise usage_failure(f"{rrn!r} is no RRN: it has {RRN_DIGITS} digits, as receipts show it")
     client = _client(data_dir)
     content = {"rrn": rrn, "note": note}
     told = _command(client, path_of("v1", "cases"), content, key)
@@ -264,7 +266,7 @@ def note(case_id: str, text: str, key: str, data_dir: Path, style: str) -> None:
 def assign(  # noqa: PLR0917 - click's
     case_id: str, owner: str, text: str, key: str, data_dir: Path, style: str
 ) -> None:
-    """Give a case to OWNER."""
+    """Give a case to OWNER, any name: names are not checked against the registry."""
     told = _change(data_dir, case_id, "assign", {"owner": owner, "text": text}, key)
     _say(told, style, f"{told['case_id']} is with {told['owner']}")
 
@@ -387,9 +389,13 @@ def _command(client: InstanceClient, path: str, content: Json, key: str) -> Json
     return told
 
 
+def _is_rrn(text: str) -> bool:
+    return len(text) == RRN_DIGITS and text.isascii() and text.isdecimal()
+
+
 def _find_case_id(client: InstanceClient, reference: str) -> str:
     """Take an RRN for the one case that waits about that payment."""
-    if len(reference) != RRN_DIGITS or not reference.isdecimal():
+    if not _is_rrn(reference):
         return reference
     found = client.get("/v1/cases", {"rrn": reference})["cases"]
     if not found:

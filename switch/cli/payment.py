@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CATCH_UP_S: Final = 1.5  # a payment of this moment may not be in the tables yet
 POLL_S: Final = 0.1
 CARD_DIGITS: Final = range(13, 20)  # an RRN has twelve
+STAN_DIGITS: Final = 6
 _MONEY_STYLES: Final = {
     "debited": "bold green",
     "not-debited": "bold cyan",
@@ -52,8 +53,13 @@ def payment(
     if (reference is None) == (stan is None) or (stan is None) != (terminal is None):
         raise usage_failure("name a payment by RRN or key, or by --stan and --terminal together")
 
+    if stan is not None and not _is_stan(stan):
+        raise usage_failure(f"{stan!r} is no trace number (DE 11): it has {STAN_DIGITS} digits")
+
     async def ask(connection: "Connection") -> "tuple[CaseFile | None, list[Subject]]":
-        return await _find(connection, reference or "", (stan or "").zfill(6), terminal or "")
+        return await _find(
+            connection, reference or "", (stan or "").zfill(STAN_DIGITS), terminal or ""
+        )
 
     found, others = read_database(data_dir, ask)
     if found is None:
@@ -72,6 +78,11 @@ def payment(
         click.echo(msgspec.json.encode(found))
         return
     _print(found, others)
+
+
+def _is_stan(text: str) -> bool:
+    """Whether it is a trace number; leading zeros may be left out."""
+    return text.isascii() and text.isdecimal() and len(text) <= STAN_DIGITS
 
 
 def _looks_like_card(reference: str) -> bool:

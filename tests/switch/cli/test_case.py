@@ -316,3 +316,16 @@ def test_an_incident_is_told_to_programs(server):
 def test_without_an_instance_it_ends_with_3(tmp_path):
     result = CliRunner().invoke(main, ["case", "list", "--data", str(tmp_path)])
     assert result.exit_code == 3
+
+
+@pytest.mark.parametrize("rrn", ["999", "", "0300000000420", "03000000004a"])
+def test_a_claim_about_what_is_no_rrn_is_a_wrong_argument_and_goes_nowhere(server, rrn):
+    result = invoke(server, "open", "--rrn", rrn, "--note", "n")
+    assert result.exit_code == 2
+    assert f"{rrn!r} is no RRN: it has 12 digits" in result.output
+    assert server.seen == []
+
+
+def test_it_is_said_that_the_names_of_owners_are_not_checked():
+    words = CliRunner().invoke(main, ["case", "assign", "--help"]).output
+    assert "names are not checked" in " ".join(words.split())

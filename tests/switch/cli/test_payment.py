@@ -79,6 +79,13 @@ def test_a_half_reference_ends_with_2(tmp_path, arguments):
     assert "by RRN or key" in result.output
 
 
+@pytest.mark.parametrize("stan", ["abc", "", "1234567", "-1", "12 3"])
+def test_a_trace_number_that_cannot_be_is_refused_before_anybody_is_asked(tmp_path, stan):
+    result = invoke(tmp_path, "--stan", stan, "--terminal", "10000001")
+    assert result.exit_code == 2
+    assert f"{stan!r} is no trace number" in result.output
+
+
 def test_without_an_instance_it_ends_with_3(tmp_path):
     result = invoke(tmp_path, "000000000001")
     assert result.exit_code == 3
