@@ -202,6 +202,10 @@ async def load_events(connection: Connection, rrn: str, idempotency_key: str) ->
         f"SELECT {_STEP_COLUMNS} FROM audit.events "  # noqa: S608 - columns of our own
         "WHERE (rrn <> '' AND rrn = $1) "
         "OR (idempotency_key <> '' AND idempotency_key = ANY($2::text[])) "
+        # what a refused reversal was answered names its key only
+        "OR (tag = 'reversal-accepted.v1' AND idempotency_key <> '' AND idempotency_key IN ("
+        "SELECT idempotency_key FROM audit.events "
+        "WHERE rrn <> '' AND rrn = $1 AND tag = 'reversal-requested.v1')) "
         "ORDER BY partition, journal_offset, event_index",
         rrn,
         _family_of(idempotency_key),

@@ -240,14 +240,18 @@ def _approved(d: _Detail) -> Words:
 
 
 def _reversal_asked(d: _Detail) -> Words:
-    reason = f", reason {d.request.reversal_reason}" if d.request.reversal_reason else ""
-    return Words(f"terminal takes it back ({d.request.mti or '0400'}{reason})")
+    request = d.request
+    if not request.terminal_id:
+        return Words(f"partner asks to reverse it ({request.channel})")
+    reason = f", reason {request.reversal_reason}" if request.reversal_reason else ""
+    return Words(f"terminal takes it back ({request.mti or '0400'}{reason})")
 
 
 def _reversal_accepted(d: _Detail) -> Words:
     todo = "issuer must return it" if d.upstream else "nothing more to tell the issuer"
     rule = _rule_of(d.answer) or todo
-    return Words("reversal answered", rule=rule, told_terminal=_tell(d.answer))
+    title = "reversal refused" if d.answer and d.answer.reason else "reversal answered"
+    return Words(title, rule=rule, told_terminal=_tell(d.answer))
 
 
 def _case_resolved(d: _Detail) -> Words:

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from loadtest.generated_journal import SEALED_PAN
@@ -86,6 +88,31 @@ async def test_the_case_file_of_a_reversed_payment_tells_its_whole_story(connect
     assert valid[2].issuer_said.startswith("00")
     assert valid[3].told_terminal == "00 approved authorization A1B2C3"
     assert valid[5].rule == "issuer must return it"
+
+
+async def test_a_reversal_that_was_refused_is_told_with_its_answer(connection):
+    row = await one_payment(connection, "state = 'approved' AND kind = 'sale' AND case_count = 0")
+    told = {
+        "reversal-requested.v1": {"request": {"channel": "json"}},
+        "reversal-accepted.v1": {"answer": {"response_code": "25", "at": 1, "reason": "r"}},
+    }
+    names = "partition, at_ms, terminal_id, stan, claim_id, epoch, is_void, registry_position"
+    for index, (tag, detail) in enumerate(told.items()):
+        await connection.execute(
+            "INSERT INTO audit.events (journal_offset, event_index, tag, rrn, idempotency_key,"
+            f" inbound_id, watermark, inbound_offset, traceparent, detail, {names})"
+            f" SELECT 999999, $1, $2, $3, 'json|c|m|other', '', 0, 0, '', $4::json, {names}"
+            " FROM audit.events WHERE rrn = $5 AND tag = 'payment-requested.v1'",
+            index,
+            tag,
+            "" if index else row["rrn"],
+            json.dumps(detail),
+            row["rrn"],
+        )
+    case = await load_case_file(connection, Subject(rrn=row["rrn"]))
+    asked, refused = case.steps[-2:]
+    assert asked.title == "partner asks to reverse it (json)"
+    assert (refused.title, refused.told_terminal) == ("reversal refused", "25 r")
 
 
 async def test_a_tombstone_and_the_payment_that_it_refused_share_one_case_file(connection):

@@ -88,3 +88,17 @@ def test_what_terminals_do_is_told_with_what_both_sides_counted():
     signed_on = describe("terminal-signed-on.v1", '{"batch":"000001","key_version":2}')
     assert signed_on.rule == "batch 000001, working keys 2"
     assert describe("terminal-signed-on.v1", '{"batch":"000001"}').rule == "batch 000001, no keys"
+
+
+def test_a_reversal_names_who_asked_for_it_and_what_was_answered():
+    partner = json.dumps({"request": {"channel": "json", "transaction": "unknown"}})
+    assert describe("reversal-requested.v1", partner).title == "partner asks to reverse it (json)"
+    terminal = json.dumps({"request": {"mti": "0400", "terminal_id": "1", "reversal_reason": "98"}})
+    asked = describe("reversal-requested.v1", terminal).title
+    assert asked == "terminal takes it back (0400, reason 98)"
+    answer = {"response_code": "25", "at": 1, "reason": "original-held"}
+    refused = describe("reversal-accepted.v1", json.dumps({"answer": answer}))
+    assert (refused.title, refused.rule) == ("reversal refused", "original-held")
+    assert refused.told_terminal == "25 original-held"
+    done = json.dumps({"answer": {"response_code": "00", "at": 1}, "upstream": True})
+    assert describe("reversal-accepted.v1", done).title == "reversal answered"
