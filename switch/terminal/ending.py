@@ -12,7 +12,7 @@ from switch.terminal.batch import KeptPayment
 from switch.terminal.messages import AnswerRead, read_balances
 from switch.terminal.operations import PAYMENT_ROWS, Operation
 from switch.terminal.orders import PaymentOrder
-from switch.terminal.outcome import OutcomeKind, PosOutcome, Settlement
+from switch.terminal.outcome import Earlier, OutcomeKind, PosOutcome, Settlement
 from switch.terminal.profile import PROFILES
 from switch.terminal.requests import REVERSAL_MTI, ManagementMessage, local_date
 from switch.terminal.state import PosState, SentPayment
@@ -34,7 +34,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     answer: AnswerRead | None = None
     settlement: Settlement | None = None
     trouble: str = ""
-    cleared: str = ""
+    earlier: Earlier | None = None
 
 
 # trace number, amount, currency, card, RRN of the original, and what is repeated or reversed
@@ -80,8 +80,28 @@ def describe_end(end: End, state: PosState, now: Now) -> PosOutcome:
         original_rrn=original_rrn,
         balances=read_balances(answer, profile.dialect) if answer and has_balances else (),
         settlement=end.settlement,
-        cleared=end.cleared,
+        earlier=_find_blocker(state) if end.kind is OutcomeKind.BLOCKED else end.earlier,
     )
+
+
+def describe_earlier(payment: SentPayment, kind: OutcomeKind) -> Earlier:
+    """Say what became of an earlier payment that was still owed something."""
+    fields = payment.fields
+    return Earlier(
+        operation=payment.operation,
+        stan=fields["stan"],
+        amount_minor=int(fields.get("amount_transaction", "0")),
+        currency=fields.get("currency", ""),
+        kind=kind,
+    )
+
+
+def _find_blocker(state: PosState) -> Earlier | None:
+    """Find the payment because of which nothing new was begun."""
+    if state.last is None:
+        return None
+    owes = OutcomeKind.REVERSAL_OWED if state.owes_reversal else OutcomeKind.REPEAT_OWED
+    return describe_earlier(state.last, owes)
 
 
 def _find_batch(end: End, state: PosState) -> str:

@@ -43,6 +43,21 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     batch: str = ""  # the one that was closed
 
 
+class Earlier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """
+    What became of a payment that was still owed something when an operation began.
+
+    `kind` is the end that it has come to now: it is taken back, or answered after all; or still
+    owed, and then nothing new was begun.
+    """
+
+    operation: Operation
+    stan: str
+    amount_minor: int
+    currency: str
+    kind: OutcomeKind
+
+
 class PosOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
     What happened, as a receipt or a script needs it.
@@ -78,5 +93,5 @@ class PosOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     original_rrn: str = ""  # the earlier payment that it concerns
     balances: tuple[Balance, ...] = ()
     settlement: Settlement | None = None
-    cleared: str = ""  # how something ended that was owed before
+    earlier: Earlier | None = None  # what was owed before and had to be done first
     must_sign_on: bool = False

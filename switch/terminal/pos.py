@@ -17,7 +17,7 @@ from switch.domain.clock import Now
 from switch.domain.transactions import Side
 from switch.terminal.actions import Finish, PosAction, SaveState, SendFrame
 from switch.terminal.batch import is_full
-from switch.terminal.ending import PARTIAL_CODE, End, describe_end, read_approval
+from switch.terminal.ending import PARTIAL_CODE, End, describe_earlier, describe_end, read_approval
 from switch.terminal.management import Management
 from switch.terminal.messages import (
     APPROVED_CODES,
@@ -28,7 +28,7 @@ from switch.terminal.messages import (
 )
 from switch.terminal.operations import ADVICES, CLEARS_FIRST, PAYMENT_ROWS, Operation
 from switch.terminal.orders import PaymentOrder, SaleOrder
-from switch.terminal.outcome import OutcomeKind, Settlement
+from switch.terminal.outcome import Earlier, OutcomeKind, Settlement
 from switch.terminal.profile import PROFILES
 from switch.terminal.requests import (
     NO_ANSWER,
@@ -89,7 +89,7 @@ class Pos:
         self._asked: ManagementMessage | None = None
         self._attempt_count = 0
         self._trouble = ""
-        self._cleared = ""
+        self._earlier: Earlier | None = None
         self._due_boot_ms: int | None = None
 
     @property
@@ -333,8 +333,7 @@ class Pos:
             if kept is not None:
                 self.state.keep_payment(kept)
         if self._is_clearing:
-            stan = payment.fields["stan"]
-            self._cleared = f"{payment.operation.value} {stan}: {kind.value}"
+            self._earlier = describe_earlier(payment, kind)
             return self._go_on(now)
         return [SaveState(), *self._finish(kind, now, answer)]
 
@@ -392,9 +391,10 @@ class Pos:
         refused = code == _REVERSAL_REFUSED_CODE
         if not refused:
             self.state.note_reversal(payment.batch, payment.fields["stan"])
-        if self._is_clearing:
-            return self._go_on(now)
         kind = OutcomeKind.REVERSAL_REFUSED if refused else OutcomeKind.REVERSED
+        if self._is_clearing:
+            self._earlier = describe_earlier(payment, kind)
+            return self._go_on(now)
         actions = self._finish(kind, now, answer)
         self.state.last = None
         return [SaveState(), *actions]
@@ -455,7 +455,8 @@ class Pos:
         self._order = None
         self._asked = None
         self._waits_to_manage = False
-        self._trouble = self._cleared = ""
+        self._trouble = ""
+        self._earlier = None
 
     def _get_last(self) -> SentPayment:
         if self.state.last is None:
@@ -482,7 +483,7 @@ class Pos:
             answer=answer,
             settlement=settlement,
             trouble=self._trouble,
-            cleared=self._cleared,
+            earlier=self._earlier,
         )
         return [Finish(describe_end(end, self.state, now))]
 

@@ -18,11 +18,12 @@ from switch.domain.reasons import Reason
 from switch.domain.transactions import MoneyState
 from switch.terminal.batch import BatchTotals
 from switch.terminal.operations import PAYMENT_ROWS, Operation
-from switch.terminal.outcome import OutcomeKind, PosOutcome
+from switch.terminal.outcome import Earlier, OutcomeKind, PosOutcome
 from switch.terminal.receipt_words import (
     APPROVED,
     APPROVED_BY_OPERATION,
     BY_KIND,
+    EARLIER_WORDS,
     FIRST_STANDS,
     GIVING_BACK,
     MANAGEMENT,
@@ -142,7 +143,7 @@ def render_receipt(outcome: PosOutcome) -> str:
         ("原因 Reason", outcome.reason),
         ("说明 Detail", outcome.detail),
         ("经过 Trouble", outcome.trouble),
-        ("先前 Before", outcome.cleared),
+        ("先前 Before", _show_earlier(outcome.earlier)),
         ("资金 Money", _show_money(outcome, explanation)),
         ("谁处理 Who acts", _show_words(actor)),
         ("下一步 Next", _show_words(explanation.next_step)),
@@ -169,6 +170,15 @@ def _show_money(outcome: PosOutcome, explanation: Explanation) -> str:
     if is_return and explanation.money_state is MoneyState.UNKNOWN:
         words = RETURN_UNKNOWN
     return _show_words(words)
+
+
+def _show_earlier(earlier: Earlier | None) -> str:
+    if earlier is None:
+        return ""
+    facts = f"{_show_words(OPERATION_WORDS[earlier.operation])} {earlier.stan}"
+    if PAYMENT_ROWS[earlier.operation].has_amount:
+        facts += f", {_show_amount(earlier.amount_minor, earlier.currency)}"
+    return f"{facts}: {_show_words(EARLIER_WORDS[earlier.kind])}"
 
 
 def _list_balances(outcome: PosOutcome) -> Iterator[tuple[str, str]]:

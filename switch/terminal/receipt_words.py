@@ -147,6 +147,15 @@ BY_KIND: Final = {
         ),
     ),
 }
+# what became of an earlier payment that was owed something
+EARLIER_WORDS: Final = {
+    OutcomeKind.APPROVED: Words(zh="现已确认", en="approved, as is known now"),
+    OutcomeKind.DECLINED: Words(zh="被拒绝", en="declined, as is known now"),
+    OutcomeKind.REVERSED: Words(zh="现已冲正", en="taken back now"),
+    OutcomeKind.REVERSAL_REFUSED: Words(zh="冲正与其不符,未执行", en="its reversal was refused"),
+    OutcomeKind.REVERSAL_OWED: Words(zh="冲正仍未确认", en="still not taken back"),
+    OutcomeKind.REPEAT_OWED: Words(zh="仍未得到确认", en="still not confirmed"),
+}
 APPROVED: Final = Explanation(
     happened=Words(zh="交易成功", en="Approved"),
     money_state=MoneyState.DEBITED,

@@ -111,7 +111,7 @@ class Counter:
         outcome = session.run(actions)
         self.lines.append(
             f"{outcome.operation.value} {outcome.stan} {outcome.kind.value}"
-            f" {outcome.response_code} {outcome.reason} {outcome.trouble} {outcome.cleared}"
+            f" {outcome.response_code} {outcome.reason} {outcome.trouble} {outcome.earlier}"
         )
         self._tell(outcome, kind, batch)
         return outcome

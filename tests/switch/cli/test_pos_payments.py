@@ -146,7 +146,13 @@ def test_a_refund_whose_answer_was_lost_is_sent_again_before_the_next_sale(data_
     lost = pay("refund", "--drop-answer", amount="5.00", kind="unanswered")
     assert lost["owes_repeat"]
     sale = pay("sale", amount="1.00")
-    assert sale["cleared"] == f"refund {lost['stan']}: approved"
+    earlier = sale["earlier"]
+    assert (earlier["operation"], earlier["stan"], earlier["amount_minor"], earlier["kind"]) == (
+        "refund",
+        lost["stan"],
+        500,
+        "approved",
+    )
     lines = (data_dir / "issuer-ledger.jsonl").read_text().splitlines()
     credits_ = [line for line in map(json.loads, lines) if line["op"] == "credit"]
     assert credits_[-1]["amount_minor"] == 500

@@ -155,6 +155,21 @@ def test_what_is_owed_is_sent_first_and_then_the_sale(line: Any) -> None:
     assert outcome.kind is OutcomeKind.APPROVED
 
 
+@pytest.mark.parametrize(
+    ("code", "kind"), [("00", OutcomeKind.REVERSED), ("25", OutcomeKind.REVERSAL_REFUSED)]
+)
+def test_the_next_receipt_tells_what_became_of_the_payment_that_was_owed(
+    line: Any, code: str, kind: OutcomeKind
+) -> None:
+    owing(line)
+    reversal = line.sent(line.pos.start_sale(line.order, line.at(10)))
+    sale = line.sent(line.pos.data_received(line.answer(reversal, code), line.at(11)))
+    earlier = line.approve(sale, 12).earlier
+    assert (earlier.operation, earlier.stan, earlier.kind) == (Operation.SALE, "000123", kind)
+    assert (earlier.amount_minor, earlier.currency) == (100, "156")
+    assert line.approve(line.sale(20), 21).earlier is None
+
+
 def test_nothing_new_is_begun_while_the_owed_reversal_has_no_answer(line: Any) -> None:
     owing(line)
     line.pos.start_sale(line.order, line.at(10))
@@ -163,6 +178,7 @@ def test_nothing_new_is_begun_while_the_owed_reversal_has_no_answer(line: Any) -
     outcome = line.ended(line.pos.timer(line.at(3_010)))
     assert outcome.kind is OutcomeKind.BLOCKED
     assert outcome.stan == ""
+    assert (outcome.earlier.stan, outcome.earlier.kind) == ("000123", OutcomeKind.REVERSAL_OWED)
     assert line.state.stan == 123
 
 

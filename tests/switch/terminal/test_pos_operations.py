@@ -97,7 +97,7 @@ def test_a_refund_that_is_owed_is_sent_before_anything_new(line: Any) -> None:
     sale = line.sent(line.pos.data_received(line.answer(again), line.at(11)))
     assert line.read(sale).fields["stan"] == "000124"
     outcome = line.approve(sale, 12)
-    assert outcome.cleared == "refund 000123: approved"
+    assert (outcome.earlier.stan, outcome.earlier.kind) == ("000123", OutcomeKind.APPROVED)
     assert add_up(line.state.payments, "000001") == BatchTotals(100, 1, 100, 1)
 
 
@@ -106,7 +106,8 @@ def test_a_refund_that_is_refused_late_is_told_and_not_counted(line: Any) -> Non
     line.pos.give_up(line.at(1))
     again = line.sent(line.pos.start_sale(line.order, line.at(10)))
     sale = line.sent(line.pos.data_received(line.answer(again, "61"), line.at(11)))
-    assert line.approve(sale, 12).cleared == "refund 000123: declined"
+    earlier = line.approve(sale, 12).earlier
+    assert (earlier.stan, earlier.kind) == ("000123", OutcomeKind.DECLINED)
     assert add_up(line.state.payments, "000001") == BatchTotals(100, 1)
 
 

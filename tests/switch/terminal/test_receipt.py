@@ -8,7 +8,7 @@ from switch.domain.reasons import Reason
 from switch.domain.transactions import MoneyState
 from switch.terminal.batch import BatchTotals
 from switch.terminal.operations import Operation
-from switch.terminal.outcome import Balance, OutcomeKind, PosOutcome, Settlement
+from switch.terminal.outcome import Balance, Earlier, OutcomeKind, PosOutcome, Settlement
 from switch.terminal.receipt import explain, render_receipt
 
 
@@ -186,13 +186,32 @@ def test_a_pre_authorization_is_held_not_debited() -> None:
     assert "Held, not debited" in text
 
 
-def test_what_ended_before_and_what_is_concerned_is_printed() -> None:
-    text = render_receipt(
-        outcome(
-            OutcomeKind.APPROVED, cleared="refund 000122: approved", original_rrn="010000000001"
-        )
+@pytest.mark.parametrize(
+    ("operation", "kind", "words"),
+    [
+        (Operation.REFUND, OutcomeKind.APPROVED, "Refund 000122, 5.00 CNY: 现已确认 / approved"),
+        (Operation.REFUND, OutcomeKind.DECLINED, "Refund 000122, 5.00 CNY: 被拒绝 / declined"),
+        (Operation.SALE, OutcomeKind.REVERSED, "Sale 000122, 5.00 CNY: 现已冲正 / taken back now"),
+        (Operation.SALE, OutcomeKind.REVERSAL_REFUSED, "its reversal was refused"),
+        (
+            Operation.SALE,
+            OutcomeKind.REVERSAL_OWED,
+            "5.00 CNY: 冲正仍未确认 / still not taken back",
+        ),
+        (Operation.SCRIPT_NOTICE, OutcomeKind.REPEAT_OWED, "000122: 仍未得到确认 / still not"),
+    ],
+)
+def test_what_became_of_an_earlier_payment_is_printed(
+    operation: Operation, kind: OutcomeKind, words: str
+) -> None:
+    earlier = Earlier(
+        operation=operation, stan="000122", amount_minor=500, currency="156", kind=kind
     )
-    assert "refund 000122: approved" in text
+    assert words in render_receipt(outcome(OutcomeKind.APPROVED, earlier=earlier))
+
+
+def test_what_is_concerned_is_printed() -> None:
+    text = render_receipt(outcome(OutcomeKind.APPROVED, original_rrn="010000000001"))
     assert "010000000001" in text
 
 
