@@ -27,6 +27,8 @@ from switch.gateway.json_payment import JsonPayment
 from switch.security.api_keys import hash_api_key
 
 RETRY_AFTER_S: Final = b"1"
+KEY_MISSING: Final = "Send your API key as `Authorization: Bearer KEY`."
+KEY_UNKNOWN: Final = "The API key that you sent is not known."
 _IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _RETRIED_STATUSES: Final = frozenset({409, 503})
 _FAILURE: Final = 400
@@ -111,9 +113,8 @@ def identify_client(scope: Scope, clients: FindClient) -> ApiClient:
     token = find_bearer(scope)
     client = clients.find_api_client(hash_api_key(token)) if token else None
     if client is None:
-        problem = make_problem(
-            401, "api-key-needed", "Send your API key as `Authorization: Bearer KEY`."
-        )
+        detail = KEY_UNKNOWN if token else KEY_MISSING
+        problem = make_problem(401, "api-key-needed", detail)
         raise ProblemRaised(problem, {"WWW-Authenticate": "Bearer"})
     return client
 

@@ -49,6 +49,21 @@ async def test_who_asks_and_under_which_key_comes_first(http_stage, headers, sta
     assert http_stage.desk.asked == []
 
 
+@pytest.mark.parametrize(
+    ("authorization", "words"),
+    [
+        ("", "Send your API key as `Authorization: Bearer KEY`."),
+        ("Basic sk_partner", "Send your API key as `Authorization: Bearer KEY`."),
+        ("Bearer sk_wrong", "The API key that you sent is not known."),
+    ],
+)
+async def test_a_key_that_is_not_known_is_told_apart_from_none(http_stage, authorization, words):
+    headers = {**HEADERS, "Authorization": authorization}
+    answer = await http_stage.ask("POST", "/v1/payments", body(), headers)
+    assert (answer.status, answer.json()["detail"]) == (401, words)
+    assert "sk_wrong" not in answer.body.decode()
+
+
 async def test_a_payment_may_be_held_only(http_stage):
     await http_stage.ask("POST", "/v1/payments", body(capture=False), HEADERS)
     [asked] = http_stage.desk.asked
