@@ -21,6 +21,7 @@ CHANNELS: Final = ("unionpay-pos", "iso1987-ascii")
 CURRENCY: Final = "156"
 WAIT_MARGIN_MS: Final = 3_000  # a terminal waits a little longer than the switch takes
 _APPROVAL_LENGTH: Final = 6
+_MONTHS: Final = range(1, 13)
 WAIT_MS: Final = 60_000  # where the switch does not say how long it takes
 
 
@@ -55,6 +56,21 @@ class Identity(click.ParamType[str]):
         if not value or not (value.isascii() and value.isprintable()) or len(value) > self._length:
             self.fail(f"give 1 to {self._length} letters or digits", param, ctx)
         return value
+
+
+class Expiry(Digits):
+    """A card's expiry as DE 14 has it, YYMM."""
+
+    def __init__(self) -> None:
+        """Take a year and a month."""
+        super().__init__(4, 4)
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse a month that no year has, and people's own order (MMYY) where that tells it."""
+        digits = super().convert(value, param, ctx)
+        if int(digits[2:]) not in _MONTHS:
+            self.fail("give YYMM, year before month; the month is 01 to 12", param, ctx)
+        return digits
 
 
 class Approval(click.ParamType[str]):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import click
 
 from switch.cli.failure import usage_failure
-from switch.cli.pos_counter import CURRENCY, Approval, Counter, Digits, at_counter
+from switch.cli.pos_counter import CURRENCY, Approval, Counter, Digits, Expiry, at_counter
 
 if TYPE_CHECKING:
     from switch.domain.clock import Now
@@ -23,7 +23,7 @@ _SCRIPT_RESULT: Final = "DF31052000000000"
 amount_option = click.option("--amount", help="As people write it: 12.34.")
 needed_amount_option = click.option("--amount", required=True, help="As people write it: 12.34.")
 pan_option = click.option("--pan", type=Digits(1, 19), help="Card number; the demo's card.")
-expiry_option = click.option("--expiry", type=Digits(4, 4), help="YYMM; the demo card's.")
+expiry_option = click.option("--expiry", type=Expiry(), help="YYMM; the demo card's.")
 entry_mode_option = click.option(
     "--entry-mode",
     type=Digits(3, 3),

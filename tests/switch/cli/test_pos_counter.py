@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from switch.apps.demo import load_demo_world
 from switch.cli.failure import CommandFailure
 from switch.cli.pos import pos
-from switch.cli.pos_counter import Approval, Counter, Digits, Identity, at_counter
+from switch.cli.pos_counter import Approval, Counter, Digits, Expiry, Identity, at_counter
 from switch.codec import Message, load_dialect
 from switch.codec.framing import Framer, frame_bytes
 from switch.terminal.operations import Operation
@@ -46,6 +46,22 @@ def test_an_approval_is_as_long_as_its_element(value):
     with pytest.raises(click.BadParameter, match="6 letters or digits"):
         Approval().convert(value, None, None)
     assert Approval().convert("A12345", None, None) == "A12345"
+
+
+@pytest.mark.parametrize("value", ["1330", "3000", "3013", "1299"])
+def test_an_expiry_has_a_month(data_dir, value):
+    sale = ["sale", "--amount", "1.00", "--expiry", value, "--data", str(data_dir)]
+    done = CliRunner().invoke(pos, sale)
+    assert done.exit_code == 2
+    assert "Invalid value for '--expiry': give YYMM" in done.output
+    assert "the month is 01 to 12" in done.output
+
+
+def test_an_expiry_is_four_digits():
+    assert [Expiry().convert(value, None, None) for value in ("3001", "3012")] == ["3001", "3012"]
+    for value in ("", "301", "30/12", "３０１２"):
+        with pytest.raises(click.BadParameter, match="give 4 digits"):
+            Expiry().convert(value, None, None)
 
 
 _QUOTING = (
