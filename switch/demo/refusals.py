@@ -217,6 +217,13 @@ PROVOCATIONS: Final = (
         before=("sale --amount 4.00", "refund --amount 4.00"),
     ),
     Provocation(
+        Reason.ORIGINAL_REFUND_ONLY,
+        "1.00 of the 4.00 has been refunded; what is left can only be refunded as well",
+        "void",
+        detail="partly-refunded",
+        before=("sale --amount 4.00", "refund --amount 1.00"),
+    ),
+    Provocation(
         Reason.ORIGINAL_OF_OTHER_BATCH,
         "the batch of the sale is closed; its money can still be refunded",
         "void --terminal 00000041",

@@ -56,6 +56,7 @@ class Reason(enum.Enum):
     ORIGINAL_CARD_MISMATCH = "original-card-mismatch"
     ORIGINAL_HELD = "original-held"
     ORIGINAL_NOT_OPEN = "original-not-open"
+    ORIGINAL_REFUND_ONLY = "original-refund-only"
     ORIGINAL_OF_OTHER_BATCH = "original-of-other-batch"
     ORIGINAL_TOO_OLD = "original-too-old"
     ORIGINAL_AMOUNT_MISMATCH = "original-amount-mismatch"

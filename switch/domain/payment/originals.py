@@ -168,10 +168,17 @@ def _check_standing(request: PaymentRequest, original: Payment) -> Objection | N
         return Objection(Reason.ORIGINAL_HELD, _STILL_TOLD)
     wanted = _WANTED_STANDINGS.get(request.transaction, _NORMAL)
     if standing not in wanted:
-        return Objection(Reason.ORIGINAL_NOT_OPEN, standing.value)
+        return object_to_standing(standing)
     if len(original.touches) >= TOUCHES_COUNT_MAX:
         return Objection(Reason.ORIGINAL_NOT_OPEN, f"changed {TOUCHES_COUNT_MAX} times")
     return None
+
+
+def object_to_standing(standing: Standing) -> Objection:
+    """Say why what was changed is neither voided nor reversed: money may be left to be refunded."""
+    if standing in {Standing.ADJUSTED, Standing.PARTLY_REFUNDED}:
+        return Objection(Reason.ORIGINAL_REFUND_ONLY, standing.value)
+    return Objection(Reason.ORIGINAL_NOT_OPEN, standing.value)
 
 
 def _is_refund_beside_refunds(request: PaymentRequest, original: Payment) -> bool:

@@ -21,6 +21,7 @@ from switch.domain.payment.originals import (
     Objection,
     Standing,
     is_refunded_with,
+    object_to_standing,
     standing_of,
 )
 from switch.domain.payment.outcomes import DUPLICATE, make_decline
@@ -238,7 +239,9 @@ def object_to_partner(
     standing = standing_of(original)
     if standing is Standing.HELD:
         return Objection(Reason.ORIGINAL_HELD)
-    return Objection(Reason.ORIGINAL_NOT_OPEN, standing.value if original.touches else told)
+    if original.touches:
+        return object_to_standing(standing)
+    return Objection(Reason.ORIGINAL_NOT_OPEN, told)
 
 
 def _accept(

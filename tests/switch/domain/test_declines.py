@@ -65,6 +65,7 @@ EXPECTED_CODES = {
     "original-card-mismatch": "14",
     "original-held": "25",
     "original-not-open": "25",
+    "original-refund-only": "25",
     "original-of-other-batch": "25",
     "original-too-old": "22",
     "original-amount-mismatch": "64",

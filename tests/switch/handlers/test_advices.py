@@ -293,6 +293,15 @@ def test_an_adjustment_of_a_voided_sale_debits_nothing(world, till):
     assert cases(world) == ["advice-unroutable"]
 
 
+def test_an_adjusted_sale_is_not_voided_but_refunded(world, till):
+    sale = till.get(amount=1_000)
+    adjustment = till.ask("adjustment", 1_150, of=sale)
+    world.pass_ms(100)
+    world.answer_of_issuer(adjustment.rrn, "00")
+    void = till.ask("void", 1_000, of=sale)
+    assert (till.told(void), till.why(void)) == ("25", "original-refund-only")
+
+
 def test_of_an_adjusted_sale_what_was_finally_debited_is_refunded(world, till):
     sale = till.get(amount=1_000)
     adjustment = till.ask("adjustment", 1_150, of=sale)

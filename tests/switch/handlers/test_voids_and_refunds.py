@@ -199,7 +199,7 @@ def test_no_void_after_any_refund(till):
     sale = till.get()
     till.get("refund", 1, of=sale)
     void = till.ask("void", of=sale)
-    assert (till.told(void), till.why(void)) == ("25", "original-not-open")
+    assert (till.told(void), till.why(void)) == ("25", "original-refund-only")
 
 
 def test_refunds_that_run_side_by_side_hold_their_parts(world, till, other_till):

@@ -169,6 +169,8 @@ def test_what_may_be_done_to_a_payment_by_how_it_stands(
         assert found.reason is Reason.ORIGINAL_HELD
     elif standing is S.REFUNDED and request_kind is T.REFUND:
         assert found.reason is Reason.REFUND_OVER_REST, "nothing is left of it"
+    elif standing in {S.ADJUSTED, S.PARTLY_REFUNDED}:
+        assert found == Objection(Reason.ORIGINAL_REFUND_ONLY, standing.value)
     else:
         assert found == Objection(Reason.ORIGINAL_NOT_OPEN, standing.value)
 
