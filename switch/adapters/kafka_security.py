@@ -1,5 +1,7 @@
 """How this process proves itself to Kafka's brokers, and how it knows that they are ours."""
 
+import asyncio
+import socket
 import ssl
 from typing import Any
 
@@ -17,6 +19,7 @@ from aiokafka.helpers import create_ssl_context
 from switch.eventlog.port import LogSettingWrong
 
 PROBE_TIMEOUT_MS = 3_000  # a broker that answers at all answers a new connection in this time
+LISTENS_TIMEOUT_S = 0.5
 
 
 class KafkaSecurity(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,31 +90,59 @@ NO_SECURITY = KafkaSecurity()
 
 async def explain_unreachable(bootstrap: str, security: KafkaSecurity) -> str:
     """
-    Say why no broker could be used, and what to do: each is tried once more, one by one.
+    Say why no broker could be used, and what to do: each is tried once more.
 
     Needed because a client tells only that it could not begin, never why.
     """
+    return await find_obstacle(bootstrap, security) or (
+        f"no Kafka broker can be used at {bootstrap}: it answers a connection, but gives no"
+        " overview of the cluster"
+    )
+
+
+async def find_obstacle(bootstrap: str, security: KafkaSecurity) -> str:
+    """Say why none of the brokers takes a connection, and what to do; empty if one does."""
     try:
         options = security.client_options()
     except LogSettingWrong as error:
         return str(error)
-    reasons: dict[str, None] = {}
+    probes = []
     for address in bootstrap.split(","):
         host, _, port = address.strip().rpartition(":")
-        try:
-            reasons[await _probe(host, int(port), security, options)] = None
-        except ValueError:
+        if not (host and port.isdecimal()):
             return f"{address!r} is no HOST:PORT"
-    return f"no Kafka broker can be used at {bootstrap}: " + "; ".join(filter(None, reasons))
+        probes.append((host, int(port)))
+    reasons = await asyncio.gather(*(_probe(*one, security, options) for one in probes))
+    if not all(reasons):
+        return ""
+    return f"no Kafka broker can be used at {bootstrap}: " + "; ".join(dict.fromkeys(reasons))
 
 
 async def _probe(host: str, port: int, security: KafkaSecurity, options: dict[str, Any]) -> str:
     try:
         connection = await create_conn(host, port, request_timeout_ms=PROBE_TIMEOUT_MS, **options)
-    except (KafkaError, OSError, TimeoutError) as error:
+    except socket.gaierror:
+        return f"the name {host!r} is not known; see to the address in the settings"
+    except TimeoutError:
+        return await _explain_silence(host, port)
+    except (KafkaError, OSError) as error:
         return _explain(error, security)
     connection.close()
-    return "it answers a connection, but gives no overview of the cluster"
+    return ""
+
+
+async def _explain_silence(host: str, port: int) -> str:
+    """Tell an address where nothing is from one where something listens, but says nothing."""
+    try:
+        async with asyncio.timeout(LISTENS_TIMEOUT_S):
+            _, writer = await asyncio.open_connection(host, port)
+    except OSError:  # TimeoutError is one
+        return "nothing answers there; see to the address in the settings"
+    writer.close()
+    return (
+        "something listens there that does not speak Kafka, or hangs; see to the address in the"
+        " settings"
+    )
 
 
 def _explain(error: BaseException, security: KafkaSecurity) -> str:

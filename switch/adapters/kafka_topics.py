@@ -15,7 +15,12 @@ from aiokafka.errors import (
     for_code,
 )
 
-from switch.adapters.kafka_security import NO_SECURITY, KafkaSecurity, explain_unreachable
+from switch.adapters.kafka_security import (
+    NO_SECURITY,
+    KafkaSecurity,
+    explain_unreachable,
+    find_obstacle,
+)
 from switch.adapters.kafka_topic_check import (
     TOPIC_LOGS,
     TopicFault,
@@ -32,6 +37,7 @@ from switch.eventlog.port import LOG_NAMES, LogUnavailable
 
 CREATE_TIMEOUT_S: Final = 15.0
 REQUEST_TIMEOUT_MS: Final = 10_000
+START_PATIENCE_S: Final = 1.5  # then it is looked into why; with that, five seconds in all
 POLL_S: Final = 0.05
 
 
@@ -143,12 +149,31 @@ async def _open_admin(
     )
     try:
         async with asyncio.timeout(CREATE_TIMEOUT_S):
-            await admin.start()
+            await _start(admin, bootstrap, security)
             yield admin
     except (KafkaError, OSError, TimeoutError) as error:
         raise LogUnavailable(await explain_unreachable(bootstrap, security)) from error
     finally:
         await admin.close()
+
+
+async def _start(admin: AIOKafkaAdminClient, bootstrap: str, security: KafkaSecurity) -> None:
+    """
+    Begin; who waits is told soon where no broker can be used, and given time where one can.
+
+    Raises:
+        LogUnavailable: none of them takes a connection.
+        KafkaError, OSError: it could not begin.
+    """
+    starting = asyncio.create_task(admin.start())
+    try:
+        await asyncio.wait({starting}, timeout=START_PATIENCE_S)
+        if not starting.done() and (obstacle := await find_obstacle(bootstrap, security)):
+            raise LogUnavailable(obstacle)
+        await starting
+    finally:
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
 
 
 async def _create(

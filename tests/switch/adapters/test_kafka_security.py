@@ -1,5 +1,6 @@
 """What needs no broker with TLS and SASL; those are tried in tests/infra/kafka."""
 
+import asyncio
 import datetime as dt
 import ssl
 
@@ -14,7 +15,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from switch.adapters.kafka_security import KafkaSecurity, _explain, explain_unreachable
+from switch.adapters.kafka_security import (
+    KafkaSecurity,
+    _explain,
+    explain_unreachable,
+    find_obstacle,
+)
 from switch.adapters.kafka_topic_check import TopicWishes
 from switch.adapters.open_log import open_log
 from switch.eventlog.port import LogSettingWrong, LogUnavailable
@@ -113,13 +119,37 @@ async def test_what_cannot_be_used_is_named_by_its_setting(security, setting):
         (ssl.SSLError("no"), "log.certificate_file"),
         (KafkaConnectionError("no"), "log.security_protocol"),
         (ConnectionRefusedError("no"), "make kafka"),
-        (TimeoutError(), "does not answer"),
+        (OSError("no route"), "does not answer"),
     ],
 )
 def test_every_way_to_fail_says_what_to_do(error, words):
     said = _explain(error, SCRAM)
     assert words in said
     assert SECRET not in said
+
+
+async def test_a_name_that_is_not_known_is_said_to_be_so():
+    with pytest.raises(LogUnavailable, match=r"the name 'nohost\.invalid' is not known"):
+        await open_log("kafka://nohost.invalid:29092", topics=TopicWishes())
+
+
+@pytest.mark.parametrize("banner", [b"", b"SSH-2.0-OpenSSH_9\r\n"])
+async def test_what_listens_but_does_not_speak_kafka_is_told_within_five_seconds(banner):
+    async def listen(reader, writer):
+        writer.write(banner)
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with asyncio.timeout(6):
+            with pytest.raises(LogUnavailable, match="listens there that does not speak Kafka"):
+                await open_log(f"kafka://127.0.0.1:{port}", topics=TopicWishes())
+
+
+@pytest.mark.kafka
+async def test_one_broker_that_cannot_be_used_is_no_obstacle_while_another_can(kafka_bootstrap):
+    assert await find_obstacle(f"127.0.0.1:1,{kafka_bootstrap}", KafkaSecurity()) == ""
 
 
 async def test_an_address_that_is_none_is_named():
