@@ -225,7 +225,13 @@ class Counter:
                 actions = begin(pos, state, read_clock())
             except (ValueError, CodecError) as error:
                 raise usage_failure(str(error)) from error
-            session = PosSession(pos, self.file, self._address, breaks_mac=breaks_mac)
+            session = PosSession(
+                pos,
+                self.file,
+                self._address,
+                breaks_mac=breaks_mac,
+                tell=functools.partial(click.echo, err=True),
+            )
             self._finish(session.run(actions, drops_answer=drops_answer))
 
     def _finish(self, outcome: "PosOutcome") -> None:

@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +12,7 @@ import msgspec
 
 from switch.adapters.clock import read_clock
 from switch.cli.failure import EXIT_FAULT, EXIT_IN_USE, CommandFailure
+from switch.domain.clock import Now
 from switch.security.sealing import SealBroken, Sealer
 from switch.terminal.actions import Finish, PosAction, SaveState, SendFrame
 from switch.terminal.outcome import PosOutcome
@@ -19,6 +20,7 @@ from switch.terminal.pos import Pos
 from switch.terminal.state import PosState, decode_state, encode_state
 
 CONNECT_TIMEOUT_S: Final = 5.0
+QUIET_MS: Final = 1_000  # most answers are there before
 READ_BYTES: Final = 65_536
 
 
@@ -86,10 +88,24 @@ class PosSession:
     """Carries out what a `Pos` asks for, one operation to its end."""
 
     def __init__(
-        self, pos: Pos, file: PosFile, address: tuple[str, int], *, breaks_mac: bool = False
+        self,
+        pos: Pos,
+        file: PosFile,
+        address: tuple[str, int],
+        *,
+        breaks_mac: bool = False,
+        tell: Callable[[str], None] | None = None,
+        quiet_ms: int = QUIET_MS,
     ) -> None:
-        """Use a line to `address`; `breaks_mac` spoils the last byte of the first frame."""
+        """
+        Use a line to `address`; `breaks_mac` spoils the last byte of the first frame.
+
+        Where a try is not answered within `quiet_ms`, `tell` is told once what is waited for.
+        """
         self._pos = pos
+        self._tell = tell
+        self._quiet_ms = quiet_ms
+        self._tell_at: int | None = None  # boot time
         self._breaks_mac = breaks_mac
         self._file = file
         self._address = address
@@ -129,6 +145,8 @@ class PosSession:
         assert self._line is not None
         if self._breaks_mac:
             frame, self._breaks_mac = frame[:-1] + bytes([frame[-1] ^ 1]), False
+        if self._tell is not None:
+            self._tell_at = read_clock().boot_ms + self._quiet_ms
         try:
             self._line.sendall(frame)
         except OSError:
@@ -148,12 +166,13 @@ class PosSession:
         if self._line is None:
             self._carry_out(self._pos.connection_lost(read_clock()))
             return b""
-        due = self._pos.wake_at()
+        times = [at for at in (self._pos.wake_at(), self._tell_at) if at is not None]
         now = read_clock()
         try:
-            self._line.settimeout(max(0.001, (due - now.boot_ms) / 1000) if due else None)
+            self._line.settimeout(max(0.001, (min(times) - now.boot_ms) / 1000) if times else None)
             received = self._line.recv(READ_BYTES)
         except TimeoutError:
+            self._tell_wait(read_clock())
             self._carry_out(self._pos.timer(read_clock()))
             return b""
         except OSError:
@@ -162,6 +181,13 @@ class PosSession:
             self._hang_up()
             self._carry_out(self._pos.connection_lost(read_clock()))
         return received
+
+    def _tell_wait(self, now: Now) -> None:
+        if self._tell is None or self._tell_at is None or now.boot_ms < self._tell_at:
+            return
+        self._tell_at = None
+        left_ms = max(0, (self._pos.wake_at() or 0) - now.boot_ms)
+        self._tell(f"waiting for {self._pos.describe_wait()}: {left_ms / 1000:.0f} s left")
 
     def _hang_up(self) -> None:
         line, self._line = self._line, None

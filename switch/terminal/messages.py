@@ -165,6 +165,16 @@ def is_answer_to(answer: AnswerRead, mti: str, stan: str, terminal_id: str) -> b
     )
 
 
+def is_decided(answer: AnswerRead, payment: SentPayment) -> bool:
+    """
+    Tell whether a refund or an advice was refused for good, under a number of its own.
+
+    That is what every copy of it hears for ever after; without a number nobody has decided
+    anything. What can be reversed is reversed instead.
+    """
+    return payment.owes_repeat and answer.rrn not in {"", payment.fields.get("rrn", "")}
+
+
 def read_balances(answer: AnswerRead, dialect: Dialect) -> tuple[Balance, ...]:
     """Read DE 54; what cannot be read is not shown."""
     text = str(answer.message.fields.get("additional_amounts", ""))

@@ -25,6 +25,7 @@ from switch.terminal.messages import (
     AnswerRead,
     PosVoice,
     is_answer_to,
+    is_decided,
 )
 from switch.terminal.operations import ADVICES, CLEARS_FIRST, PAYMENT_ROWS, Operation
 from switch.terminal.orders import PaymentOrder, SaleOrder
@@ -228,6 +229,15 @@ class Pos:
         """Return the boot time (ms) at which `timer` has something to do."""
         return self._due_boot_ms
 
+    def describe_wait(self) -> str:
+        """Say what is waited for; of what is sent until it is answered also which try it is."""
+        if self._phase not in (_Phase.REVERSING, _Phase.RESENDING):
+            return "the answer"
+        last, count_max = self._get_last(), self._limits.reversal_attempt_count_max
+        what = "reversal" if self._phase is _Phase.REVERSING else "repeat"
+        name = f"{last.operation.value} {last.fields['stan']}"
+        return f"the answer to the {what} of {name}, try {self._attempt_count} of {count_max}"
+
     # -- what comes first
 
     @property
@@ -314,7 +324,7 @@ class Pos:
                 return self._take_back(OTHER_REASON, "another amount was approved", now)
             return self._settle(payment, OutcomeKind.APPROVED, answer, now)
         is_of_this_copy = is_refusal_without_key or (
-            code == _NOT_SENT_CODE and not _is_decided(answer, payment)
+            code == _NOT_SENT_CODE and not is_decided(answer, payment)
         )
         if is_of_this_copy and payment.sent_count > 1:
             # it is true of this copy only; the one before it may have been debited
@@ -486,13 +496,3 @@ class Pos:
             earlier=self._earlier,
         )
         return [Finish(describe_end(end, self.state, now))]
-
-
-def _is_decided(answer: AnswerRead, payment: SentPayment) -> bool:
-    """
-    Tell whether a refund or an advice was refused for good, under a number of its own.
-
-    That is what every copy of it hears for ever after; without a number nobody has decided
-    anything. What can be reversed is reversed instead.
-    """
-    return payment.owes_repeat and answer.rrn not in {"", payment.fields.get("rrn", "")}

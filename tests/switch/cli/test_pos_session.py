@@ -61,9 +61,11 @@ def make_pos():
     return Pos(state, PosLimits(answer_wait_ms=WAIT_MS, reversal_attempt_count_max=1))
 
 
-def run_sale(file, address, **options):
+def run_sale(file, address, told=None, quiet_ms=0, **options):
     pos = make_pos()
-    return PosSession(pos, file, address).run(pos.start_sale(ORDER, read_clock()), **options)
+    tell = None if told is None else told.append
+    session = PosSession(pos, file, address, tell=tell, quiet_ms=quiet_ms)
+    return session.run(pos.start_sale(ORDER, read_clock()), **options)
 
 
 def test_the_state_is_stored_before_anything_is_sent(file):
@@ -82,6 +84,26 @@ def test_without_an_answer_the_payment_is_taken_back_or_owed(file):
     assert outcome.kind is OutcomeKind.REVERSAL_OWED
     assert [frame[13:15].hex() for frame in switch.frames] == ["0200", "0400"]
     assert file.load().owes_reversal
+
+
+def test_each_try_that_waits_for_its_answer_is_told_in_one_line(file):
+    switch = SilentSwitch(lambda _line: True)
+    told = []
+    run_sale(file, switch.address, told)
+    switch.close()
+    assert [line.partition(":")[0] for line in told] == [
+        "waiting for the answer",
+        "waiting for the answer to the reversal of sale 000001, try 1 of 1",
+    ]
+    assert all(line.endswith(" s left") for line in told)
+
+
+def test_a_try_that_is_soon_over_is_not_told(file):
+    switch = SilentSwitch(lambda _line: False)
+    told = []
+    run_sale(file, switch.address, told, quiet_ms=60_000)
+    switch.close()
+    assert told == []
 
 
 def test_a_switch_that_hangs_up_is_as_good_as_silent(file):

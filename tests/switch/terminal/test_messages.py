@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from switch.codec import CodecError
-from switch.terminal.messages import PosVoice, is_answer_to, read_balances
+from switch.terminal.messages import PosVoice, is_answer_to, is_decided, read_balances
 from switch.terminal.operations import Operation
 from switch.terminal.outcome import OutcomeKind
 from switch.terminal.state import PosState
@@ -59,6 +59,15 @@ def test_the_answer_to_a_terminal_of_a_short_number_is_its_own(request: Any, fix
     assert line.approve(sale).kind is OutcomeKind.APPROVED
     answer = PosVoice(line.state).read_answer(line.answer(sale)[2:])
     assert not is_answer_to(answer, "0200", answer.stan, "7")
+
+
+@pytest.mark.parametrize(("rrn", "is_final"), [("010000000007", True), (None, False)])
+def test_an_advice_is_refused_for_good_under_a_number_only(
+    line: Any, rrn: str | None, *, is_final: bool
+) -> None:
+    frame = line.pay(Operation.OFFLINE)
+    answer = PosVoice(line.state).read_answer(line.answer(frame, "96", rrn=rrn)[2:])
+    assert is_decided(answer, line.state.last) is is_final
 
 
 def test_a_key_that_does_not_fit_the_algorithm_leaves_the_one_in_use(line: Any) -> None:

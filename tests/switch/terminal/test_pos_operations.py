@@ -93,6 +93,7 @@ def test_a_refund_that_is_owed_is_sent_before_anything_new(line: Any) -> None:
     line.pos.give_up(line.at(1))
     assert line.state.owes_repeat
     again = line.sent(line.pos.start_sale(line.order, line.at(10)))
+    assert line.pos.describe_wait() == "the answer to the repeat of refund 000123, try 1 of 3"
     assert line.read(again).mti == "0221"
     sale = line.sent(line.pos.data_received(line.answer(again), line.at(11)))
     assert line.read(sale).fields["stan"] == "000124"
