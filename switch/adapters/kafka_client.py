@@ -49,6 +49,15 @@ def explain_silence(bootstrap: str, error: BaseException) -> LogUnavailable:
     )
 
 
+def explain_unreadable(place: TopicPartition, offset: int, error: BaseException) -> LogUnavailable:
+    """Say that a broker answers, but with what cannot be read, and where that is."""
+    return LogUnavailable(
+        f"Kafka answers, but a record of topic {place.topic}, partition {place.partition},"
+        f" cannot be read from offset {offset} on ({type(error).__name__}): it is damaged on its"
+        " broker's disk, or was written by another program"
+    )
+
+
 class KafkaClient:
     """
     One connection to each broker that is needed; made when first used, anew after a failure.

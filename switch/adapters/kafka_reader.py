@@ -30,6 +30,7 @@ from switch.adapters.kafka_client import (
     KafkaClient,
     TransportError,
     explain_silence,
+    explain_unreadable,
     find_pace,
 )
 from switch.adapters.kafka_wire import FetchAnswer, FetchRequest
@@ -118,7 +119,7 @@ class KafkaQuestions:
         while True:
             request = make_fetch([(place, offset)], wait_ms=0, bytes_max=FETCH_BYTES_MAX)
             take = functools.partial(_take_fetched, place, offset)
-            records, next_offset = await self._ask(place, request, take)
+            records, next_offset = await self._ask(place, request, take, offset)
             if records or next_offset == offset:
                 return records, next_offset
             offset = next_offset  # marks of transactions, or what was compacted: not the end yet
@@ -139,7 +140,11 @@ class KafkaQuestions:
         return await self._ask(place, request, take)
 
     async def _ask(
-        self, place: TopicPartition, request: object, take: Callable[[Any], tuple[int, FoundT]]
+        self,
+        place: TopicPartition,
+        request: object,
+        take: Callable[[Any], tuple[int, FoundT]],
+        offset: int = LATEST,
     ) -> FoundT:
         fault: BaseException = TimeoutError()
         try:
@@ -157,6 +162,8 @@ class KafkaQuestions:
                     await self._client.refresh()
                     await asyncio.sleep(RETRY_MS / 1000)
         except TimeoutError:
+            if isinstance(fault, CorruptRecordException):
+                raise explain_unreadable(place, offset, fault) from fault
             raise explain_silence(self._client.bootstrap, fault) from fault
 
 
@@ -191,6 +198,7 @@ class PartitionReader:
         self._buffer: deque[StoredRecord] = deque()
         self._head = -1  # the offset that the next read in order asks for
         self._failure: LogUnavailable | PositionOutOfRange | None = None
+        self._unreadable: LogUnavailable | None = None  # what the last poll brought, if nobody can
         self._waiter: asyncio.Future[None] | None = None
         self._asked_at = 0.0  # loop time of the read that waits
         self._heard_at = 0.0  # loop time at which the last poll was sent that found nothing
@@ -261,7 +269,7 @@ class PartitionReader:
             self._wake()
 
     def _lose(self) -> None:
-        self.fail(self._polls.unavailable())
+        self.fail(self._unreadable or self._polls.unavailable())
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -271,6 +279,7 @@ class PartitionReader:
         """Take what a poll that was sent at this loop time found."""
         has_moved = next_offset > self.next_offset
         self.next_offset = next_offset
+        self._unreadable = None
         if records:
             self._buffer.extend(records)
             self._wake()
@@ -279,6 +288,12 @@ class PartitionReader:
         self._heard_at = sent_at
         if self._is_time_up and sent_at >= self._asked_at:
             self._wake()
+
+    def stall(self, error: KafkaError) -> None:
+        """Note why a poll brought nothing: it is asked again, but whoever waits may be told."""
+        is_corrupt = isinstance(error, CorruptRecordException)
+        found = explain_unreadable(self.place, self.next_offset, error) if is_corrupt else None
+        self._unreadable = found
 
     def fail(self, failure: LogUnavailable | PositionOutOfRange) -> None:
         """Let the read that waits, or the next one that does, fail with this."""
@@ -292,6 +307,7 @@ class PartitionReader:
         """Forget what was fetched; nothing more is."""
         self._buffer.clear()
         self._head = self.next_offset = -1
+        self._unreadable = None
         if self._poll is not None:
             self._poll.leave(self)
             self._poll = None
@@ -409,7 +425,8 @@ class KafkaPoll:
         except (LogUnavailable, PositionOutOfRange) as failure:
             reader.fail(failure)
             return 0
-        except KafkaError:
+        except KafkaError as error:
+            reader.stall(error)
             return None
         reader.take(records, next_offset, sent_at)
         return len(records)

@@ -238,7 +238,9 @@ async def test_a_poll_that_dies_is_told_to_its_readers_and_begun_again(log, monk
 
 
 @pytest.mark.kafka
-async def test_a_record_that_nobody_can_read_stalls_its_own_partition_only(log, monkeypatch):
+async def test_a_record_that_nobody_can_read_is_named_and_stalls_its_own_partition_only(
+    log, monkeypatch
+):
     unreadable, other = [await log.open_partition("inbound", n) for n in range(2)]
     for reader in (unreadable, other):
         assert await reader.read(0, count_max=9, wait_ms=1) == []
@@ -254,8 +256,11 @@ async def test_a_record_that_nobody_can_read_stalls_its_own_partition_only(log, 
         await append_all(writer, b"a")
         assert await other.read(at, count_max=1, wait_ms=5_000) == [(at, b"a")]
         at += 1
-    with pytest.raises(LogUnavailable):
+    words = rf"Kafka answers, but a record of topic {place.topic}, partition 0, .* offset 0 on"
+    with pytest.raises(LogUnavailable, match=words):
         await stalled
+    with pytest.raises(LogUnavailable, match=words):
+        await unreadable.read(0, count_max=9, wait_ms=0)
 
 
 @pytest.mark.kafka
