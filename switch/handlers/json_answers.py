@@ -252,7 +252,7 @@ def _judge(
         case Phase.REVERSED:
             return DECLINED, now
         case Phase.REVERSING:
-            return _judge_refused(answer)
+            return _judge_refused(answer)[0], now
         case _ if original is not None and gives_back(payment.transaction):
             return DECLINED, money_left(original)
         case _:

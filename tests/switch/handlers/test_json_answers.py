@@ -112,7 +112,7 @@ def test_every_reason_can_be_told_to_a_partner(reason):
     [
         (Phase.APPROVED, False, ("approved", "debited"), ("approved", "returned")),
         (Phase.DECLINED, False, ("declined", "not-debited"), ("declined", "debited")),
-        (Phase.REVERSING, False, ("unknown", "unknown"), ("unknown", "unknown")),
+        (Phase.REVERSING, False, ("unknown", "returning"), ("unknown", "unknown")),
         (Phase.REVERSED, False, ("declined", "returned"), ("declined", "debited")),
         (Phase.REVERSING, True, ("reversed", "returning"), ("reversed", "unknown")),
         (Phase.REVERSED, True, ("reversed", "returned"), ("reversed", "debited")),
@@ -125,6 +125,13 @@ def test_the_phase_says_the_status_and_the_kind_says_whose_money(phase, reversed
         stands = replace(payment, phase=phase, reverse_requested=reversed_)
         resource = make_resource(answer, stands)
         assert (resource.status, resource.money_state) == want
+
+
+def test_what_can_only_be_refunded_is_still_debited_and_says_what_to_do_instead():
+    resource = make_reversal(decline(Reason.ORIGINAL_REFUND_ONLY), SALE)
+    assert (resource.status, resource.money_state) == ("declined", "debited")
+    assert resource.next_action_en == "Refund what is left of it instead"
+    assert resource.retry == "never"
 
 
 def test_a_partial_approval_that_goes_back_is_a_decline():
@@ -281,5 +288,8 @@ def test_what_is_looked_up_reads_as_it_stands(phase, code, reason, word):
 @pytest.mark.parametrize("reason", [Reason.UPSTREAM_UNKNOWN, Reason.PARTIAL_APPROVAL_REFUSED])
 def test_a_look_up_and_a_repeat_under_the_same_key_say_the_same(phase, reason):
     answer = decline(reason, "98")
-    repeated = make_resource(answer, replace(SALE, phase=phase))
-    assert show_status(phase, answer.response_code, answer.reason) == repeated.status
+    for payment in (SALE, VOID):
+        stands = replace(payment, phase=phase)
+        repeated = make_resource(answer, stands)
+        assert show_status(phase, answer.response_code, answer.reason) == repeated.status
+        assert repeated.money_state == stands.money_state.value, "as a look-up gives it"

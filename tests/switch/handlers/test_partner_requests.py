@@ -178,17 +178,6 @@ def test_a_second_void_says_that_the_money_went_back_already(partner):
     assert void["reason_code"] == "original-not-open"
 
 
-@pytest.mark.parametrize("operation", ["void", "reverse"])
-def test_what_is_left_after_a_refund_is_debited_and_said_to_be_refunded_instead(partner, operation):
-    _, sale = partner.pay()
-    partner.change("refund", sale["rrn"], "part", amount_minor="300", currency="156")
-    status, told = partner.change(operation, sale["rrn"], "second")
-    assert (status, *_standing(told)) == (201, "declined", "debited")
-    assert (told["reason_code"], told["detail"]) == ("original-refund-only", "partly-refunded")
-    assert told["next_action_en"] == "Refund what is left of it instead"
-    assert told["retry"] == "never"
-
-
 def test_a_void_of_what_was_declined_never_says_debited(partner, world):
     asked = partner.ask("k", amount_minor="1051", currency="156")
     world.issuer_says("51")

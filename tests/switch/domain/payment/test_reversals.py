@@ -263,8 +263,8 @@ def test_a_partner_that_names_nothing_known_is_told_so_and_no_tombstone_is_set(p
     assert not refused.upstream
 
 
-def _touched(payment, transaction, *, is_done=True):
-    touch = Touch(rrn="1", transaction=transaction, minor=100, is_done=is_done)
+def _touched(payment, transaction, *, minor=100, is_done=True):
+    touch = Touch(rrn="1", transaction=transaction, minor=minor, is_done=is_done)
     return replace(payment, touches=(touch,))
 
 
@@ -274,6 +274,7 @@ def _touched(payment, transaction, *, is_done=True):
         (lambda p: replace(p, request=replace(p.request, terminal_id="1")), "other-batch"),
         (lambda p: _touched(p, TransactionType.SALE_VOID), "not-open"),
         (lambda p: _touched(p, TransactionType.REFUND), "not-open"),
+        (lambda p: _touched(p, TransactionType.REFUND, minor=30), "refund-only"),
         (lambda p: _touched(p, TransactionType.REFUND, is_done=False), "held"),
     ],
 )
