@@ -19,6 +19,7 @@ from switch.terminal.state import PosState, SentPayment
 
 PARTIAL_CODE: Final = "10"
 _SIGN_ON_REQUIREMENT: Final = 3
+_MAC_WRONG_CODE: Final = "A0"
 _OF_LAST: Final = frozenset({Operation.REPEAT, Operation.REVERSAL})
 # not on either side of the batch's totals, but quoted later
 _KEPT_BESIDES: Final = frozenset({Operation.PRE_AUTHORIZATION, Operation.PRE_AUTHORIZATION_VOID})
@@ -76,6 +77,7 @@ def describe_end(end: End, state: PosState, now: Now) -> PosOutcome:
         owes_reversal=state.owes_reversal,
         owes_repeat=state.owes_repeat,
         must_sign_on=bool(answer and answer.processing_requirement == _SIGN_ON_REQUIREMENT),
+        keys_merchant_id=_find_keys_merchant(state) if code == _MAC_WRONG_CODE else "",
         about=about,
         original_rrn=original_rrn,
         balances=read_balances(answer, profile.dialect) if answer and has_balances else (),
@@ -102,6 +104,12 @@ def _find_blocker(state: PosState) -> Earlier | None:
         return None
     owes = OutcomeKind.REVERSAL_OWED if state.owes_reversal else OutcomeKind.REPEAT_OWED
     return describe_earlier(state.last, owes)
+
+
+def _find_keys_merchant(state: PosState) -> str:
+    """Name the merchant of the last sign-on, if it is not the one in use."""
+    is_other = state.is_signed_on and state.keys_merchant_id != state.merchant_id
+    return state.keys_merchant_id if is_other else ""
 
 
 def _find_batch(end: End, state: PosState) -> str:

@@ -100,7 +100,7 @@ class Management:
             return Ended(OutcomeKind.KEYS_WRONG, str(error))
         state.pik, state.mak, state.tdk = keys.pik, keys.mak, keys.tdk
         state.key_scheme = self._asked_scheme
-        state.is_signed_on = True
+        state.is_signed_on, state.keys_merchant_id = True, state.merchant_id
         batch = self._read_batch(answer)
         if batch and batch != state.batch:
             state.batch, state.closing = batch, None

@@ -95,3 +95,4 @@ class PosOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     settlement: Settlement | None = None
     earlier: Earlier | None = None  # what was owed before and had to be done first
     must_sign_on: bool = False
+    keys_merchant_id: str = ""  # a MAC was refused, and its key is of a sign-on as this merchant

@@ -37,6 +37,7 @@ from switch.terminal.receipt_words import (
     VOID_TAKEN_BACK,
     VOID_UNKNOWN,
     Explanation,
+    name_keys_merchant,
 )
 
 _BATCH_CURRENCY: Final = "156"
@@ -55,6 +56,9 @@ def explain(outcome: PosOutcome) -> Explanation:
     about = outcome.about or outcome.operation
     if kind is OutcomeKind.APPROVED:
         return _explain_approval(outcome, about)
+    if kind is OutcomeKind.DECLINED and outcome.keys_merchant_id:
+        other = name_keys_merchant(outcome.keys_merchant_id)
+        return msgspec.structs.replace(_explain_decline(outcome, about), next_step=other)
     if kind is OutcomeKind.DECLINED:
         return _explain_decline(outcome, about)
     if kind is OutcomeKind.UNANSWERED:
@@ -148,7 +152,7 @@ def render_receipt(outcome: PosOutcome) -> str:
         ("谁处理 Who acts", _show_words(actor)),
         ("下一步 Next", _show_words(explanation.next_step)),
     ]
-    if outcome.must_sign_on:
+    if outcome.must_sign_on and not outcome.keys_merchant_id:
         rows.append(("签到 Sign-on", _show_words(_SIGN_ON_FIRST)))
     if not outcome.is_proven:
         rows.append(("注意 Note", _show_words(_UNPROVEN)))

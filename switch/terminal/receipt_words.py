@@ -285,3 +285,12 @@ SETTLE_AGAIN: Final = Words(
     zh="批结算未完成,请再次结算(settle),将从中断处继续",
     en="The settlement is not finished; settle again, and it goes on where it stopped",
 )
+
+
+def name_keys_merchant(merchant_id: str) -> Words:
+    """Say what to do about a MAC that was made with the keys of another merchant's sign-on."""
+    return Words(
+        zh=f"工作密钥是以商户 {merchant_id} 签到取得的:请以该商户交易;终端已换商户的,请先重新签到",
+        en=f"The keys are of a sign-on as merchant {merchant_id}: pay as that one; if the terminal"
+        " is another merchant's now, sign on first",
+    )

@@ -85,6 +85,7 @@ class PosState(msgspec.Struct, kw_only=True):
     serial_number: str = ""
     operator: str = "01"
     is_signed_on: bool = False
+    keys_merchant_id: str = ""  # DE 42 of that sign-on; the keys are good under no other
     payments: list[KeptPayment] = []
     closing: Closing | None = None
 
@@ -165,6 +166,7 @@ class _Stored(msgspec.Struct, kw_only=True):
     serial_number: str = ""
     operator: str = "01"
     is_signed_on: bool = False
+    keys_merchant_id: str = ""
     closing: Closing | None = None
 
 
@@ -181,6 +183,7 @@ _OPEN_NAMES: Final = (
     "serial_number",
     "operator",
     "is_signed_on",
+    "keys_merchant_id",
     "closing",
 )
 _SECRET_NAMES: Final = tuple(_Secrets.__struct_fields__)

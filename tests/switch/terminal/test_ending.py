@@ -60,3 +60,21 @@ def test_what_the_answer_does_not_date_is_dated_by_the_terminal(line: Any) -> No
     line.approve(line.sale())
     [kept] = line.state.payments
     assert kept.date == "1115"
+
+
+@pytest.mark.parametrize(
+    ("code", "keys_merchant_id", "told"),
+    [
+        ("A0", "898110154110099", "898110154110099"),
+        ("A0", "898110154110001", ""),
+        ("A0", "", ""),
+        ("51", "898110154110099", ""),
+    ],
+)
+def test_a_wrong_mac_is_told_with_the_merchant_whose_keys_made_it(
+    line: Any, code: str, keys_merchant_id: str, told: str
+) -> None:
+    line.state.is_signed_on, line.state.keys_merchant_id = True, keys_merchant_id
+    answer = line.answer(line.sale(), code)
+    outcome = line.ended(line.pos.data_received(answer, line.at(5)))
+    assert outcome.keys_merchant_id == told

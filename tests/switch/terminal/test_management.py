@@ -57,6 +57,7 @@ def test_a_sign_on_takes_the_published_keys(line: Any) -> None:
     assert outcome.kind is OutcomeKind.APPROVED
     state = line.state
     assert (state.pik, state.mak, state.tdk, state.is_signed_on) == (PIK, MAK, TDK, True)
+    assert state.keys_merchant_id == state.merchant_id
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,22 @@ def test_notes_are_printed_only_where_they_matter() -> None:
     assert "has no MAC" in noted
 
 
+def test_a_mac_that_failed_for_another_merchants_keys_says_so_and_what_to_do() -> None:
+    text = render_receipt(
+        outcome(
+            OutcomeKind.DECLINED,
+            response_code="A0",
+            reason="mac-invalid",
+            must_sign_on=True,
+            keys_merchant_id="898110154110099",
+        )
+    )
+    assert "以商户 898110154110099 签到取得的" in text
+    assert "a sign-on as merchant 898110154110099: pay as that one; if" in text
+    assert "Sign on again" not in text
+    assert "Sign on before" not in text
+
+
 def test_the_end_of_a_batch_shows_both_counts_and_no_money_that_moved() -> None:
     settlement = Settlement(
         totals=BatchTotals(12_500, 2, 2_500, 1),
