@@ -13,7 +13,7 @@ from switch.domain.payment.events import (
     TombstoneSet,
 )
 from switch.domain.payment.payment import Phase, SettlementLine, Touch
-from switch.domain.payment.requests import OriginalReference
+from switch.domain.payment.requests import Answer, OriginalReference
 from switch.domain.payment.reversals import (
     awaits_confirmation,
     decide_late_answer,
@@ -247,7 +247,8 @@ def partners(request_, routed):
     fact = ReversalRequested(
         request=replace(asked, card=None, amount=None, original=OriginalReference(rrn=RRN)), at=AT
     )
-    return fact, replace(routed, request=asked, phase=Phase.APPROVED)
+    answer = Answer(response_code="00", at=AT)
+    return fact, replace(routed, request=asked, phase=Phase.APPROVED, answer=answer)
 
 
 def test_a_partners_reversal_is_accepted_like_an_0400(partners):
