@@ -13,6 +13,7 @@ from switch.adapters.kafka_writer import APPEND_DEADLINE_MS
 from switch.adapters.sqlite_log import SqliteLog
 from switch.eventlog.port import EventLog, LogSettingWrong
 
+EMBEDDED_SCHEME: Final = "sqlite:"
 PREFIX: Final = "switch-"  # of the topics, unless the URL names another
 PREFIX_LENGTH_MAX: Final = 200  # Kafka takes names of 249, the log's own name included
 PORT_MAX: Final = 65_535

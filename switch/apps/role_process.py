@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from switch.adapters.http_page import PageFact
-from switch.adapters.open_log import parse_kafka_url
+from switch.adapters.open_log import EMBEDDED_SCHEME, parse_kafka_url
 from switch.adapters.telemetry import Telemetry, make_telemetry
 from switch.apps.addresses import bound_address, write_addresses
 from switch.apps.demo import DemoWorld
@@ -29,7 +29,6 @@ from switch.apps.roles import Role
 from switch.apps.settings import Settings
 from switch.eventlog.port import LogSettingWrong
 
-EMBEDDED_SCHEME: Final = "sqlite:"
 SILENCE_S: Final = 0.5  # what takes longer is told to whoever looks on
 
 

@@ -151,11 +151,12 @@ def _ask(data_dir: Path | None, url: str | None) -> "SwitchStatus":
 
 
 def _read_log(log_url: str) -> "SwitchStatus":
+    from switch.adapters.open_log import EMBEDDED_SCHEME
     from switch.apps.status import keep_newest, merge_statuses
-    from switch.apps.status_board import is_shared, read_statuses
+    from switch.apps.status_board import read_statuses
     from switch.eventlog.port import LogUnavailable
 
-    if not is_shared(log_url):
+    if log_url.startswith(EMBEDDED_SCHEME):
         raise usage_failure("only processes over Kafka tell their status in the log: use --data")
 
     async def read() -> "SwitchStatus":

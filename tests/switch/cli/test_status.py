@@ -110,7 +110,8 @@ def test_a_process_of_another_version_is_told_apart(address):
         (["--url", "http://127.0.0.1:1"], 3, "nothing listens"),
         (["--log", "sqlite:///x.db"], 2, "use --data"),
         (["--log", "kafka://127.0.0.1:1"], 6, "Kafka"),
-        (["--log", "kafka://127.0.0.1"], 2, "HOST:PORT is wanted"),
+        (["--log", "kafka:/127.0.0.1"], 2, "names no log: kafka://HOST:PORT"),
+        (["--log", "kafka://127.0.0.1"], 2, "names no log: kafka://HOST:PORT"),
     ],
 )
 def test_what_cannot_be_asked_says_why(arguments, exit_code, words):
