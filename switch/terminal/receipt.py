@@ -14,6 +14,7 @@ from switch.domain.declines import (
     money_words,
 )
 from switch.domain.money import CURRENCY_EXPONENTS, CURRENCY_NAMES, format_minor
+from switch.domain.payment.requests import CASE_OPENED
 from switch.domain.reasons import Reason
 from switch.domain.transactions import MoneyState
 from switch.terminal.batch import BatchTotals
@@ -30,6 +31,7 @@ from switch.terminal.receipt_words import (
     NOTHING_MOVED,
     OPERATION_WORDS,
     OUTCOME_OPEN,
+    RECORDED_AS_CASE,
     RETURN_UNKNOWN,
     SETTLE_AGAIN,
     STAYS_AS_IT_WAS,
@@ -71,6 +73,8 @@ def explain(outcome: PosOutcome) -> Explanation:
 
 
 def _explain_approval(outcome: PosOutcome, about: Operation) -> Explanation:
+    if outcome.reason == CASE_OPENED:
+        return RECORDED_AS_CASE
     if outcome.approved_minor is None:
         return APPROVED_BY_OPERATION.get(about, APPROVED)
     approved = _show_amount(outcome.approved_minor, outcome.currency)

@@ -210,6 +210,17 @@ _RECORDED: Final = _approve(
         zh="按已扣款登记,发卡方尚未入账", en="Recorded as debited; its issuer has not booked it yet"
     ),
 )
+RECORDED_AS_CASE: Final = Explanation(
+    happened=Words(
+        zh="已登记,但无法送发卡方,已转人工处理",
+        en="Recorded, but no issuer can be told: a case was opened for it",
+    ),
+    money_state=MoneyState.NOT_DEBITED,
+    actor=Actor.ACQUIRER,
+    next_step=Words(
+        zh="请凭参考号联系收单机构", en="Ask your acquirer about it by its reference number"
+    ),
+)
 _REFUNDED: Final = _approve(
     "退货成功",
     "Refunded",

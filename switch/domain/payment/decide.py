@@ -29,7 +29,7 @@ from switch.domain.payment.events import (
 )
 from switch.domain.payment.originals import adjusted_minor, check_original
 from switch.domain.payment.outcomes import make_decline, make_line
-from switch.domain.payment.requests import Answer
+from switch.domain.payment.requests import CASE_OPENED, Answer
 from switch.domain.payment.routing import (
     Chosen,
     NoRoute,
@@ -250,7 +250,7 @@ def _accept_doubtful(fact: PaymentRequested, facts: Facts, doubt: str) -> tuple[
     accepted = AdviceAccepted(
         rrn=fact.rrn,
         cause=_CAUSES[request.transaction],
-        answer=_make_acceptance(fact, facts.rules),
+        answer=replace(_make_acceptance(fact, facts.rules), detail=f"{CASE_OPENED}: {doubt}"),
         original_rrn=original.rrn if original and is_completion else "",
     )
     case = CaseOpened(

@@ -1,5 +1,7 @@
 """What a terminal or a partner asked, in domain words (made by `handlers/translate.py`)."""
 
+from typing import Final
+
 import msgspec
 
 from switch.domain.card import Card
@@ -15,6 +17,10 @@ class OriginalReference(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     stan: str = ""
     date: str = ""  # MMDD, no year on the wire
     authorization_id: str = ""
+
+
+# the detail of an advice that was accepted though nobody can be told of it begins so
+CASE_OPENED: Final = "case-opened"
 
 
 class PaymentRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -288,7 +288,9 @@ def test_an_adjustment_that_fits_no_sale_is_accepted_and_a_case(world, till, cha
 def test_an_adjustment_of_a_voided_sale_debits_nothing(world, till):
     sale = till.get(amount=1_000)
     till.get("void", 1_000, of=sale)
-    assert till.told(till.ask("adjustment", 1_150, of=sale)) == "00"
+    adjustment = till.ask("adjustment", 1_150, of=sale)
+    assert till.told(adjustment) == "00"
+    assert till.why(adjustment) == "case-opened", "its terminal is told so"
     assert lines(world) == [1_000, -1_000]
     assert cases(world) == ["advice-unroutable"]
 

@@ -234,3 +234,21 @@ def test_what_is_concerned_is_printed() -> None:
 def test_a_settlement_without_an_answer_says_to_settle_again() -> None:
     text = render_receipt(outcome(OutcomeKind.UNANSWERED, operation=Operation.SETTLEMENT))
     assert "settle again" in text
+
+
+@pytest.mark.parametrize("operation", [Operation.ADJUSTMENT, Operation.TIP, Operation.OFFLINE])
+def test_what_was_recorded_as_a_case_is_not_said_to_go_to_its_issuer(operation: Operation) -> None:
+    recorded = outcome(OutcomeKind.APPROVED, operation=operation, response_code="00")
+    assert "its issuer is told" in render_receipt(recorded)
+    doubtful = outcome(
+        OutcomeKind.APPROVED,
+        operation=operation,
+        response_code="00",
+        reason="case-opened",
+        detail="original-not-open: refunded",
+    )
+    text = render_receipt(doubtful)
+    assert "no issuer can be told: a case was opened for it" in text
+    assert explain(doubtful).money_state is MoneyState.NOT_DEBITED
+    assert "its issuer is told" not in text
+    assert "Nothing to do" not in text
