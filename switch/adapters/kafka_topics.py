@@ -37,7 +37,7 @@ from switch.eventlog.port import LOG_NAMES, LogUnavailable
 
 CREATE_TIMEOUT_S: Final = 15.0
 REQUEST_TIMEOUT_MS: Final = 10_000
-START_PATIENCE_S: Final = 1.5  # then it is looked into why; with that, five seconds in all
+START_PATIENCE_S: Final = 5.0  # a broker under load may need as long; then it is looked into why
 POLL_S: Final = 0.05
 
 
