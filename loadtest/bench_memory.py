@@ -57,7 +57,7 @@ BOUNDS: Final[Mapping[str, str]] = {
     "IssuersSide.inherited": "open payments at a take-over",
     "IssuersSide.lanes": "lines",
     "IssuersSide.put_off": "open payments",
-    "IssuersSide.timers": "payments of the last issuer time-out",
+    "IssuersSide.waits": "debits not yet answered, for the issuer time-out at most",
     "Keys.mac_keys": "20,000 opened keys a process",
     "Keys.pin_keys": "20,000 opened keys a process",
     "Keys.sealers": "keys that seal keys",

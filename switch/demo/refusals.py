@@ -66,8 +66,8 @@ PROVOCATIONS: Final = (
     ),
     Provocation(
         Reason.SIGN_ON_TOO_OFTEN,
-        "four times a minute are enough",
-        "sign-on --terminal 00000044",
+        "four key sets that nobody used are enough, and none is of this kind",
+        "sign-on --terminal 00000044 --scheme 001",
         detail="4 in 60 s",
         before=("sign-on --terminal 00000044",) * 4,
     ),
