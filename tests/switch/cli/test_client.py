@@ -13,14 +13,15 @@ from switch.apps.addresses import write_addresses
 from switch.cli.client import InstanceClient, path_of
 from switch.cli.failure import CommandFailure
 
+PROBLEM = "urn:payment-switch:problem"
 ANSWERS: dict[str, tuple[int, Any]] = {
     "/v1/status": (200, {"ready": True}),
     "/v1/payments?rrn=1": (404, {"title": "Not found", "detail": "no such payment"}),
     "/v1/registry/load": (422, {"title": "Refused", "errors": ["a", "b"]}),
     "/broken": (500, "oops"),
-    "/v1/cases": (503, {"type": "urn:payment-switch:problem:role-elsewhere", "detail": "No gateway."}),
-    "/v1/registry/clients": (503, {"type": "urn:payment-switch:problem:role-elsewhere"}),
-    "/v1/cases/1": (503, {"type": "urn:payment-switch:problem:unavailable", "detail": "set projector.dsn"}),
+    "/v1/cases": (503, {"type": f"{PROBLEM}:role-elsewhere", "detail": "No gateway."}),
+    "/v1/registry/clients": (503, {"type": f"{PROBLEM}:role-elsewhere"}),
+    "/v1/cases/1": (503, {"type": f"{PROBLEM}:unavailable", "detail": "set projector.dsn"}),
     "/secret": (401, {"title": "Unauthorized", "detail": "Send a key as a bearer token."}),
 }
 
