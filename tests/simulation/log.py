@@ -111,7 +111,8 @@ class SimWriter:
         scheduler = self._log.scheduler
         if self.is_dead:
             return
-        if self.is_failed or self.partition.is_full:
+        # what waits is refused, or not, when its turn comes: outcomes are told in order
+        if self.is_failed or (self.partition.is_full and not self.queued):
             self.is_failed = True
             self._tell([FULL])
             return

@@ -1,5 +1,6 @@
 import os
 import socket
+import time
 
 import pytest
 
@@ -8,6 +9,8 @@ from infra.kafka.machine import KafkaLaunchError
 from infra.kafka.node import QUICK_FLAG
 from infra.kafka.probe import find_brokers
 from infra.kafka.security import Access
+
+THAWED_WITHIN_S = 30.0
 
 
 def say_nothing(_line: str) -> None:
@@ -69,7 +72,10 @@ def test_a_frozen_broker_answers_nobody_until_it_is_thawed(node):
     assert find_brokers(node.port, Access()) == frozenset()
     assert node.pid is not None
     node.thaw()
-    assert find_brokers(node.port, Access()) == {1}
+    deadline = time.monotonic() + THAWED_WITHIN_S  # it may first have to hear of itself again
+    while not (found := find_brokers(node.port, Access())) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert found == {1}
 
 
 @pytest.mark.kafka
