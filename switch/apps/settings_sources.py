@@ -19,9 +19,8 @@ from switch.apps.settings import DEMO_OVERRIDES, Settings
 from switch.apps.settings_section import ENVIRONMENT_PREFIX, Section
 
 _DEFAULT_ORIGIN: Final = "default"
-_CHOICES: Final = re.compile(
-    r"\^\(([^()]+)\)\$"
-)  # the pattern of a setting that is one of some words
+# the pattern of a setting that is one of some words
+_CHOICES: Final = re.compile(r"\^\(([^()]+)\)\$")
 _USER_INFO: Final = re.compile(r"//[^/@]*@")  # name and password inside a URL
 
 

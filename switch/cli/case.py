@@ -12,6 +12,7 @@ import click
 
 from switch.cli.client import KEY_VARIABLE, InstanceClient, data_option, path_of
 from switch.cli.failure import EXIT_FAULT, EXIT_NO, CommandFailure, usage_failure
+from switch.domain.identifiers import RRN_DIGITS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 JSON: Final = "application/json"
 CATCH_UP_S: Final = 1.5  # a case of this moment may not be in the tables yet
 POLL_S: Final = 0.1
-RRN_DIGITS: Final = 12
 INCIDENT_COUNT_MAX: Final = 1_000  # settled by one command
 STATES: Final = ("unended", "open", "proposed", "resolved", "closed", "any")
 RESOLUTIONS: Final = ("no-action", "returned", "stands", "return-money")

@@ -60,7 +60,7 @@ _MANDATORY: Final = {
     "currency": 49,
 }
 _INQUIRY_CODE: Final = "310000"
-_ECHOED_OF_REVERSAL: Final = frozenset(
+ECHOED_OF_REVERSAL: Final = frozenset(
     {
         "processing_code",
         "amount_transaction",
@@ -73,7 +73,7 @@ _ECHOED_OF_REVERSAL: Final = frozenset(
         "batch_data",
     }
 )
-_ECHOED_OF_PAYMENT: Final = _ECHOED_OF_REVERSAL | {"pan", "expiration_date"}
+_ECHOED_OF_PAYMENT: Final = ECHOED_OF_REVERSAL | {"pan", "expiration_date"}
 _CARD_ORGANISATION: Final = "CUP"
 AUTHORIZATION_CHARS: Final = 6  # DE 38, filled up with blanks
 _BALANCES_CHARS_MAX: Final = 40  # DE 54: an issuer may name six, a terminal has room for two
@@ -384,7 +384,7 @@ def _is_same_shop(request: PaymentRequest, other: PaymentRequest) -> bool:
 
 def echoed_names(mti: str) -> frozenset[str]:
     """Name the elements of a message of this type that its answer repeats."""
-    return _ECHOED_OF_REVERSAL if mti[1] == "4" else _ECHOED_OF_PAYMENT
+    return ECHOED_OF_REVERSAL if mti[1] == "4" else _ECHOED_OF_PAYMENT
 
 
 def build_answer(

@@ -22,7 +22,13 @@ from switch.domain.terminal.batches import as_written
 from switch.domain.terminal.requests import BatchTotals, Operation, TerminalRequest, UploadItem
 from switch.domain.terminal.state import ClosedBatch
 from switch.eventlog.inbound import RequestReceived
-from switch.handlers.translate import Fingerprints, NotUnderstood, origin_free, write_remark
+from switch.handlers.translate import (
+    ECHOED_OF_REVERSAL,
+    Fingerprints,
+    NotUnderstood,
+    origin_free,
+    write_remark,
+)
 
 # second digits of the MTIs that are no payments, and of those that never carry a MAC
 MANAGEMENT_CLASSES: Final = frozenset("3568")
@@ -59,18 +65,7 @@ _MANDATORY: Final[Mapping[Operation, tuple[tuple[int, str], ...]]] = {
 }
 _MANDATORY_IN_LIST: Final = ((48, _TOTALS),)
 _MANDATORY_IN_SINGLE: Final = ((2, "pan"), (4, "amount_transaction"))
-_ECHOED: Final = (
-    "processing_code",
-    "amount_transaction",
-    "transmission_time",
-    "stan",
-    "pos_condition_code",
-    "terminal_id",
-    "merchant_id",
-    "currency",
-    "batch_data",
-    "network_code",
-)
+_ECHOED: Final = ECHOED_OF_REVERSAL | {"network_code"}
 BALANCED_FLAG: Final = "1"
 UNBALANCED_FLAG: Final = "2"
 
