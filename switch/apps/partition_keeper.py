@@ -394,7 +394,7 @@ class PartitionKeeper:
             await asyncio.gather(reader, ending, return_exceptions=True)
 
     async def _read_inbound(self, inbound: PartitionLog, owned: OwnedPartition) -> None:
-        partition = owned.partition
+        partition, registry = owned.partition, self._parts.registry
         looked_boot_ms = 0
         while True:
             await self._may_read.wait()
@@ -402,6 +402,9 @@ class PartitionKeeper:
             records = await inbound.read(
                 partition.next_inbound_offset, count_max=READ_COUNT_MAX, wait_ms=READ_WAIT_MS
             )
+            if records:
+                await registry.refresh()
+                partition.on_registry_confirmed(registry.confirmed_boot_ms)
             if self._may_read.is_set():  # else they are left to a successor
                 owned.take_inbound(records)
             now = read_boot_ms()

@@ -20,6 +20,8 @@ from switch.eventlog.registry_record import RegistryRecord, decode_registry_reco
 
 READ_COUNT_MAX: Final = 500
 RETRY_DELAY_S: Final = 0.5
+REFRESH_WAIT_S: Final = 0.5  # a request waits this long at most for a view that is too old
+REFRESH_INTERVAL_S: Final = 0.01
 NEVER: Final = -1
 
 
@@ -40,6 +42,7 @@ class RegistryFollower:
         self.confirmed_boot_ms = NEVER
         self.fault = ""
         self._event_log = event_log
+        self._asked_in_vain_at = NEVER  # the view's age when asking at once was no help
         self._poll_wait_ms = poll_wait_ms
         self._staleness_max_ms = staleness_max_ms
         self._reader: RecordReader[RegistryRecord] = RecordReader(decode_registry_record)
@@ -102,6 +105,25 @@ class RegistryFollower:
         with contextlib.suppress(LogUnavailable):  # the next read says so
             if await partition.end() <= self.position:
                 self.confirmed_boot_ms = max(self.confirmed_boot_ms, asked_at)
+
+    async def refresh(self) -> None:
+        """
+        Have a view fresh enough to decide by, if that can be had at once.
+
+        A process that was paused comes back with a view that is too old by its clock alone; no
+        payment is to be declined for that. Returns after `REFRESH_WAIT_S` at the latest, and at
+        once while asking has been in vain: a log that is away delays one batch, not every one.
+        """
+        if self.is_confirmed(read_boot_ms()) or self._asked_in_vain_at == self.confirmed_boot_ms:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(REFRESH_WAIT_S):
+                while not self.fault:
+                    await self.confirm()
+                    if self.is_confirmed(read_boot_ms()):
+                        return
+                    await asyncio.sleep(REFRESH_INTERVAL_S)
+        self._asked_in_vain_at = self.confirmed_boot_ms
 
     async def _let_go(self) -> None:
         partition, self._partition = self._partition, None

@@ -138,6 +138,7 @@ class Stage:
             "log.single_broker": True,
             "log.partition_count": PARTITION_COUNT,
             "ownership.session_timeout_ms": SESSION_MS,
+            "times.send_window_ms": 2_000,  # a busy disk must not decline what is waited for
             **{name.replace("__", "."): value for name, value in more.items()},
         }
 

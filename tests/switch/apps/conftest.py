@@ -75,7 +75,11 @@ class RunningInstance:
         await self.issuer.listen("127.0.0.1", 0)
         self.settings = load_settings(
             is_demo=True,
-            options={"issuer_link.links": {"issuer": self.issuer.address}, **self.options},
+            options={
+                "issuer_link.links": {"issuer": self.issuer.address},
+                "times.send_window_ms": 2_000,  # a busy disk must not decline what is waited for
+                **self.options,
+            },
         ).settings
         self.instance = Instance(
             self.settings,

@@ -43,6 +43,15 @@ async def test_a_new_owner_decides_only_by_a_registry_read_after_its_claim(runni
     await asyncio.wait_for(handler.wait_ready(), DEADLINE_S)
 
 
+async def test_a_process_that_was_paused_declines_nothing_for_the_age_of_its_view(running):
+    follower = running.instance.follower
+    await follower.stop()  # no read of its own confirms the view
+    follower._partition = await running.instance.event_log.open_partition("registry", 0)
+    follower.confirmed_boot_ms = read_boot_ms() - 1_500
+    _, body = await running.pay("one")
+    assert (body["status"], body.get("reason_code")) == ("approved", None)
+
+
 async def test_who_cannot_read_the_registry_claims_nothing(running):
     await running.pay("one")
     handler, follower = running.instance.handler, running.instance.follower

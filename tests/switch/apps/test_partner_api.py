@@ -12,6 +12,7 @@ DEADLINE_S = 20.0
 SHORT_TIMES = {
     "times.terminal_deadline_ms": 2_500,
     "times.issuer_timeout_ms": 1_000,
+    "times.send_window_ms": 900,
     "times.append_deadline_ms": 2_000,
     "times.issuer_delay_max_ms": 1_200,
     "handler.reversal_first_repeat_ms": 200,

@@ -110,6 +110,38 @@ async def test_who_cannot_wait_for_the_next_read_asks_for_the_end(stage: Stage) 
     assert stage.follower.confirmed_boot_ms == 0 < before
 
 
+async def test_a_view_that_a_pause_made_too_old_is_fresh_again_before_it_is_used(
+    stage: Stage,
+) -> None:
+    stage.follower._poll_wait_ms = 60_000
+    await stage.follower.start()
+    stage.follower.confirmed_boot_ms = read_boot_ms() - 1_500  # as if nothing had run meanwhile
+    await stage.follower.refresh()
+    assert stage.follower.is_confirmed(read_boot_ms())
+
+
+async def test_a_registry_log_that_is_away_delays_one_request_and_not_every_one(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.follower._poll_wait_ms = 60_000
+    await stage.follower.start()
+    stage.follower.confirmed_boot_ms = read_boot_ms() - 1_500
+    asked = 0
+
+    async def hang() -> int:
+        nonlocal asked
+        asked += 1
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(stage.log.writers[0], "end", hang)
+    async with asyncio.timeout(DEADLINE_S):
+        await stage.follower.refresh()
+        await stage.follower.refresh()
+    assert asked == 1
+    assert not stage.follower.is_confirmed(read_boot_ms())
+
+
 async def test_a_log_that_cannot_be_read_lets_the_view_age(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

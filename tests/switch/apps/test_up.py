@@ -18,14 +18,13 @@ from switch.apps.up import SIMULATOR_DEADLINE_S
 from switch.cli.client import InstanceClient
 from switch.demo.issuer_simulator import IssuerPace, IssuerSimulator
 from switch.security.api_keys import hash_api_key
+from tests.environment import CALM_SWITCH
 
 pytestmark = pytest.mark.process
 DEADLINE_S = 60.0
-FREE_PORTS = {
-    "SWITCH__GATEWAY__UNIONPAY_POS_ADDRESS": "127.0.0.1:0",
-    "SWITCH__GATEWAY__ISO1987_ASCII_ADDRESS": "127.0.0.1:0",
-    "SWITCH__HTTP__ADDRESS": "127.0.0.1:0",
+HASTY_ISSUER = CALM_SWITCH | {
     "SWITCH__TIMES__ISSUER_TIMEOUT_MS": "1000",
+    "SWITCH__TIMES__SEND_WINDOW_MS": "900",
 }
 API_KEY = "sk_test_0123456789"
 MERCHANT = "898110154110001"
@@ -79,7 +78,7 @@ class RunningSwitch:
         self.folder = folder
         self.environment = {
             **os.environ,
-            **FREE_PORTS,
+            **HASTY_ISSUER,
             "SWITCH__ISSUER_LINK__LINKS": f"issuer={issuer.address}",
         }
         self.process = None
@@ -277,7 +276,7 @@ def test_a_busy_port_of_the_demos_issuer_ends_the_start_with_its_reason(tmp_path
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         done = subprocess.run(
             [sys.executable, "-m", "switch", "up", "--demo", "--data", str(tmp_path / "data")],
-            env={**os.environ, **FREE_PORTS, "SWITCH__ISSUER_SIMULATOR__ADDRESS": address},
+            env={**os.environ, **HASTY_ISSUER, "SWITCH__ISSUER_SIMULATOR__ADDRESS": address},
             capture_output=True,
             timeout=SIMULATOR_DEADLINE_S,
             check=False,

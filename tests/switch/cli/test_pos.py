@@ -10,15 +10,10 @@ import time
 import pytest
 
 from switch.apps.addresses import read_addresses
+from tests.environment import CALM_SWITCH
 
 pytestmark = pytest.mark.process
 DEADLINE_S = 60.0
-FREE_PORTS = {
-    "SWITCH__GATEWAY__UNIONPAY_POS_ADDRESS": "127.0.0.1:0",
-    "SWITCH__GATEWAY__ISO1987_ASCII_ADDRESS": "127.0.0.1:0",
-    "SWITCH__HTTP__ADDRESS": "127.0.0.1:0",
-    "SWITCH__ISSUER_SIMULATOR__ADDRESS": "127.0.0.1:0",
-}
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +21,7 @@ def data_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo") / "data"
     command = [sys.executable, "-m", "switch", "up", "--demo", "--data", str(folder)]
     with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | FREE_PORTS
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | CALM_SWITCH
     ) as process:
         try:
             deadline = time.monotonic() + DEADLINE_S

@@ -27,15 +27,10 @@ from switch.eventlog.journal import JournalRecord, PartitionClaimed, encode_reco
 from switch.eventlog.port import StoredRecord
 from switch.security.mac import MacKey
 from switch.terminal.state import PosState
+from tests.environment import CALM_SWITCH
 
 MAK = bytes.fromhex("1C1C1C1C1C1C1C1C")
 DEADLINE_S = 60.0
-FREE_PORTS = {
-    "SWITCH__GATEWAY__UNIONPAY_POS_ADDRESS": "127.0.0.1:0",
-    "SWITCH__GATEWAY__ISO1987_ASCII_ADDRESS": "127.0.0.1:0",
-    "SWITCH__HTTP__ADDRESS": "127.0.0.1:0",
-    "SWITCH__ISSUER_SIMULATOR__ADDRESS": "127.0.0.1:0",
-}
 ECHOED = ("processing_code", "amount_transaction", "stan", "terminal_id", "merchant_id")
 
 
@@ -170,7 +165,7 @@ def demo_shell(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo") / "data"
     command = [sys.executable, "-m", "switch", "up", "--demo", "--data", str(folder)]
     with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | FREE_PORTS
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | CALM_SWITCH
     ) as process:
         try:
             deadline = time.monotonic() + DEADLINE_S
