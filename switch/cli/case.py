@@ -87,9 +87,9 @@ def list_(data_dir: Path, style: str, *, flat: bool, limit: int, **filters: str)
         waits = "waits for anybody" if filters["state"] == STATES[0] else "is there"
         click.echo(f"no case {waits}")
         return
-    from switch.cli.screen import make_console
+    from switch.cli.screen import make_console, print_table
 
-    make_console().print(_make_list(rows) if is_flat else _make_lines(rows))
+    print_table(make_console(), _make_list(rows) if is_flat else _make_lines(rows))
     if found["is_cut"]:
         click.echo(f"there are more than {limit}; narrow the list, or raise --limit")
 
@@ -164,7 +164,7 @@ def show(case_id: str, data_dir: Path, style: str) -> None:
 def _print_case(found: Json) -> None:
     from rich.text import Text
 
-    from switch.cli.screen import make_console
+    from switch.cli.screen import WIDE, make_console, print_table
 
     console, one = make_console(), found["case"]
     state = one["state"]
@@ -203,7 +203,10 @@ def _print_case(found: Json) -> None:
     ):
         if steps:
             console.print(Text.assemble("\n", (title, "bold")))
-            console.print(_make_steps(steps))
+            if console.width >= WIDE:
+                console.print(_make_steps(steps))
+            else:
+                print_table(console, _make_steps(steps))
 
 
 def _make_steps(steps: list[Json]) -> "Table":

@@ -92,7 +92,7 @@ def _lag(next_offset: int, end_offset: int | None) -> int | None:
 
 
 def _print_status(found: "list[Progress]", ends: dict[int, int]) -> None:
-    from switch.cli.screen import make_console, make_table, write_moment
+    from switch.cli.screen import make_console, make_table, print_table, write_moment
 
     table = make_table()
     table.add_column("projection", no_wrap=True)
@@ -116,7 +116,7 @@ def _print_status(found: "list[Progress]", ends: dict[int, int]) -> None:
                 style="yellow" if lag else "",
             )
         table.add_section()
-    make_console().print(table)
+    print_table(make_console(), table)
 
 
 @projection.command(short_help="Build one anew, compare, switch.")

@@ -94,7 +94,7 @@ def show(kind: str, entity_id: str, data_dir: Path, style: str) -> None:
 
 
 def _print_table(kind: str, entities: list[dict[str, Any]]) -> None:
-    from switch.cli.screen import make_console, make_table
+    from switch.cli.screen import make_console, make_table, print_table
     from switch.domain.registry.queries import LIST_FIELDS
 
     table = make_table(f"{len(entities)} {kind}")
@@ -102,7 +102,7 @@ def _print_table(kind: str, entities: list[dict[str, Any]]) -> None:
         table.add_column(name.replace("_", " "), overflow="fold", no_wrap=name == "id")
     for entity in entities:
         table.add_row(*(_write(entity.get(name)) for name in LIST_FIELDS[kind]))
-    make_console().print(table)
+    print_table(make_console(), table)
 
 
 def _write(value: object) -> str:

@@ -1,17 +1,22 @@
 """How tables look: one console, one way to write times and amounts."""
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from rich import box
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, RenderableType
+from rich.measure import Measurement
+from rich.table import Column, Table
+from rich.text import Text
 
 from switch.domain.money import CURRENCY_NAMES, format_minor
 
 PIPE_WIDTH: Final = 160  # a pipe has no width of its own; tables should not be squeezed into 80
 WIDE: Final = 120  # from here on a case file fits side by side; below, it is written downwards
+GAP: Final = 2  # blanks between two columns
+UNBOUNDED: Final = 10_000  # wider than any row
 _MINUTE_MS: Final = 60_000
 
 
@@ -32,6 +37,69 @@ def make_table(title: str = "") -> Table:
         pad_edge=False,
         padding=(0, 1, 0, 0),  # with the box's own blank: two between columns
     )
+
+
+def print_table(console: Console, table: Table) -> None:
+    """
+    Print a table; if a row does not fit the console's width, each row over several lines.
+
+    So no amount is cut off and no name is broken, however narrow the console is.
+    """
+    unbounded = console.options.update(width=UNBOUNDED)
+    if Measurement.get(console, unbounded, table).maximum <= console.width:
+        console.print(table)
+        return
+    lines = _share_out([_measure_column(console, column) for column in table.columns], console)
+    if table.title:
+        console.print(Text(str(table.title), "bold"))
+    heading = _write_row([column.header for column in table.columns], table, lines)
+    heading.stylize("bold")
+    console.print(heading)
+    console.print("─" * console.width)
+    cells = zip(*(column.cells for column in table.columns), strict=True)
+    for row, content in zip(table.rows, cells, strict=True):
+        text = _write_row(content, table, lines)
+        text.stylize(row.style or "")
+        console.print(text, overflow="fold")
+    console.print()
+
+
+def _measure_column(console: Console, column: Column) -> int:
+    """Say how wide a column is if nothing in it is broken."""
+    unbounded = console.options.update(width=UNBOUNDED)
+    cells = (column.header, *column.cells)
+    return max(console.measure(cell, options=unbounded).maximum for cell in cells)
+
+
+def _share_out(widths: list[int], console: Console) -> list[list[tuple[int, int]]]:
+    """Share the columns (index, width) out among lines; all but the first line are indented."""
+    lines: list[list[tuple[int, int]]] = [[]]
+    left = console.width
+    for index, width in enumerate(widths):
+        if lines[-1] and width > left:
+            lines.append([])
+            left = console.width - GAP
+        lines[-1].append((index, width))
+        left -= width + GAP
+    return lines
+
+
+def _write_row(
+    cells: Sequence[RenderableType], table: Table, lines: list[list[tuple[int, int]]]
+) -> Text:
+    """Write one row over its lines, each cell as wide as its column; no line is empty."""
+    written: list[Text] = []
+    for line in lines:
+        text = Text(" " * GAP if line is not lines[0] else "")
+        for index, width in line:
+            cell = cells[index]
+            part = cell.copy() if isinstance(cell, Text) else Text.from_markup(str(cell))
+            part.align("right" if table.columns[index].justify == "right" else "left", width)
+            text.append(part).append(" " * GAP)
+        text.rstrip()
+        if text.plain:
+            written.append(text)
+    return Text("\n").join(written)
 
 
 def write_amount(minor: int | None, currency: str) -> str:

@@ -77,7 +77,7 @@ def _print_json(day: date, totals: "list[Total]") -> None:
 
 def _print_table(day: date, totals: "list[Total]") -> None:
     from projections.queries.settlement import sum_totals
-    from switch.cli.screen import make_console, make_table, write_amount
+    from switch.cli.screen import make_console, make_table, print_table, write_amount
 
     table = make_table(f"Settlement of {day}")
     for name in ("merchant", "terminal", "batch"):
@@ -104,4 +104,4 @@ def _print_table(day: date, totals: "list[Total]") -> None:
             write_amount(None, total.currency),
             style="bold" if is_sum else "",
         )
-    make_console().print(table)
+    print_table(make_console(), table)

@@ -174,7 +174,7 @@ def _read_log(log_url: str) -> "SwitchStatus":
 
 
 def _print(found: "SwitchStatus") -> None:
-    from switch.cli.screen import make_console
+    from switch.cli.screen import make_console, print_table
 
     console = make_console()
     if found.faults:
@@ -185,7 +185,7 @@ def _print(found: "SwitchStatus") -> None:
     for title, member, columns in _TABLES:
         rows: Sequence[dict[str, Any]] = getattr(found, member)
         if rows:
-            console.print(_make_table(title, columns, rows))
+            print_table(console, _make_table(title, columns, rows))
 
 
 def _make_table(

@@ -215,7 +215,7 @@ def _select_settings(one: "TopicFound") -> dict[str, str]:
 def _print_table(
     found: "Sequence[TopicFound]", faults: "Sequence[TopicFault]", made: "Sequence[str]"
 ) -> None:
-    from switch.cli.screen import make_console, make_table
+    from switch.cli.screen import make_console, make_table, print_table
 
     table = make_table()
     for heading in ("topic", "", "partitions", "copies", "in sync", "cleanup", "kept"):
@@ -232,7 +232,8 @@ def _print_table(
             _write_retention(settings),
         )
     console = make_console()
-    console.print(table)
+    if found:
+        print_table(console, table)
     if faults:
         from switch.adapters.kafka_topic_check import write_faults
 

@@ -1,6 +1,12 @@
+from io import StringIO
+
+from rich.console import Console
+from rich.text import Text
+
 from switch.cli.screen import (
     make_console,
     make_table,
+    print_table,
     write_amount,
     write_gap,
     write_moment,
@@ -33,3 +39,40 @@ def test_a_table_has_two_blanks_between_columns_and_no_frame(capsys):
     make_console().print(table)
     lines = [line.strip() for line in capsys.readouterr().out.splitlines() if line.strip()]
     assert [lines[0], lines[1], lines[-1]] == ["Title", "a  b", "1  2"]
+
+
+def print_totals(width):
+    table = make_table("Totals")
+    for heading in ("merchant", "batch", "gross", "net"):
+        table.add_column(heading, justify="right" if heading in {"gross", "net"} else "left")
+    table.add_row("898110154110001", "000001", "1234567.89", "1234566.78")
+    table.add_row("898110154110002", "", "", "", style="bold")
+    table.add_row(Text("898110154110003", "red"), "000003", "1.00", "0.99")
+    written = StringIO()
+    print_table(Console(file=written, width=width, highlight=False), table)
+    return written.getvalue().splitlines()
+
+
+def test_a_table_that_fits_is_printed_as_a_table():
+    lines = [line.strip() for line in print_totals(80) if line.strip()]
+    assert lines[1] == "merchant         batch        gross         net"
+    assert lines[3] == "898110154110001  000001  1234567.89  1234566.78"
+
+
+def test_a_narrow_console_gets_each_row_over_several_lines_with_nothing_cut_off():
+    assert print_totals(30) == [
+        "Totals",
+        "merchant         batch",
+        "       gross         net",
+        "─" * 30,
+        "898110154110001  000001",
+        "  1234567.89  1234566.78",
+        "898110154110002",
+        "898110154110003  000003",
+        "        1.00        0.99",
+        "",
+    ]
+
+
+def test_a_cell_wider_than_the_console_goes_on_in_the_next_line():
+    assert "".join(print_totals(12)).replace(" ", "").count("898110154110001") == 1
