@@ -33,7 +33,7 @@ from switch.adapters.kafka_client import (
     explain_unreadable,
     find_pace,
 )
-from switch.adapters.kafka_wire import FetchAnswer, FetchRequest
+from switch.adapters.kafka_wire import FetchAnswer, Fetched, FetchRequest
 from switch.eventlog.port import LogUnavailable, PositionOutOfRange, StoredRecord
 
 FETCH_BYTES_MAX: Final = 1_048_576  # of one partition at once
@@ -96,7 +96,7 @@ def make_fetch(
 def _take_fetched(
     place: TopicPartition, offset: int, answer: FetchAnswer
 ) -> tuple[int, tuple[list[StoredRecord], int]]:
-    for found, code, content in answer.partitions:
+    for found, code, _, content in answer.partitions:
         if found == place:
             return code, decode_records(content, offset)
     raise KafkaError("the answer leaves the partition out")
@@ -382,9 +382,9 @@ class KafkaPoll:
                 continue
             offsets = dict(wanted)
             counts = [
-                self._give(place, offsets[place], code, content, sent_at)
-                for place, code, content in answer.partitions
-                if place in offsets
+                self._give(found, offsets[found.place], sent_at)
+                for found in answer.partitions
+                if found.place in offsets
             ]
             if None in counts:
                 await self._client.refresh()
@@ -395,7 +395,11 @@ class KafkaPoll:
                 await asyncio.sleep(left_s)
 
     def _list_wanted(self, node: int) -> list[tuple[TopicPartition, int]]:
-        """Name the partitions to ask this broker for; let go of those that nobody reads."""
+        """
+        Name the partitions to ask this broker for; let go of those that nobody reads.
+
+        Those with nothing left come first: an answer may have no room for the last.
+        """
         idle_at = self._loop.time() - IDLE_S
         wanted = []
         has_moved = False
@@ -410,24 +414,25 @@ class KafkaPoll:
                     has_moved = has_moved or leader not in self._tasks
         if has_moved:
             self.wake()  # whoever leads it now must be asked, while this one goes on for the others
+        wanted.sort(key=lambda one: not self.readers[one[0]].is_waiting)
         return wanted
 
-    def _give(
-        self, place: TopicPartition, offset: int, code: int, content: bytes, sent_at: float
-    ) -> int | None:
+    def _give(self, found: Fetched, offset: int, sent_at: float) -> int | None:
         """Give a reader its answer; return how many records it holds, None if it is none."""
-        reader = self.readers.get(place)
+        reader = self.readers.get(found.place)
         if reader is None or reader.next_offset != offset:
             return 0  # it reads elsewhere by now
         try:
-            check_code(code, place)
-            records, next_offset = decode_records(content, offset)
+            check_code(found.code, found.place)
+            records, next_offset = decode_records(found.content, offset)
         except (LogUnavailable, PositionOutOfRange) as failure:
             reader.fail(failure)
             return 0
         except KafkaError as error:
             reader.stall(error)
             return None
+        if next_offset == offset < found.end:
+            return 0  # the answer had no room for it: it says nothing of this partition
         reader.take(records, next_offset, sent_at)
         return len(records)
 

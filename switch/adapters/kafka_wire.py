@@ -128,10 +128,16 @@ class ProduceRequest(WireRequest):
 
 
 class Fetched(NamedTuple):
-    """What was found of one partition: record batches, of which the last may be cut off."""
+    """
+    What was found of one partition: record batches, of which the last may be cut off.
+
+    `end` is the offset that its next durable record will get: without content, only that tells a
+    partition that holds no more from one that the answer had no room for.
+    """
 
     place: TopicPartition
     code: int
+    end: int
     content: bytes
 
 
@@ -155,15 +161,15 @@ class FetchAnswer(NamedTuple):
         for _ in range(topic_count):
             topic, partition_count, at = _read_topic(content, at)
             for _ in range(partition_count):
-                partition, code, _, _, _, broken_count = _FETCHED.unpack_from(content, at)
+                partition, code, end, _, _, broken_count = _FETCHED.unpack_from(content, at)
                 at += _FETCHED.size + max(0, broken_count) * _TRANSACTION_BYTES
                 [size] = _INT.unpack_from(content, at)
                 at += _INT.size
-                end = at + max(0, size)
-                if end > len(content):
+                begun, at = at, at + max(0, size)
+                if at > len(content):
                     raise struct.error("records are cut off by the answer's end")
-                found.append(Fetched(TopicPartition(topic, partition), code, content[at:end]))
-                at = end
+                place = TopicPartition(topic, partition)
+                found.append(Fetched(place, code, end, content[begun:at]))
         return cls(found)
 
 

@@ -186,6 +186,20 @@ async def test_an_empty_answer_is_as_of_now_not_of_an_earlier_poll(log):
 
 
 @pytest.mark.kafka
+async def test_an_answer_that_had_no_room_for_a_partition_says_nothing_of_its_end(log, monkeypatch):
+    monkeypatch.setattr(kafka_reader, "ANSWER_BYTES_MAX", 1)  # one batch of one partition
+    full, other = [await log.open_partition("journal", n) for n in range(2)]
+    for n in range(100):  # a batch each
+        await append_all(full, b"%d" % n)
+    assert await full.read(0, count_max=1, wait_ms=1) == [(0, b"0")]  # the others are on their way
+    assert await other.read(0, count_max=9, wait_ms=1) == []
+    for n in range(5):
+        await append_all(other, b"%d" % n)
+        assert await other.read(n, count_max=9, wait_ms=1) == [(n, b"%d" % n)]
+    assert len(full._reader._buffer) < 99, "the answers were never full"
+
+
+@pytest.mark.kafka
 @pytest.mark.parametrize("wait_ms", [0, 1])
 async def test_where_only_marks_of_transactions_lie_is_not_the_end(log, monkeypatch, wait_ms):
     monkeypatch.setattr(kafka_reader, "FETCH_BYTES_MAX", 1)  # one batch at a time

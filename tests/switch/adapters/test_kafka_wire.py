@@ -94,10 +94,10 @@ def test_what_became_of_batches_is_read_by_partition():
 def test_what_was_found_is_read_by_partition():
     topics = [
         ("journal", [(0, 0, 9, 9, 0, [], b"abc"), (1, 1, -1, -1, -1, None, None)]),
-        ("räte", [(0, 0, 9, 9, 0, [(5, 6), (7, 8)], b"d")]),
+        ("räte", [(0, 0, 11, 9, 0, [(5, 6), (7, 8)], b"d")]),
     ]
     content = FetchResponse_v10(0, 0, 0, topics).encode()
-    found = [(J0, 0, b"abc"), (J1, 1, b""), (R0, 0, b"d")]
+    found = [(J0, 0, 9, b"abc"), (J1, 1, -1, b""), (R0, 0, 11, b"d")]
     assert FetchAnswer.decode(BytesIO(content)).partitions == found
     with pytest.raises(struct.error):
         FetchAnswer.decode(BytesIO(content[:30]))
@@ -120,9 +120,9 @@ def test_any_answer_to_a_fetch_is_read_as_aiokafka_reads_it(topics, throttled_ms
     content = FetchResponse_v10(throttled_ms, code, 0, topics).encode()
     theirs = FetchResponse_v10.decode(BytesIO(content)).topics
     read = [
-        (TopicPartition(topic, partition), code, records or b"")
+        (TopicPartition(topic, partition), code, end, records or b"")
         for topic, partitions in theirs
-        for partition, code, *_, records in partitions
+        for partition, code, end, *_, records in partitions
     ]
     assert FetchAnswer.decode(BytesIO(content)).partitions == read
 
