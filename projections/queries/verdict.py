@@ -17,10 +17,12 @@ from switch.domain.cases.events import Resolution
 from switch.domain.money import CURRENCY_NAMES, format_minor
 from switch.domain.payment.originals import VOIDS
 from switch.domain.payment.payment import Phase, gives_back
+from switch.domain.payment.state import CONTRADICTION
 from switch.domain.transactions import TRAITS, MoneyState, TransactionType, WhenUnknown
 
 Family = Mapping[str, Sequence[PaymentRow]]  # those that change a payment, by its RRN
 NOBODY: Final[Family] = {}
+_COMPLETIONS: Final = TRAITS[TransactionType.COMPLETION_VOID].originals
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +35,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 def judge(
     payment: PaymentRow | None,
     family: Family = NOBODY,
-    cases: Iterable[CaseRow] = (),
+    cases: Sequence[CaseRow] = (),
     sale: PaymentRow | None = None,
 ) -> Verdict:
     """
@@ -44,6 +46,18 @@ def judge(
     if payment is None:
         line = "NOT DEBITED: this request never became a payment; nothing was sent to an issuer."
         return Verdict(money_state=MoneyState.NOT_DEBITED.value, line=line)
+    verdict = _judge_payment(payment, family, cases, sale)
+    for case in cases:
+        if case.kind == CONTRADICTION and not case.ended_at_ms:
+            told = f"{_who(payment)} has said the opposite since: a person must find out"
+            line = f"{verdict.line.removesuffix('.')}; but {told}{_name_cases([case])}."
+            return msgspec.structs.replace(verdict, line=line)
+    return verdict
+
+
+def _judge_payment(
+    payment: PaymentRow, family: Family, cases: Iterable[CaseRow], sale: PaymentRow | None
+) -> Verdict:
     transaction, phase = TransactionType(payment.kind), Phase(payment.state)
     if TRAITS[transaction].when_unknown is WhenUnknown.END:
         line = "NOT DEBITED: a balance inquiry moves no money."
@@ -77,10 +91,11 @@ def _judge_approved(
         return Verdict(money_state=MoneyState.RETURNED.value, line=line)
     if is_hold:
         tail = _tell_running(touches) + _tell_advice(payment)
-        for completion in done:
-            told = f"{_amount_of(completion)} of it was debited by {completion.rrn}"
-            line = f"COMPLETED: {amount} was held at {when}; {told}{tail}."
-            return Verdict(money_state=MoneyState.DEBITED.value, line=line)
+        for completion in _of_kinds(touches, _COMPLETIONS):
+            if _stands(completion, family):
+                return _judge_debit(completion, completion, family, hold=payment)
+            if completion.state in _RUNNING:
+                return _judge_completing(payment, completion)
         line = f"HELD: {amount} is held since {when}, not debited{tail}."
         return Verdict(money_state=payment.money_state, line=line)
     if sale is None or sale.rrn != payment.original_rrn or _refunds_of(payment, family):
@@ -88,9 +103,26 @@ def _judge_approved(
     return _judge_debit(payment, sale, family)
 
 
-def _judge_debit(payment: PaymentRow, quoted: PaymentRow, family: Family) -> Verdict:
-    """Say what is left of a debit; `quoted` is what its refunds quote: itself, or its sale."""
+def _judge_completing(hold: PaymentRow, completion: PaymentRow) -> Verdict:
+    """Say of a hold what is known of its completion: the money may have been taken by now."""
+    verdict = judge(completion)
+    told = f"that is {completion.kind} {completion.rrn} of this hold of {_amount_of(hold)}"
+    return msgspec.structs.replace(verdict, line=f"{verdict.line.removesuffix('.')}; {told}.")
+
+
+def _judge_debit(
+    payment: PaymentRow, quoted: PaymentRow, family: Family, hold: PaymentRow | None = None
+) -> Verdict:
+    """
+    Say what is left of a debit; `quoted` is what its refunds quote: itself, or its sale.
+
+    With the `hold` that it completes it is told from that one's side.
+    """
     amount, when, currency = _amount_of(payment), show_moment(payment.moved_at_ms), payment.currency
+    began = f"{amount} was debited at {when}"
+    if hold is not None:
+        held = f"{_amount_of(hold)} was held at {show_moment(hold.moved_at_ms)}"
+        began = f"{held}; {amount} was debited by {payment.rrn}"
     is_apart = quoted is not payment
     touches = family.get(quoted.rrn, ())
     refunds = _refunds_of(quoted, family)
@@ -105,14 +137,15 @@ def _judge_debit(payment: PaymentRow, quoted: PaymentRow, family: Family) -> Ver
     if refunds and refunded >= debited:
         given = f"; all {show_amount(debited, currency)} was given back" if more else ""
         given = given or f" and given back{f' with {quoted.rrn}' if is_apart else ''}"
-        line = f"DEBITED AND RETURNED: {amount} was debited at {when}{more}{given} {by}{tail}."
+        line = f"DEBITED AND RETURNED: {began}{more}{given} {by}{tail}."
         return Verdict(money_state=MoneyState.RETURNED.value, line=line)
     code = f" (authorization {payment.authorization_id})" if payment.authorization_id else ""
     whole = show_amount(debited, currency)
     of_it = f"all {whole}" if more else f"{whole} with {quoted.rrn}" if is_apart else "it"
     part = f"; of {of_it}, {show_amount(refunded, currency)} was given back {by}"
     part = f"{part}; {show_amount(debited - refunded, currency)} is left" if refunds else ""
-    line = f"DEBITED: {amount} at {when}{code}{more}{part}{tail}."
+    begin = f"DEBITED: {amount} at {when}{code}" if hold is None else f"COMPLETED: {began}"
+    line = f"{begin}{more}{part}{tail}."
     return Verdict(money_state=MoneyState.DEBITED.value, line=line)
 
 
@@ -326,9 +359,7 @@ def _judge_case(payment: PaymentRow, cases: Iterable[CaseRow]) -> Verdict:
     amount = _amount_of(payment)
     waiting = [case for case in cases if not case.ended_at_ms]
     if waiting or not payment.resolution:
-        which = ", ".join(case.case_id for case in waiting)
-        owners = ", ".join(sorted({case.owner for case in waiting if case.owner}))
-        told = f" (case {which}{f', with {owners}' if owners else ''})" if which else ""
+        told = _name_cases(waiting)
         for case in waiting:
             if known := _NOT_DEBITED_CASES.get(case.kind):
                 line = f"NOT DEBITED: {amount}: {known}{told}."
@@ -336,11 +367,20 @@ def _judge_case(payment: PaymentRow, cases: Iterable[CaseRow]) -> Verdict:
         line = f"NOT KNOWN: a person must find out about {amount}{told}."
         return Verdict(money_state=payment.money_state, line=line)
     stands = payment.resolution == Resolution.STANDS.value
+    if stands and _is_hold(payment):
+        line = f"HELD: a person found that {amount} was held and stands, not debited."
+        return Verdict(money_state=MoneyState.NOT_DEBITED.value, line=line)
     if stands and not gives_back(TransactionType(payment.kind)):
         line = f"DEBITED: a person found that {amount} was debited and stands."
         return Verdict(money_state=MoneyState.DEBITED.value, line=line)
     line = f"NOT KNOWN: people closed the case about {amount} with {payment.resolution}."
     return Verdict(money_state=payment.money_state, line=line)
+
+
+def _name_cases(cases: Sequence[CaseRow]) -> str:
+    which = ", ".join(case.case_id for case in cases)
+    owners = ", ".join(sorted({case.owner for case in cases if case.owner}))
+    return f" (case {which}{f', with {owners}' if owners else ''})" if which else ""
 
 
 # -- words -----------------------------------------------------------------------------------------

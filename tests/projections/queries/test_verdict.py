@@ -368,14 +368,41 @@ def test_an_old_adjustment_that_was_refunded_by_itself_is_judged_by_its_own_refu
 def test_a_hold_is_completed_released_or_open_again():
     hold = row(T.PRE_AUTHORIZATION)
     completed = line(hold, touch(T.COMPLETION, minor=900))
-    assert completed == (
-        f"COMPLETED: 10.00 CNY was held at {WHEN}; 9.00 CNY of it was debited by {OTHER}."
-    )
+    assert completed == f"COMPLETED: 10.00 CNY was held at {WHEN}; 9.00 CNY was debited by {OTHER}."
     void = row(T.COMPLETION_VOID, rrn="010000000099", original_rrn=OTHER)
     again = line(hold, touch(T.COMPLETION, minor=900), **{OTHER: [void]})
     assert again.startswith("HELD: ")
     released = line(hold, touch(T.PRE_AUTHORIZATION_VOID))
     assert released.startswith("RELEASED: 10.00 CNY was held")
+
+
+def test_a_hold_whose_completion_was_given_back_is_returned():
+    hold, completion = row(T.PRE_AUTHORIZATION), touch(T.COMPLETION, minor=900)
+    given = row(T.REFUND, rrn="010000000099", original_rrn=OTHER, amount_minor=900)
+    whole = judge(hold, {RRN: [completion], OTHER: [given]})
+    assert whole.money_state == "returned"
+    assert whole.line == (
+        f"DEBITED AND RETURNED: 10.00 CNY was held at {WHEN}; 9.00 CNY was debited by {OTHER} and"
+        f" given back by refund 010000000099 at {WHEN}."
+    )
+    part = line(hold, completion, **{OTHER: [replace(given, amount_minor=400)]})
+    assert part.endswith("5.00 CNY is left.")
+
+
+RUNNING = (
+    (Phase.ROUTED, "unknown", "NOT KNOWN YET: 9.00 CNY is with issuer bank"),
+    (Phase.REVERSING, "returning", "BEING RETURNED: 9.00 CNY was debited"),
+    (Phase.CASE, "unknown", "NOT KNOWN: a person must find out about 9.00 CNY"),
+)
+
+
+@pytest.mark.parametrize(("phase", "state", "says"), RUNNING)
+def test_a_hold_is_not_said_to_be_undebited_while_its_completion_is_unknown(phase, state, says):
+    completion = touch(T.COMPLETION, phase, minor=900, returned_by="taken-back")
+    verdict = judge(row(T.PRE_AUTHORIZATION), {RRN: [completion]})
+    assert verdict.money_state == state
+    assert verdict.line.startswith(says)
+    assert verdict.line.endswith(f"; that is completion {OTHER} of this hold of 10.00 CNY.")
 
 
 def test_what_is_held_is_never_said_to_be_debited():
@@ -437,6 +464,24 @@ def test_what_a_person_found_is_the_answer():
     nothing = judge(row(phase=Phase.CASE, resolution="no-action"), {}, [ended])
     assert nothing.money_state == "unknown"
     assert nothing.line == "NOT KNOWN: people closed the case about 10.00 CNY with no-action."
+
+
+def test_a_hold_that_a_person_lets_stand_is_not_said_to_be_debited():
+    ended = case(state="resolved", ended_at_ms=AT)
+    hold = row(T.PRE_AUTHORIZATION, Phase.CASE, resolution="stands")
+    assert judge(hold, {}, [ended]).money_state == "not-debited"
+    told = line(hold, cases=[ended])
+    assert told == "HELD: a person found that 10.00 CNY was held and stands, not debited."
+
+
+@pytest.mark.parametrize("phase", [Phase.DECLINED, Phase.APPROVED, Phase.REVERSED])
+def test_an_issuer_that_contradicts_itself_is_told_until_a_person_has_found_out(phase):
+    kind = "late-answer-contradicts"
+    waiting = case(case_id=f"{kind}-{RRN}", kind=kind, owner="anna")
+    told, alone = line(row(phase=phase), cases=[waiting]), line(row(phase=phase))
+    said = f"; but {ASKING} has said the opposite since: a person must find out"
+    assert told == f"{alone.removesuffix('.')}{said} (case {kind}-{RRN}, with anna)."
+    assert line(row(phase=phase), cases=[replace(waiting, ended_at_ms=AT)]) == alone
 
 
 def test_without_a_payment_nothing_was_debited():
