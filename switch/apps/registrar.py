@@ -100,6 +100,8 @@ class RegistrarRole:
         document = await asyncio.to_thread(parse_document, content)
         async with self._turn:
             owned = await self._claim()
+            # all of it: the load before this one may have given up waiting for that
+            await self._catch_up(owned.next_append_offset)
             at = read_clock().wall_ms
             events = self._registrar.load(document, actor, at)
             for part in split_load(events):
@@ -142,7 +144,6 @@ class RegistrarRole:
                 raise
         except (LogUnavailable, AppendRefused, AppendUnknown, PositionOutOfRange) as error:
             raise RegistrarUnavailable(f"the registry log cannot be claimed: {error}") from error
-        await self._catch_up(self._owned.next_offset)
         return self._owned
 
     async def _append(

@@ -32,7 +32,7 @@ class RegistryFollower:
     `position` is the offset below which everything is folded; `confirmed_boot_ms` when (boot time)
     the view was last known to be at the end of the log. A log that cannot be read leaves the view
     as it is and lets it age, and is opened anew (its writing process may have died); a record that
-    cannot be understood stops the follower for good.
+    cannot be understood stops the follower for good, and nothing confirms the view any more.
     """
 
     def __init__(
@@ -80,8 +80,8 @@ class RegistryFollower:
         """
         self._partition = await self._event_log.open_partition("registry", 0)
         end = await self._partition.end()
-        while self.position < end:
-            await self._step(self._partition, wait_ms=0)
+        while self.position < end and await self._step(self._partition, wait_ms=0):
+            pass  # the last offsets may hold no record
         self._task = asyncio.create_task(self._follow())
 
     async def stop(self) -> None:
@@ -100,11 +100,15 @@ class RegistryFollower:
     async def confirm(self) -> None:
         """Ask at once whether the view is at the end of the log: a follower asks now and then."""
         partition, asked_at = self._partition, read_boot_ms()
-        if partition is None:
+        if partition is None or self.fault:
             return
         with contextlib.suppress(LogUnavailable):  # the next read says so
             if await partition.end() <= self.position:
-                self.confirmed_boot_ms = max(self.confirmed_boot_ms, asked_at)
+                self._note_confirmed(asked_at)
+
+    def _note_confirmed(self, asked_at: int) -> None:
+        """Know the view to be at the end of the log; a pause may end an earlier asking later."""
+        self.confirmed_boot_ms = max(self.confirmed_boot_ms, asked_at)
 
     async def refresh(self) -> None:
         """
@@ -147,21 +151,31 @@ class RegistryFollower:
                 self.fault = str(error)
                 self._log.error("registry log cannot be followed any further", reason=self.fault)
                 return
+            except Exception as error:  # noqa: BLE001 - the view may lack what the position says
+                kind = type(error).__name__
+                self.fault = f"following the registry ended ({kind}): start this process again"
+                self._log.error("registry log cannot be followed any further", reason=self.fault)
+                return
 
-    async def _step(self, partition: PartitionLog, *, wait_ms: int) -> None:
-        """Read once; an empty answer confirms the view as of the moment of asking."""
+    async def _step(self, partition: PartitionLog, *, wait_ms: int) -> int:
+        """
+        Read once, and return how many records there were.
+
+        An empty answer confirms the view as of the moment of asking.
+        """
         asked_at = read_boot_ms()
         records = await partition.read(self.position, count_max=READ_COUNT_MAX, wait_ms=wait_ms)
         if not records:
-            self.confirmed_boot_ms = asked_at
-            return
+            self._note_confirmed(asked_at)
+            return 0
         for record in records:
             self._fold(record)
         self._position_gauge.set(self.position)
         self._advanced.set()
         asked_at = read_boot_ms()
         if await partition.end() <= self.position:
-            self.confirmed_boot_ms = asked_at
+            self._note_confirmed(asked_at)
+        return len(records)
 
     def _fold(self, stored: StoredRecord) -> None:
         record = self._reader.feed(stored.offset, stored.value)

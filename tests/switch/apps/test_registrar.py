@@ -4,14 +4,16 @@ from collections.abc import AsyncIterator
 import pytest
 
 from switch.adapters.telemetry import make_telemetry
+from switch.apps import registrar
 from switch.apps.registrar import RegistrarRole, RegistrarUnavailable
 from switch.apps.registry_follower import RegistryFollower
 from switch.eventlog.memory_log import MemoryLog
-from switch.eventlog.port import AppendRefused
+from switch.eventlog.port import AppendRefused, StoredRecord
 from switch.registrar.registrar import RegistryRefused
 from switch.security.keys import Keys
 from switch.security.keystore import MemoryKeyStore
 
+DEADLINE_S = 10.0
 FILE = b"""
 [[agents]]
 agent_id = "root"
@@ -95,6 +97,34 @@ async def test_two_registrars_take_turns_by_claiming(stage: Stage) -> None:
     agent = stage.follower.view.find_agent("leaf")
     assert agent is not None
     assert agent.name == "Leaf 3"
+
+
+async def test_no_file_is_decided_on_before_the_view_holds_what_was_written_before(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role, changed = stage.make_role("r1"), FILE.replace(b'"Leaf"', b'"Leaf 2"')
+    await role.load(FILE, "tester")
+    has_asked, can_read = asyncio.Event(), asyncio.Event()
+    follower_log = stage.log.writers[0]
+    read = follower_log.read
+
+    async def read_later(offset: int, *, count_max: int, wait_ms: int) -> list[StoredRecord]:
+        has_asked.set()
+        await can_read.wait()
+        return await read(offset, count_max=count_max, wait_ms=wait_ms)
+
+    monkeypatch.setattr(follower_log, "read", read_later)
+    await has_asked.wait()
+    with monkeypatch.context() as hasty:
+        hasty.setattr(registrar, "FOLD_DEADLINE_S", 0.1)
+        with pytest.raises(RegistrarUnavailable, match="did not reach"):
+            await role.load(changed, "tester")
+    again = asyncio.create_task(role.load(changed, "tester"))
+    async with asyncio.timeout(DEADLINE_S):
+        while not role._turn.locked():  # noqa: ASYNC110 - the file is read in a thread
+            await asyncio.sleep(0.001)
+    can_read.set()
+    assert (await again).change_count == 0
 
 
 async def test_a_full_disk_is_told_and_the_next_load_goes_on(stage: Stage) -> None:

@@ -142,6 +142,59 @@ async def test_a_registry_log_that_is_away_delays_one_request_and_not_every_one(
     assert not stage.follower.is_confirmed(read_boot_ms())
 
 
+async def test_a_read_that_a_pause_cut_in_two_takes_no_later_confirmation_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.follower.start()
+    begun_at: list[int] = []
+    known: list[int] = []  # when each read began: how fresh the view was
+    goes_on = asyncio.Event()
+
+    async def read_slowly(*_args: object, **_options: object) -> list[StoredRecord]:
+        begun_at.append(read_boot_ms())
+        known.append(stage.follower.confirmed_boot_ms)
+        await goes_on.wait()
+        goes_on.clear()
+        return []
+
+    monkeypatch.setattr(stage.log.writers[0], "read", read_slowly)
+    await stage.until(lambda: bool(begun_at) and read_boot_ms() > begun_at[0] + 10)
+    await stage.follower.confirm()
+    confirmed = stage.follower.confirmed_boot_ms
+    assert confirmed > begun_at[0]
+    goes_on.set()
+    await stage.until(lambda: len(begun_at) > 1)
+    assert known[1] == confirmed
+
+
+async def test_whatever_ends_the_following_is_a_fault_and_the_view_is_believed_no_more(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.partition.put(claim("c1"))
+    await stage.follower.start()
+
+    def break_off(*_args: object) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(stage.follower.view, "apply", break_off)
+    stage.partition.put(change("c1", AgentRegistered(agent=agent("first"))))
+    await stage.until(lambda: stage.follower.position == 2)
+    stage.follower.confirmed_boot_ms = read_boot_ms() - 1_500
+    await stage.follower.refresh()
+    assert not stage.follower.is_confirmed(read_boot_ms())
+    assert stage.telemetry.readiness.reasons() == {
+        "registry": "following the registry ended (KeyError): start this process again"
+    }
+
+
+async def test_a_log_whose_last_offsets_hold_no_record_is_read_to_its_end(stage: Stage) -> None:
+    stage.partition.put(claim("c1"))
+    stage.partition.next_offset += 1
+    async with asyncio.timeout(DEADLINE_S):
+        await stage.follower.start()
+        await stage.until(lambda: stage.follower.is_confirmed(read_boot_ms()))
+
+
 async def test_a_log_that_cannot_be_read_lets_the_view_age(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
