@@ -112,37 +112,44 @@ async def find_by_reference(connection: Connection, reference: str) -> list[Subj
     )
     if found:
         return found
-    found = await _find_by_key(connection, "idempotency_key = $1", reference)
+    found = await find_by_key(connection, reference)
     if found or not reference:
         return found
-    return await _find_by_key(
-        connection, "idempotency_key LIKE 'json|%' AND right(idempotency_key, $2) = $1", reference
-    )
-
-
-async def _find_by_key(connection: Connection, condition: str, reference: str) -> list[Subject]:
     suffix = f"|{reference}"
-    arguments = (suffix, len(suffix)) if "$2" in condition else (reference,)
-    return await fetch_rows(
-        connection,
-        Subject,
-        "SELECT max(rrn) AS rrn, idempotency_key, max(at_ms) AS at_ms FROM audit.events "  # noqa: S608 - conditions of our own
-        f"WHERE idempotency_key <> '' AND NOT is_void AND {condition} "
-        f"GROUP BY idempotency_key ORDER BY max(at_ms) DESC LIMIT {FOUND_MAX}",
-        *arguments,
-    )
+    condition = "idempotency_key LIKE 'json|%' AND right(idempotency_key, $2) = $1"
+    return await _find(connection, condition, suffix, len(suffix))
+
+
+async def find_by_key(connection: Connection, idempotency_key: str) -> list[Subject]:
+    """Look up what was asked under one whole idempotency key, newest first."""
+    return await _find(connection, "idempotency_key = $1", idempotency_key)
 
 
 async def find_by_stan(connection: Connection, stan: str, terminal_id: str) -> list[Subject]:
     """Look up what a terminal asked under one trace number, newest first."""
+    return await _find(
+        connection, "stan <> '' AND stan = $1 AND terminal_id = $2", stan, terminal_id
+    )
+
+
+async def _find(connection: Connection, condition: str, *arguments: object) -> list[Subject]:
+    """
+    Find what is named under a condition: payments first, each by itself, newest first.
+
+    One key may have opened two: the one that was carried out, and one that was refused when the
+    first was forgotten. A sign-on has a reference number, too, but is none.
+    """
     return await fetch_rows(
         connection,
         Subject,
-        "SELECT max(rrn) AS rrn, idempotency_key, max(at_ms) AS at_ms FROM audit.events "  # noqa: S608 - a number of our own
-        "WHERE stan <> '' AND stan = $1 AND terminal_id = $2 AND NOT is_void "
-        f"GROUP BY idempotency_key ORDER BY max(at_ms) DESC LIMIT {FOUND_MAX}",
-        stan,
-        terminal_id,
+        "WITH found AS (SELECT rrn, idempotency_key, max(at_ms) AS at_ms FROM audit.events "  # noqa: S608 - conditions of our own
+        f"WHERE idempotency_key <> '' AND NOT is_void AND {condition} GROUP BY 1, 2) "
+        "SELECT found.rrn, found.idempotency_key, found.at_ms "
+        "FROM found LEFT JOIN audit.payments p ON found.rrn <> '' AND p.rrn = found.rrn "
+        "WHERE found.rrn <> '' OR NOT EXISTS (SELECT FROM found AS named"
+        " WHERE named.idempotency_key = found.idempotency_key AND named.rrn <> '') "
+        f"ORDER BY p.rrn IS NULL, at_ms DESC, found.rrn DESC LIMIT {FOUND_MAX}",
+        *arguments,
     )
 
 

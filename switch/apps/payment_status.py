@@ -10,7 +10,7 @@ import asyncpg
 
 from projections.audit.payments import PaymentRow
 from projections.database import Connection
-from projections.queries.case_file import Standing, find_by_reference, load_standing
+from projections.queries.case_file import Standing, find_by_key, load_standing
 from projections.queries.payments import list_last_payments
 from switch.adapters.http_api import FoundPayment, Unavailable
 from switch.adapters.http_page import PagePayment
@@ -80,7 +80,7 @@ class AuditStatus:
             idempotency_key=self._name_reference(idempotency_key),
         )
         async with self.connection() as connection:
-            subjects = await find_by_reference(connection, key)
+            subjects = await find_by_key(connection, key)
         with_payment = [subject.rrn for subject in subjects if subject.rrn]
         return await self.find_by_rrn(with_payment[0]) if with_payment else None
 

@@ -6,6 +6,7 @@ from loadtest.generated_journal import SEALED_PAN
 from projections.queries.case_file import (
     Subject,
     _family_of,
+    find_by_key,
     find_by_reference,
     find_by_stan,
     load_case_file,
@@ -50,6 +51,52 @@ async def test_a_payment_is_found_by_stan_and_terminal(connection):
     found = await find_by_stan(connection, row["stan"], row["terminal_id"])
     assert row["rrn"] in {one.rrn for one in found}
     assert await find_by_stan(connection, row["stan"], "99999999") == []
+
+
+async def ask_once_more(connection, rrn, further_rrn, **changes):
+    """Let what a payment asked be asked again later: as another payment, or as none."""
+    columns = await connection.fetch(
+        "SELECT column_name FROM information_schema.columns"
+        " WHERE table_schema = 'audit' AND table_name = 'events'"
+    )
+    values = {row["column_name"]: row["column_name"] for row in columns}
+    values |= {"rrn": f"'{further_rrn}'", "journal_offset": "999999", "at_ms": "at_ms + 86400000"}
+    values |= changes
+    await connection.execute(
+        f"INSERT INTO audit.events ({', '.join(values)}) SELECT {', '.join(values.values())}"
+        " FROM audit.events WHERE rrn = $1 AND tag = 'payment-requested.v1' AND NOT is_void",
+        rrn,
+    )
+
+
+async def test_a_payment_comes_before_a_later_sign_on_with_its_trace_number(connection):
+    row = await one_payment(connection, "state = 'approved' AND kind = 'sale'")
+    key = "'a|m|t|000002|000002|management'"
+    await ask_once_more(connection, row["rrn"], "990000000009", idempotency_key=key)
+    found = await find_by_stan(connection, row["stan"], row["terminal_id"])
+    rrns = [one.rrn for one in found]
+    assert rrns.index(row["rrn"]) < rrns.index("990000000009")
+
+
+async def test_two_payments_of_one_key_are_both_found(connection):
+    row = await one_payment(connection, "state = 'approved' AND kind = 'sale'")
+    again = "990000000009"
+    await ask_once_more(connection, row["rrn"], again)
+    columns = ", ".join(name for name in row.keys() if name != "rrn")  # noqa: SIM118
+    await connection.execute(
+        f"INSERT INTO audit.payments (rrn, {columns}) SELECT $1, {columns} FROM audit.payments"
+        " WHERE rrn = $2",
+        again,
+        row["rrn"],
+    )
+    found = await find_by_key(connection, row["idempotency_key"])
+    assert [one.rrn for one in found] == [again, row["rrn"]]
+    found = await find_by_stan(connection, row["stan"], row["terminal_id"])
+    assert {again, row["rrn"]} <= {one.rrn for one in found}
+
+
+async def test_a_whole_key_that_is_not_there_is_not_sought_as_a_part_of_others(connection):
+    assert await find_by_key(connection, "nothing") == []
 
 
 async def test_what_is_not_there_is_not_found(connection):
