@@ -72,7 +72,7 @@ class Voice:
 
     def take_key(self, mak: bytes) -> None:
         """Use another MAC key from now on; answers to what was asked before may use older ones."""
-        self._mac_keys = [MacKey(self.spec.mac_algorithm, mak), *self._mac_keys[:3]]
+        self._mac_keys.insert(0, MacKey(self.spec.mac_algorithm, mak))  # a storm signs on often
         self._said, self._heard = ((), b""), (b"", None)
 
     # -- payments
