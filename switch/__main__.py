@@ -1,5 +1,16 @@
-"""`python -m switch` is the `switch` command."""
+"""The `switch` command; `python -m switch` is the same."""
 
-from switch.cli.main import main
+import signal
 
-main(prog_name="switch")
+
+def run() -> None:
+    """Run the command; Ctrl-C ends it without a word while its parts are still being imported."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the command itself takes it over
+
+    from switch.cli.main import main  # noqa: PLC0415 - what takes long comes after the line above
+
+    main(prog_name="switch")
+
+
+if __name__ == "__main__":
+    run()

@@ -2,6 +2,8 @@ import importlib
 import signal
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -66,6 +68,36 @@ def test_ctrl_c_before_there_is_anything_to_stop_ends_without_a_word() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_ctrl_c_while_the_command_is_still_being_imported_ends_it_without_a_word() -> None:
+    script = (
+        "import importlib.abc, os, signal, sys\n"
+        "from switch.__main__ import run\n"
+        "class Slow(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'switch.cli.main':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "            raise AssertionError('it went on')\n"
+        "sys.meta_path.insert(0, Slow())\n"
+        "run()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_the_installed_command_and_the_package_run_the_same(tmp_path: Path) -> None:
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
+    assert project["project"]["scripts"] == {"switch": "switch.__main__:run"}
+    done = subprocess.run(
+        [sys.executable, "-m", "switch", "status", "--data", str(tmp_path / "none")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (3, "")
 
 
 def test_a_command_leaves_ctrl_c_as_it_found_it() -> None:
