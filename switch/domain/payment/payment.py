@@ -99,8 +99,9 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     `is_taken_for_reversed`: its terminal was told so, although that could not be done.
     `reversal_codes`: the issuer's answers to the reversals so far. `confirm_after_attempt`: how
     many reversals had gone out when the issuer first answered one of a debit that it had not
-    answered; one more must follow. 0: none need. `debit_contradicted`: a second answer to the debit
-    opened a case. `warning`: what its cashier is told if it is approved.
+    answered, or when it answered that debit; one more must follow. 0: none need.
+    `debit_contradicted`: a second answer to the debit opened a case. `warning`: what its cashier
+    is told if it is approved.
     """
 
     rrn: str

@@ -109,9 +109,15 @@ def _await(payment: Payment, event: OutcomeAwaited) -> Payment:
 
 
 def _note_answer(payment: Payment, event: IssuerAnswered | LateAnswerReceived) -> Payment:
-    """Keep that there was one; answers to repeats that settle nothing are counted."""
+    """
+    Keep that there was one; answers to repeats that settle nothing are counted.
+
+    Reversals that went out before may have been there before the debit: one more must follow.
+    """
     if not (payment.advice_open or payment.phase is Phase.REPEATING):
-        return replace(payment, debit_answered=True)
+        is_crossed = payment.phase is Phase.REVERSING and not payment.debit_answered
+        count = payment.reversal_attempt_count if is_crossed else payment.confirm_after_attempt
+        return replace(payment, debit_answered=True, confirm_after_attempt=count)
     if isinstance(event, IssuerAnswered) and event.response_code in TRY_LATER_CODES:
         return payment
     return replace(payment, debit_answered=True, bad_answer_count=payment.bad_answer_count + 1)

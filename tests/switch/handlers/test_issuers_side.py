@@ -1,3 +1,4 @@
+import pytest
 from msgspec.structs import replace
 
 from switch.domain.clock import Now
@@ -168,6 +169,23 @@ def test_a_debit_answered_after_its_reversal_still_wants_the_confirmation(world,
     world.issuer_says("00", index=1)
     assert "PaymentReversed" not in world.tags()
     world.pass_ms(6_200)
+    world.issuer_says("00")
+    assert world.tags()[-1] == "PaymentReversed"
+
+
+@pytest.mark.parametrize("code", ["00", "25"])
+def test_a_reversal_that_was_sent_before_its_debit_was_answered_says_nothing(
+    world, make_message, code
+):
+    world.send(make_message())
+    world.pass_ms(3_200)
+    assert world.sent_kinds() == ["0200", "0420"]
+    world.issuer_says("00", index=0)  # booked after the reversal, and answered before it
+    world.issuer_says(code, index=1)
+    assert world.tags()[-2:] == ["LateAnswerReceived", "CaseOpened"]
+    assert world.partition.open_count == 1, "the debit stands"
+    world.pass_ms(1_200)
+    assert world.sent_kinds()[2:] == ["0421"]
     world.issuer_says("00")
     assert world.tags()[-1] == "PaymentReversed"
 

@@ -158,7 +158,8 @@ def test_a_late_approval_never_turns_a_failure_into_a_success(world, make_messag
     assert "LateAnswerReceived" in world.tags()
     again = world.send(make_message())
     assert world.answers(asked) == world.answers(again) == ["98"]
-    world.issuer_says("00", index=1)
+    world.pass_ms(1_200)
+    world.issuer_says("00")
     assert world.tags()[-1] == "PaymentReversed"
 
 

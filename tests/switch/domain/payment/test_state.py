@@ -105,6 +105,16 @@ def test_what_the_issuer_said_is_remembered(routed):
     assert evolve(routed, IssuerAnswered(rrn=RRN, response_code="00", at=1)).debit_answered
 
 
+def test_a_debit_answered_while_it_goes_back_wants_a_reversal_that_was_sent_after_that(routed):
+    going_back = replace(routed, phase=Phase.REVERSING, reversal_attempt_count=2)
+    late = LateAnswerReceived(rrn=RRN, response_code="00", at=2)
+    assert evolve(going_back, late).confirm_after_attempt == 2
+    again = replace(evolve(going_back, late), reversal_attempt_count=3)
+    assert evolve(again, late).confirm_after_attempt == 2, "only the first answer says anything"
+    before = replace(routed, phase=Phase.REVERSING)
+    assert not evolve(before, late).confirm_after_attempt
+
+
 def test_attempts_and_answers_of_reversals_are_counted(routed):
     payment = evolve(
         routed, ReversalAttempted(rrn=RRN, attempt=3, at=1, transmission_time="1122003015")
