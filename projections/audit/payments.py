@@ -158,7 +158,8 @@ def apply(row: PaymentRow, event: JournalEvent, at_ms: int) -> PaymentRow:  # no
         case OutcomeAwaited(answer=answer):
             return _move(row, Phase.REPEATING, at_ms, **_told(answer))
         case ReversalAccepted(upstream=True):
-            taken_back = replace(row, returned_by=BY_TERMINAL, advice_open=False)
+            # what a person had found before is not about this
+            taken_back = replace(row, returned_by=BY_TERMINAL, advice_open=False, resolution="")
             if row.state != Phase.APPROVED.value:
                 return replace(taken_back, updated_at_ms=at_ms)
             return _move(taken_back, Phase.REVERSING, at_ms)

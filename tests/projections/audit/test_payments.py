@@ -1,11 +1,13 @@
 from msgspec.structs import replace
 
 from projections.audit.payments import PaymentRow, apply, open_row
+from projections.queries.verdict import judge
 from switch.domain.payment.events import (
     PaymentRequested,
     PaymentReversed,
     ReversalAccepted,
     ReversalAnswered,
+    ReversalAttempted,
 )
 from switch.domain.payment.payment import Payment
 from switch.domain.payment.requests import Answer
@@ -91,6 +93,20 @@ def test_a_payment_that_is_taken_back_while_it_runs_keeps_its_phase(make_log):
     accepted = ReversalAccepted(reversal_key="k", answer=answer, rrn=row.rrn, upstream=True)
     after = apply(running, accepted, 9)
     assert (after.state, after.returned_by, after.updated_at_ms) == ("routed", "taken-back", 9)
+
+
+def test_what_a_person_found_before_says_nothing_of_a_reversal_that_came_later(make_log):
+    rows, _ = fold_both(make_log(50, partition_count=1))
+    row = next(row for row in rows.values() if row.kind == "sale")
+    claimed = replace(row, state="approved", resolution="returned")
+    answer = Answer(response_code="00", at=7)
+    accepted = ReversalAccepted(reversal_key="k", answer=answer, rrn=row.rrn, upstream=True)
+    attempted = ReversalAttempted(rrn=row.rrn, attempt=1, at=8, transmission_time="1122071000")
+    after = claimed
+    for event in (accepted, attempted, PaymentReversed(rrn=row.rrn, at=9)):
+        after = apply(after, event, 9)
+    assert (after.state, after.resolution) == ("reversed", "")
+    assert "confirmed the reversal (attempt 1)" in judge(after).line
 
 
 def test_an_answer_that_is_to_be_confirmed_says_when_until_the_payment_moves_on(make_log):
