@@ -201,22 +201,23 @@ async def load_case_file(connection: Connection, subject: Subject) -> CaseFile:
     return make_case_file(subject, standing, await load_events(connection, subject.rrn, key))
 
 
+# each arm has an index of its own; with a subquery in place of the array, every event is read
+EVENTS_OF_PAYMENT: Final = (
+    f"SELECT {_STEP_COLUMNS} FROM audit.events "  # noqa: S608 - columns of our own
+    "WHERE (rrn <> '' AND rrn = $1) "
+    "OR (idempotency_key <> '' AND idempotency_key = ANY($2::text[])) "
+    # what a refused reversal was answered names its key only
+    "OR (tag = 'reversal-accepted.v1' AND idempotency_key <> '' AND idempotency_key = ANY(ARRAY("
+    "SELECT idempotency_key FROM audit.events "
+    "WHERE rrn <> '' AND rrn = $1 AND tag = 'reversal-requested.v1'))) "
+    "ORDER BY partition, journal_offset, event_index"
+)
+
+
 async def load_events(connection: Connection, rrn: str, idempotency_key: str) -> list[EventFound]:
     """Find what names a payment by its RRN, its key, or the keys of its reversals."""
-    return await fetch_rows(
-        connection,
-        EventFound,
-        f"SELECT {_STEP_COLUMNS} FROM audit.events "  # noqa: S608 - columns of our own
-        "WHERE (rrn <> '' AND rrn = $1) "
-        "OR (idempotency_key <> '' AND idempotency_key = ANY($2::text[])) "
-        # what a refused reversal was answered names its key only
-        "OR (tag = 'reversal-accepted.v1' AND idempotency_key <> '' AND idempotency_key IN ("
-        "SELECT idempotency_key FROM audit.events "
-        "WHERE rrn <> '' AND rrn = $1 AND tag = 'reversal-requested.v1')) "
-        "ORDER BY partition, journal_offset, event_index",
-        rrn,
-        _family_of(idempotency_key),
-    )
+    keys = _family_of(idempotency_key)
+    return await fetch_rows(connection, EventFound, EVENTS_OF_PAYMENT, rrn, keys)
 
 
 async def load_refusals(connection: Connection, stan: str, terminal_id: str) -> CaseFile | None:

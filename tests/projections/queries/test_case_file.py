@@ -4,6 +4,7 @@ import pytest
 
 from loadtest.generated_journal import SEALED_PAN
 from projections.queries.case_file import (
+    EVENTS_OF_PAYMENT,
     Subject,
     _family_of,
     find_by_key,
@@ -160,6 +161,15 @@ async def test_a_reversal_that_was_refused_is_told_with_its_answer(connection):
     asked, refused = case.steps[-2:]
     assert asked.title == "partner asks to reverse it (json)"
     assert (refused.title, refused.told_terminal) == ("reversal refused", "25 r")
+
+
+async def test_the_events_of_a_payment_are_found_without_reading_all_of_them(connection):
+    row = await one_payment(connection, "state = 'reversed' AND returned_by = 'taken-back'")
+    await connection.execute("SET LOCAL enable_seqscan = off")
+    plan = await connection.fetch(f"EXPLAIN {EVENTS_OF_PAYMENT}", row["rrn"], ["a|m|t|1|2|payment"])
+    scans = [line for (line,) in plan if "Scan on events" in line or "using events" in line]
+    assert scans
+    assert not [line for line in scans if "Bitmap" not in line and "events_by_" not in line]
 
 
 async def test_a_tombstone_and_the_payment_that_it_refused_share_one_case_file(connection):
