@@ -41,6 +41,7 @@ ANSWER_BYTES_MAX: Final = 8 * 1_048_576
 BUFFER_COUNT_MAX: Final = 4_000  # records of one partition fetched ahead; then it is left out
 POLL_WAIT_MS: Final = 100
 READ_TIMEOUT_S: Final = 5.0
+PAUSE_S: Final = 1.0  # so late come timers only to a process that was paused: it heard nothing
 IDLE_S: Final = 2.0  # nobody read on for so long: the partition is not fetched ahead any more
 LATEST: Final = -1
 
@@ -200,6 +201,7 @@ class PartitionReader:
         self._failure: LogUnavailable | PositionOutOfRange | None = None
         self._unreadable: LogUnavailable | None = None  # what the last poll brought, if nobody can
         self._waiter: asyncio.Future[None] | None = None
+        self._late: asyncio.TimerHandle | None = None  # when the waiter is told of silence
         self._asked_at = 0.0  # loop time of the read that waits
         self._heard_at = 0.0  # loop time at which the last poll was sent that found nothing
         self._is_time_up = False
@@ -251,13 +253,14 @@ class PartitionReader:
         waiter = self._waiter = self._loop.create_future()
         self._is_time_up = False
         timer = self._loop.call_later(wait_ms / 1000, self._end_wait)
-        late = self._loop.call_later(wait_ms / 1000 + READ_TIMEOUT_S, self._lose)
+        self._lose_after(wait_ms / 1000 + READ_TIMEOUT_S)
         try:
             await waiter
         finally:
             timer.cancel()
-            late.cancel()
-            self._waiter = None
+            if self._late is not None:
+                self._late.cancel()
+            self._waiter = self._late = None
         if self._failure is not None:
             failure, self._failure = self._failure, None
             self.leave()
@@ -268,8 +271,15 @@ class PartitionReader:
         if self._heard_at >= self._asked_at:
             self._wake()
 
-    def _lose(self) -> None:
-        self.fail(self._unreadable or self._polls.unavailable())
+    def _lose_after(self, delay_s: float) -> None:
+        due = self._loop.time() + delay_s
+        self._late = self._loop.call_at(due, self._lose, due)
+
+    def _lose(self, due: float) -> None:
+        if self._loop.time() - due > PAUSE_S:
+            self._lose_after(READ_TIMEOUT_S)  # the silence was this process's own
+        else:
+            self.fail(self._unreadable or self._polls.unavailable())
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

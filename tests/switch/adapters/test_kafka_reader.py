@@ -278,6 +278,19 @@ async def test_a_record_that_nobody_can_read_is_named_and_stalls_its_own_partiti
 
 
 @pytest.mark.kafka
+async def test_who_was_paused_while_waiting_takes_that_for_no_silence_of_the_brokers(
+    log, monkeypatch
+):
+    monkeypatch.setattr(kafka_reader, "READ_TIMEOUT_S", 0.2)
+    reader = await log.open_partition("journal", 0)
+    assert await reader.read(0, count_max=9, wait_ms=1) == []
+    reading = asyncio.create_task(reader.read(0, count_max=9, wait_ms=100))
+    await wait_until(lambda: reader._reader.is_waiting)
+    time.sleep(0.3 + kafka_reader.PAUSE_S + 0.2)  # noqa: ASYNC251 - the pause: nothing runs
+    assert await reading == []
+
+
+@pytest.mark.kafka
 async def test_a_reader_that_is_closed_while_it_waits_leaves_nothing_behind(log):
     reader = await log.open_partition("journal", 0)
     reading = asyncio.create_task(reader.read(0, count_max=9, wait_ms=20_000))
