@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -201,13 +201,17 @@ def _make_table(
     for row in rows:
         cells = []
         for _, name in columns:
-            value = row.get(name)
-            color = "" if name not in {"state", "ready"} else "green" if value in _WELL else "red"
-            if name in {"inbound_lag", "lag_count"} and value:
-                color = "yellow"
-            cells.append(Text(_write(name, value), style=color))
+            cells.append(Text(_write(name, row.get(name)), style=choose_color(name, row)))
         table.add_row(*cells)
     return table
+
+
+def choose_color(name: str, row: Mapping[str, Any]) -> str:
+    """Choose a cell's color: green and red for states, yellow for what lags, else none."""
+    value = row.get(name)
+    if name in {"state", "ready"}:
+        return "green" if value in _WELL and not row.get("reason") else "red"
+    return "yellow" if name in {"inbound_lag", "lag_count"} and value else ""
 
 
 def _write(name: str, value: object) -> str:

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from switch.apps.addresses import write_addresses
 from switch.apps.status import ProcessStatus, merge_statuses
-from switch.cli.status import status
+from switch.cli.status import choose_color, status
 
 PARTITION = {
     "partition": 0,
@@ -86,6 +86,14 @@ def test_what_is_not_well_comes_first_and_is_exit_code_7(address, monkeypatch):
     assert result.exit_code == 7
     assert result.output.startswith("NOT WELL  partition 0 is not served (folding)")
     assert Answerer.seen == [("/v1/status", "Bearer op_me")]
+
+
+def test_a_line_that_waits_for_its_issuer_is_red_and_a_second_registrar_that_waits_is_not():
+    assert choose_color("state", {"state": "waiting", "reason": "cannot connect"}) == "red"
+    assert choose_color("state", {"state": "waiting"}) == "green"
+    assert choose_color("state", {"state": "folding"}) == "red"
+    assert choose_color("inbound_lag", PARTITION) == "yellow"
+    assert choose_color("owner", PARTITION) == ""
 
 
 def test_json_is_what_the_processes_said(address):
