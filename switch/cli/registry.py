@@ -33,7 +33,8 @@ def load(file: Path, data_dir: Path, style: str) -> None:
     """
     Load FILE (TOML): all of it, or nothing and every error (exit code 1).
 
-    Loading the same file again changes nothing. What the file does not name stays as it is.
+    Loading the same file again changes nothing. An entry that the file does not name stays as it
+    is; one that it names is to be as the file says, so a field left out is empty (keys are kept).
     docs/registry-file.md explains its tables.
     """
     try:

@@ -20,8 +20,11 @@ What `switch registry load FILE.toml` takes. Made from `switch/registrar/documen
 complete example.
 
 - A file is loaded as a whole, or refused with every error in it: where, what, and what to do.
-- It states how things are to be. Loading it again changes nothing; what it does not name stays as
-  it is; a status that no step leads to (a closed merchant that trades again) is refused.
+- It states how things are to be. Loading it again changes nothing; an entry that it does not name
+  stays as it is; a status that no step leads to (a closed merchant that trades again) is refused.
+- An entry is stated whole: a field left out gets its default, whatever it was (a key stays). To
+  suspend a merchant, load its whole entry with the other status: `merchant_id` and `status` alone
+  would empty the rest, and then it is `merchant-config-incomplete` until the rest is loaded again.
 - References must have their target, in the file or in the registry: agents without circles,
   merchants, issuers, links. One device (`serial_number`) belongs to one terminal, one BIN to one
   issuer (a longer BIN inside a shorter one wins), one API key to one client or operator. Digits 8
