@@ -146,7 +146,8 @@ def _resolve(
     if command.by == LOCAL_OPERATOR:
         return Refused(
             Refusal.NAMED_OPERATOR_NEEDED,
-            "A case of this amount takes two named operators; the machine's token is nobody's.",
+            "A case of this amount takes two named operators; the machine's token is nobody's. "
+            "Each sends a key of their own (for `switch case`: in SWITCH_OPERATOR_KEY).",
         )
     proposal = case.proposal
     if proposal is None or proposal.resolution is not resolution:
