@@ -123,7 +123,10 @@ def _look_after(options: argparse.Namespace) -> int:
             where = f"running at {node.bootstrap}, process {node.pid}"
             print(where if node.pid else f"not running, was at {node.bootstrap}")
     elif cluster is not None and options.command == "stop":
+        is_running = any(node.pid for node in cluster.nodes)
         cluster.stop()
+        if is_running:
+            print(f"stopped: {cluster.log_url}; its records stay in {cluster.directory}")
     elif cluster is not None:
         cluster.remove()
     return 0

@@ -45,8 +45,8 @@ def _cluster_options(command: CommandT) -> CommandT:
                 "--config", "file", type=click.Path(path_type=Path), help="Settings file (TOML)."
             ),
             click.option("--partitions", type=int, help="Of inbound and journal, for ever."),
-            click.option("--replication", type=int, help="Copies of each record."),
-            click.option("--single-broker", is_flag=True, help="Accept one copy of each record."),
+            click.option("--replication", type=int, help="Copies of each record, 2 or more."),
+            click.option("--single-broker", is_flag=True, help="Accept one copy (one broker)."),
             click.option(
                 "--format",
                 "style",

@@ -16,6 +16,7 @@ def test_status_and_stop_of_a_broker_that_never_ran(tmp_path, capsys):
     assert launcher.main(["status", "--dir", str(tmp_path)]) == 3
     assert capsys.readouterr().out == "not running\n"
     assert launcher.main(["stop", "--dir", str(tmp_path)]) == 0
+    assert not capsys.readouterr().out
 
 
 def test_clean_leaves_a_folder_alone_that_is_not_the_brokers(tmp_path):
@@ -45,6 +46,7 @@ def test_a_broker_starts_is_shown_and_goes(tmp_path, capsys):
             f"running at {url.removeprefix('kafka://')}, process "
         )
         assert launcher.main(["stop", *folder]) == 0
+        assert capsys.readouterr().out.startswith(f"stopped: {url}; its records stay in ")
         assert launcher.main(["status", *folder]) == 3
         assert launcher.main(["start", *folder, "--port", "0"]) == 0
         assert url in capsys.readouterr().out
