@@ -128,7 +128,7 @@ def _decide(
         return decide_payment(fact, book, registry, rules)
     if isinstance(fact, ReversalRequested):
         original = book.find_original(fact.request)
-        forgotten = original is None and book.is_batch_forgotten(fact.request, fact.at)
+        forgotten = book.is_batch_forgotten(fact.request, fact.at)
         chain = book.list_changed(original)
         return decide_reversal(fact, original, rules, chain, is_forgotten=forgotten)
     payment = book.find_payment(getattr(fact, "rrn", ""))

@@ -319,7 +319,7 @@ class RequestsSide:
             request=request, at=now.wall_ms, rrn=original.rrn if original else ""
         )
         chain = self._book.list_changed(original)
-        forgotten = original is None and self._book.is_batch_forgotten(request, now.wall_ms)
+        forgotten = self._book.is_batch_forgotten(request, now.wall_ms)
         rules = self._settings.rules
         decisions = decide_reversal(fact, original, rules, chain, is_forgotten=forgotten)
         accepted = decisions[-1]

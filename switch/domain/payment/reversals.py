@@ -117,7 +117,8 @@ def decide_reversal(
     Registry, batch and limits are not asked: giving money back is always accepted. A partner, who
     repeats nothing by itself, is told what cannot be done instead. `chain` is what the original has
     changed: the payment that it concerns, then that one's original. `is_forgotten`: the batch, or
-    day, that it quotes is over for so long that nothing of it is remembered.
+    day, that it quotes is over for so long that nothing of it is remembered; what was refused since
+    under the same key is no word on what came first.
     """
     request = fact.request
     if not request.terminal_id and (objection := object_to_partner(request, original, chain)):
@@ -132,6 +133,9 @@ def decide_reversal(
         refusal = ReversalAccepted(reversal_key=request.idempotency_key, answer=answer)
         told = "an 0400 quotes this payment with another amount, card or type"
         return (open_case(original, "reversal-mismatch", fact.at, told), refusal)
+    if is_forgotten and original.phase is Phase.DECLINED:
+        accepted = _accept(fact, original.rrn, rules, upstream=False)
+        return (*_bury(fact, rules), _open_forgotten(fact), accepted)
     is_elsewhere = bool(request.terminal_id) and (
         original.request.idempotency_key not in original_keys(request)
     )

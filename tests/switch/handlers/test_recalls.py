@@ -207,15 +207,30 @@ def test_how_many_originals_are_read_at_a_time_is_bounded(world, till):
     assert till.why(refunds[-1]) == "original-unreadable"
 
 
+def list_case_kinds(world):
+    events = (event for record in world.journal for event in record.events)
+    return [event.kind for event in events if type(event).__name__ == "CaseOpened"]
+
+
 def test_an_0400_of_a_payment_long_forgotten_is_answered_00_and_a_person_looks(
     world, till, old_sale
 ):
-    back = till.take_back(old_sale)
-    assert till.told(back) == "00"
-    kinds = [
-        event.kind
-        for record in world.journal
-        for event in record.events
-        if type(event).__name__ == "CaseOpened"
-    ]
-    assert kinds == ["reversal-forgotten"]
+    assert till.told(till.take_back(old_sale)) == "00"
+    assert list_case_kinds(world) == ["reversal-forgotten"]
+
+
+def test_the_refusal_of_its_repeat_does_not_hide_a_forgotten_payment_from_its_0400(
+    world, till, old_sale
+):
+    repeat = till.repeat(old_sale)
+    assert (till.told(repeat), till.why(repeat)) == ("77", "batch-mismatch")
+    for _ in range(2):
+        assert till.told(till.take_back(old_sale)) == "00"
+    assert list_case_kinds(world) == ["reversal-forgotten"]
+
+
+def test_an_0400_of_what_was_refused_in_a_batch_that_is_remembered_is_no_case(world, till):
+    refused = till.ask(batch_data="2200000700050")
+    assert till.why(refused) == "batch-mismatch"
+    assert till.told(till.take_back(refused)) == "00"
+    assert list_case_kinds(world) == []
