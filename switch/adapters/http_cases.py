@@ -34,12 +34,13 @@ STATES: Final = ("unended", "open", "proposed", "resolved", "closed", "any")
 _FAILURE: Final = 400
 _RETRIED_STATUSES: Final = frozenset({503, 504})
 
+_WITHOUT_CONTROLS: Final = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
 Text = Annotated[
     str,
     Meta(
         min_length=1,
         max_length=TEXT_CHARACTERS_MAX,
-        pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$",
+        pattern=_WITHOUT_CONTROLS,
         description="Free text without card numbers; it is kept for ever.",
     ),
 ]
@@ -62,7 +63,7 @@ class AssignOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Who is to see to a case."""
 
     owner: Annotated[str, Meta(pattern=r"^[0-9A-Za-z._@-]{1,64}$", examples=["demo-operator-2"])]
-    text: Annotated[str, Meta(max_length=TEXT_CHARACTERS_MAX)] = ""
+    text: Annotated[str, Meta(max_length=TEXT_CHARACTERS_MAX, pattern=_WITHOUT_CONTROLS)] = ""
 
 
 class ResolveOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -367,8 +368,11 @@ class CasesApi:
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise _invalid(explain_decode_error(error)) from None
         for name in ("note", "text", "reason", "owner"):
-            if holds_card_number(getattr(order, name, "")):
+            said = getattr(order, name, "")
+            if holds_card_number(said):
                 raise _invalid(f"{name}: it holds what looks like a card number")
+            if said and not said.strip():
+                raise _invalid(f"{name}: it says nothing")
         return order
 
     async def _command(self, order: OperatorOrder) -> Response:
