@@ -11,7 +11,13 @@ from switch.domain.clock import Now
 from switch.eventlog.claimed_writer import AppendFault, ClaimedWriter, OwnedSink
 from switch.eventlog.claims import RecordFormat
 from switch.eventlog.journal_reader import RecordT
-from switch.eventlog.port import AppendRefused, AppendUnknown, LogUnavailable, PartitionLog
+from switch.eventlog.port import (
+    AppendRefused,
+    AppendUnknown,
+    Fenced,
+    LogUnavailable,
+    PartitionLog,
+)
 from switch.eventlog.takeover import Takeover
 
 READ_COUNT_MAX: Final = 1_000  # a fold of one such slice holds up the event loop for milliseconds
@@ -101,6 +107,20 @@ class OwnedJournal(Generic[RecordT]):
             event_id=f"{self.claim_id}-{next(self._sequence)}",
             traceparent=traceparent,
         )
+
+    async def look_behind(self) -> None:
+        """
+        See whether anybody wrote behind all that was appended here: a successor, most likely.
+
+        The next append would tell, but who was paused and has nothing to write makes none.
+
+        Raises:
+            Fenced: somebody did; start over from Claim.
+            LogUnavailable: it cannot be told.
+        """
+        end = await self._log.end()
+        if end > self.next_append_offset and not self.is_reading_gap:
+            raise Fenced(f"others have written behind offset {self.next_append_offset}")
 
     async def close(self) -> None:
         """Stop: outstanding records are unknown to whoever waits for them."""

@@ -36,6 +36,7 @@ from switch.security.keys import Keys
 
 READ_WAIT_MS: Final = 500
 READ_COUNT_MAX: Final = 256
+PAUSE_MS: Final = READ_WAIT_MS + 1_000  # a read takes so long only for one who was paused
 FOLLOW_WAIT_MS: Final = 100  # how late the loss of a membership or a deadline may be noticed
 RELEASE_WAIT_MS: Final = 1_000
 LAG_INTERVAL_MS: Final = 1_000
@@ -399,9 +400,12 @@ class PartitionKeeper:
         while True:
             await self._may_read.wait()
             await owned.wait_for_room()
+            asked_boot_ms = read_boot_ms()
             records = await inbound.read(
                 partition.next_inbound_offset, count_max=READ_COUNT_MAX, wait_ms=READ_WAIT_MS
             )
+            if read_boot_ms() - asked_boot_ms > PAUSE_MS:
+                await owned.journal.look_behind()
             if records:
                 await registry.refresh()
                 partition.on_registry_confirmed(registry.confirmed_boot_ms)

@@ -323,3 +323,17 @@ async def claim_own(writer, append_deadline_ms):
         claim_id="own",
         append_deadline_ms=append_deadline_ms,
     )
+
+
+async def test_who_has_nothing_to_append_sees_that_others_have_written_behind(stage):
+    owned = await stage.claim()
+    await owned.look_behind()
+    stage.append(2)
+    stage.writer.land()  # one of one's own, without its ack
+    await owned.look_behind()
+    await stage.settle()
+    assert stage.outcomes == [1, 2]
+    await owned.look_behind()
+    stage.partition.put(encode_record(claim("other")))
+    with pytest.raises(Fenced, match="behind offset 3"):
+        await owned.look_behind()

@@ -1,12 +1,14 @@
 """A partition is taken, lost and taken again, over a real log and issuer."""
 
 import asyncio
+import time
 
 import pytest
 
 from switch.adapters.clock import read_boot_ms
-from switch.apps.partition_keeper import explain_loss
+from switch.apps.partition_keeper import PAUSE_MS, explain_loss
 from switch.demo.issuer_simulator import IssuerPace
+from switch.eventlog.claims import JOURNAL_FORMAT
 from switch.eventlog.journal import PartitionReleased, decode_record
 from switch.eventlog.port import AppendUnknown, PositionOutOfRange
 
@@ -50,6 +52,18 @@ async def test_a_process_that_was_paused_declines_nothing_for_the_age_of_its_vie
     follower.confirmed_boot_ms = read_boot_ms() - 1_500
     _, body = await running.pay("one")
     assert (body["status"], body.get("reason_code")) == ("approved", None)
+
+
+async def test_a_quiet_owner_that_was_paused_looks_whether_it_was_followed(running):
+    owned = running.instance.handler._serving()[0]
+    journal = await running.instance.event_log.open_partition("journal", owned.index)
+    heard = asyncio.Event()
+    claim = JOURNAL_FORMAT.make_claim("another", "f00", 0)
+    journal.append(JOURNAL_FORMAT.encode(claim), lambda _outcome: heard.set())
+    await heard.wait()
+    assert not owned.lost.done()  # it has nothing to write, so nothing tells it
+    time.sleep(PAUSE_MS / 1_000 + 0.1)  # noqa: ASYNC251 - the pause: nothing runs
+    await running.until(lambda: running.is_taken_anew(owned))
 
 
 async def test_who_cannot_read_the_registry_claims_nothing(running):
