@@ -376,11 +376,11 @@ class Stand:
 
     def find_table_faults(self):
         """Compare the projector's tables with the journal once they have caught up."""
-        journal = self.journal()
         seen = {}
 
-        def is_equal():
-            seen["faults"] = asyncio.run(compare_tables(self.postgres.dsn, journal))
+        def is_equal():  # the journal read anew: an idle owner notes its place in it now and then
+            found = compare_tables(self.postgres.dsn, self.journal())
+            seen["faults"] = asyncio.run(found)
             return not seen["faults"]
 
         with contextlib.suppress(AssertionError):
