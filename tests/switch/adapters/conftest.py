@@ -48,9 +48,13 @@ class FakeDesk:
     def __init__(self) -> None:
         self.asked: list[JsonPayment] = []
         self.answer = (201, b'{"status":"approved"}')
+        self.was_asked, self.may_answer = asyncio.Event(), asyncio.Event()
+        self.may_answer.set()
 
     async def pay(self, payment: JsonPayment) -> tuple[int, bytes]:
         self.asked.append(payment)
+        self.was_asked.set()
+        await self.may_answer.wait()
         return self.answer
 
 
