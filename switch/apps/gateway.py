@@ -12,6 +12,7 @@ from switch.adapters.clock import read_clock
 from switch.adapters.loop import count_open_files_max
 from switch.adapters.tcp import TcpConnections
 from switch.adapters.telemetry import Telemetry
+from switch.apps.http_listener import bound_http_connections
 from switch.apps.inbound_writer import AppendFailure, InboundWriter
 from switch.apps.launch import Listener
 from switch.apps.settings import Settings
@@ -44,7 +45,6 @@ REPLIES_WAIT_MS: Final = 1_000
 REPLIES_RETRY_S: Final = 0.5
 UNKNOWN_POSITION: Final = -1  # go on from the end
 FILES_KEPT_COUNT: Final = 128  # log, issuers, children, database: a fifth of it is in use
-HTTP_FILES_DIVISOR: Final = 4  # HTTP gets no more than this share of a low limit
 _INCARNATION_BYTES: Final = 8
 
 
@@ -103,7 +103,7 @@ def keep_files_free(
     Otherwise terminals that only connect would take the last file from the log, the issuers' lines
     and the child processes.
     """
-    http = min(settings.http.connection_count_max, open_files_max // HTTP_FILES_DIVISOR)
+    http = bound_http_connections(settings.http, open_files_max)
     allowed = max(1, open_files_max - http - FILES_KEPT_COUNT)
     if limits.connection_count_max <= allowed:
         return limits

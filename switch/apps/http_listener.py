@@ -6,9 +6,16 @@ from typing import Final
 
 from switch.adapters.http_api import HttpApi
 from switch.adapters.http_server import make_server, serve, stop
+from switch.adapters.loop import count_open_files_max
 from switch.apps.settings import HttpSettings
 
 HTTP_DRAIN_MS: Final = 1_000
+HTTP_FILES_DIVISOR: Final = 4  # HTTP gets no more than this share of a low limit
+
+
+def bound_http_connections(settings: HttpSettings, open_files_max: int) -> int:
+    """Return how many connections HTTP takes in a process that may open so many files."""
+    return max(1, min(settings.connection_count_max, open_files_max // HTTP_FILES_DIVISOR))
 
 
 class HttpListener:
@@ -19,7 +26,7 @@ class HttpListener:
             api,
             receive_deadline_ms=settings.receive_deadline_ms,
             keep_alive_ms=settings.keep_alive_ms,
-            connection_count_max=settings.connection_count_max,
+            connection_count_max=bound_http_connections(settings, count_open_files_max()),
             drain_ms=HTTP_DRAIN_MS,
         )
         self._serving: asyncio.Task[None] | None = None

@@ -228,11 +228,21 @@ class HttpSettings(Section, frozen=True, kw_only=True):
         ),
     ] = 10_000
     connection_count_max: Annotated[
-        int, meta("More open connections than this are answered 503.", ge=1)
+        int,
+        meta(
+            "More open connections than this are answered 503, many more are closed at once. It is"
+            " lowered to a quarter of the files that the process may open (`ulimit -n`).",
+            ge=1,
+        ),
     ] = 2_000
-    keep_alive_ms: Annotated[int, meta("An idle connection is closed after this.", ge=1_000)] = (
-        60_000
-    )
+    keep_alive_ms: Annotated[
+        int,
+        meta(
+            "A connection that is idle, or whose client does not take its answers, is closed after"
+            " this.",
+            ge=1_000,
+        ),
+    ] = 60_000
 
 
 class IssuerLinkSettings(Section, frozen=True, kw_only=True):

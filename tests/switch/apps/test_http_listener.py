@@ -7,7 +7,7 @@ import pytest
 from switch.adapters.http_api import ApiPorts, HttpApi
 from switch.adapters.telemetry import make_telemetry
 from switch.apps.addresses import bound_address
-from switch.apps.http_listener import HttpListener
+from switch.apps.http_listener import HttpListener, bound_http_connections
 from switch.apps.settings import HttpSettings
 from switch.domain.registry.view import Registry
 
@@ -57,3 +57,10 @@ async def test_it_serves_until_it_is_stopped_and_then_the_port_is_free():
 
 async def test_stopping_what_never_served_is_fine():
     await HttpListener(make_api(), HttpSettings()).stop()
+
+
+@pytest.mark.parametrize(
+    ("open_files_max", "connection_count_max"), [(1_000_000, 2_000), (1_024, 256), (1, 1)]
+)
+def test_http_leaves_most_files_of_a_low_limit_to_the_others(open_files_max, connection_count_max):
+    assert bound_http_connections(HttpSettings(), open_files_max) == connection_count_max
