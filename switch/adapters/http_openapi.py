@@ -330,7 +330,7 @@ def _registry_paths() -> Json:
                     "content": _content({"type": "string"}, "application/toml"),
                 },
                 "responses": {
-                    "200": _answer("What changed.", _OBJECT),
+                    "200": _answer("What changed, and which merchants lack what.", _OBJECT),
                     **_OPERATOR_NEEDED,
                     "413": _problem("The file is too large."),
                     "422": _problem("Refused as a whole; every error is listed."),

@@ -132,7 +132,7 @@ class _RegistryDesk:
             raise ProblemRaised(problem) from refused
         except RegistrarUnavailable as error:
             raise Unavailable(str(error)) from error
-        return {"change_count": result.change_count, "position": result.position}
+        return result._asdict()
 
     def list_entities(self, kind: str) -> Sequence[EntityRow]:
         return registry_rows(self._follower.view, kind)

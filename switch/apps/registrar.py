@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final, NamedTuple
 
 from switch.adapters.clock import read_clock
@@ -26,7 +27,7 @@ from switch.eventlog.registry_record import (
 )
 from switch.eventlog.takeover import Takeover
 from switch.registrar.document import parse_document
-from switch.registrar.registrar import Registrar, split_load
+from switch.registrar.registrar import Registrar, find_incomplete, split_load
 from switch.security.keys import Keys
 
 CLAIM_ACTOR: Final = "registrar"
@@ -41,10 +42,11 @@ class RegistrarUnavailable(Exception):
 
 
 class LoadResult(NamedTuple):
-    """What a file changed: so many events, all below this registry position."""
+    """What a file changed: so many events, all below this registry position; who lacks what."""
 
     change_count: int
     position: int
+    incomplete: Mapping[str, Sequence[str]]  # merchant id -> fields without which it is not paid
 
 
 def _make_claim(owner: str, claim_id: str, at: int) -> RegistryRecord:
@@ -108,7 +110,7 @@ class RegistrarRole:
                 await self._append(owned, actor, at, part)
             await self._catch_up(owned.next_offset)
             self._log.info("registry loaded", actor=actor, change_count=len(events))
-            return LoadResult(len(events), self._follower.position)
+            return LoadResult(len(events), self._follower.position, find_incomplete(events))
 
     def status(self) -> dict[str, object]:
         """Describe this registrar for `/v1/status`; it claims the registry at its first change."""

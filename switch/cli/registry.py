@@ -48,6 +48,12 @@ def load(file: Path, data_dir: Path, style: str) -> None:
     count = result["change_count"]
     said = f"{count} events written" if count else "nothing to change"
     click.echo(f"{file}: {said}; the registry is at position {result['position']}")
+    for merchant_id, fields in result.get("incomplete", {}).items():
+        click.echo(
+            f"merchant {merchant_id} lacks {', '.join(fields)}: its payments are declined "
+            "(merchant-config-incomplete) until the file states it whole",
+            err=True,
+        )
 
 
 @registry.command(name="list")
@@ -72,6 +78,8 @@ def list_(kind: str | None, data_dir: Path, style: str) -> None:
     for each, entities in rows.items():
         if entities or kind:
             _print_table(each, entities)
+    if not any(rows.values()) and not kind:
+        click.echo("the registry is empty; `switch registry load FILE` fills it")
 
 
 @registry.command()

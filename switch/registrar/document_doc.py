@@ -24,7 +24,8 @@ complete example.
   stays as it is; a status that no step leads to (a closed merchant that trades again) is refused.
 - An entry is stated whole: a field left out gets its default, whatever it was (a key stays). To
   suspend a merchant, load its whole entry with the other status: `merchant_id` and `status` alone
-  would empty the rest, and then it is `merchant-config-incomplete` until the rest is loaded again.
+  would empty the rest, and then it is `merchant-config-incomplete` until the rest is loaded again
+  (`load` says which merchants lack what).
 - References must have their target, in the file or in the registry: agents without circles,
   merchants, issuers, links. One device (`serial_number`) belongs to one terminal, one BIN to one
   issuer (a longer BIN inside a shorter one wins), one API key to one client or operator. Digits 8

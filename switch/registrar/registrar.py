@@ -1,6 +1,6 @@
 """The registrar: a registry file against the registry, all of it or nothing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar, Final, assert_never
 
 from msgspec.structs import replace
@@ -21,7 +21,12 @@ from switch.domain.registry.entities import (
     Terminal,
     TerminalStatus,
 )
-from switch.domain.registry.events import RegistryEvent, RegistryLoaded
+from switch.domain.registry.events import (
+    MerchantChanged,
+    MerchantRegistered,
+    RegistryEvent,
+    RegistryLoaded,
+)
 from switch.domain.registry.references import find_problems
 from switch.domain.registry.view import Registry
 from switch.eventlog.port import RECORD_BYTES_MAX
@@ -190,6 +195,16 @@ def _find_size_problem(place: Place, event: RegistryEvent) -> Iterator[LoadProbl
     if size > RECORD_EVENTS_BYTES_MAX:
         wrong = f"it takes {size} bytes in the log, at most {RECORD_EVENTS_BYTES_MAX} may be"
         yield LoadProblem(place.path_of("size"), wrong, "shorten its lists, or make several of it")
+
+
+def find_incomplete(events: Iterable[RegistryEvent]) -> dict[str, list[str]]:
+    """Name what the merchants of these events lack to be paid: merchant id, then field names."""
+    return {
+        event.merchant.merchant_id: list(missing)
+        for event in events
+        if isinstance(event, MerchantRegistered | MerchantChanged)
+        and (missing := event.merchant.missing_fields())
+    }
 
 
 def split_load(events: Sequence[RegistryEvent]) -> list[tuple[RegistryEvent, ...]]:

@@ -71,6 +71,13 @@ async def test_a_file_is_in_the_view_when_load_returns(stage: Stage) -> None:
     ]
 
 
+async def test_a_merchant_that_lacks_something_is_named_with_what_it_lacks(stage: Stage) -> None:
+    file = b'[[merchants]]\nmerchant_id = "898110154110001"\nstatus = "draft"\nname = "Shop"\n'
+    result = await stage.make_role("r1").load(file, "tester")
+    lacking = ["mcc", "agent_id", "currency", "fee_plan", "settlement_account"]
+    assert result.incomplete == {"898110154110001": lacking}
+
+
 async def test_loading_it_again_changes_nothing(stage: Stage) -> None:
     role = stage.make_role("r1")
     first = await role.load(FILE, "tester")

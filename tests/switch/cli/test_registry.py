@@ -12,7 +12,7 @@ from switch.demo.world import demo_registry_document
 from switch.domain.registry.queries import registry_entity, registry_rows
 from switch.domain.registry.view import KINDS, Registry
 from switch.registrar.document import parse_document
-from switch.registrar.registrar import Registrar, RegistryRefused
+from switch.registrar.registrar import Registrar, RegistryRefused, find_incomplete
 from switch.security.keys import Keys
 from switch.security.keystore import MemoryKeyStore
 
@@ -45,7 +45,8 @@ class RegistryHandler(BaseHTTPRequestHandler):
             return
         for event in events:
             view.apply(view.position, event)
-        self._answer(200, {"change_count": len(events), "position": view.position})
+        told = {"change_count": len(events), "position": view.position}
+        self._answer(200, told | {"incomplete": find_incomplete(events)})
 
     def log_message(self, *arguments):
         """Say nothing."""
@@ -58,9 +59,8 @@ class RegistryHandler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("instance")
+@contextlib.contextmanager
+def serve(folder):
     server = ThreadingHTTPServer(("127.0.0.1", 0), RegistryHandler)
     server.view = Registry()
     keys = Keys(MemoryKeyStore(), minute_key_lifetime_ms=1)
@@ -69,14 +69,23 @@ def data_dir(tmp_path_factory):
     (folder / "keys" / "operator.token").write_text(TOKEN)
     address = f"127.0.0.1:{server.server_address[1]}"
     (folder / "addresses.json").write_text(json.dumps({"http": address}))
-    (folder / "world.toml").write_bytes(demo_registry_document())
     with contextlib.closing(server.socket):
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("instance")
+    with serve(folder):
+        (folder / "world.toml").write_bytes(demo_registry_document())
         run(folder, "load", str(folder / "world.toml"))
         yield folder
-        server.shutdown()
-        thread.join()
 
 
 def run(data_dir, *arguments):
@@ -96,6 +105,24 @@ def test_a_change_says_how_much_it_wrote(data_dir, tmp_path):
     file = tmp_path / "group.toml"
     file.write_text('[[groups]]\ngroup_id = "chain"\nname = "Chain"\n')
     assert "2 events written" in run(data_dir, "load", str(file)).output
+
+
+def test_who_empties_a_merchant_by_naming_its_status_alone_is_told_what_it_lacks(
+    data_dir, tmp_path
+):
+    file = tmp_path / "suspended.toml"
+    file.write_text('[[merchants]]\nmerchant_id = "898110154110021"\nstatus = "suspended"\n')
+    done = run(data_dir, "load", str(file))
+    assert done.exit_code == 0, done.output
+    assert "merchant 898110154110021 lacks name, mcc, agent_id" in done.output
+    again = run(data_dir, "load", str(data_dir / "world.toml"))
+    assert "events written" in again.output
+    assert "898110154110021 lacks" not in again.output
+
+
+def test_an_empty_registry_says_so(tmp_path):
+    with serve(tmp_path):
+        assert run(tmp_path, "list").output.startswith("the registry is empty; `switch registry")
 
 
 def test_a_bad_file_is_refused_with_every_error_and_exit_code_1(data_dir, tmp_path):
