@@ -190,7 +190,7 @@ def _print_case(found: Json) -> None:
     width = max(map(len, facts))
     for name, value in facts.items():
         if value:
-            console.print(f"{name:<{width}}  {value}", markup=False, soft_wrap=True)
+            console.print(f"{name:<{width}}  {value}", soft_wrap=True)
     for title, text in (
         ("what happened", f"{found['text_en']}\n{found['text_zh']}"),
         ("what to do", f"{found['next_en']}\n{found['next_zh']}"),

@@ -140,11 +140,8 @@ def _print(found: "CaseFile", others: "list[Subject]") -> None:
         console.print(
             f"merchant {row.merchant_id}  terminal {row.terminal_id or '-'}  batch "
             f"{row.batch or '-'}  STAN {row.stan or '-'}  card {row.masked_pan or '-'}",
-            markup=False,
         )
-        console.print(
-            f"{row.channel}  key {row.idempotency_key}", markup=False, style="dim", soft_wrap=True
-        )
+        console.print(f"{row.channel}  key {row.idempotency_key}", style="dim", soft_wrap=True)
     _print_related(console, found)
     console.print()
     if console.width >= WIDE:
@@ -154,7 +151,7 @@ def _print(found: "CaseFile", others: "list[Subject]") -> None:
     if others:
         console.print("Also under this reference:", style="dim")
         for other in others:
-            console.print(f"  {other.rrn or other.idempotency_key}", style="dim", markup=False)
+            console.print(f"  {other.rrn or other.idempotency_key}", style="dim")
 
 
 def _print_related(console: "Console", found: "CaseFile") -> None:
@@ -162,14 +159,12 @@ def _print_related(console: "Console", found: "CaseFile") -> None:
     from switch.cli.screen import write_amount
 
     if found.payment is not None and found.payment.original_rrn:
-        console.print(f"changes   {found.payment.original_rrn}", markup=False)
+        console.print(f"changes   {found.payment.original_rrn}")
     for other in found.changed_by:
         amount = write_amount(other.amount_minor, other.currency)
-        console.print(
-            f"changed by {other.rrn}  {other.kind} of {amount}  {other.state}", markup=False
-        )
+        console.print(f"changed by {other.rrn}  {other.kind} of {amount}  {other.state}")
     for case in found.cases:
-        console.print(f"case      {case.case_id}  {case.state}", markup=False)
+        console.print(f"case      {case.case_id}  {case.state}")
 
 
 def _make_table(steps: "tuple[Step, ...]") -> "Table":

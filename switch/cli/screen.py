@@ -21,10 +21,14 @@ _MINUTE_MS: Final = 60_000
 
 
 def make_console() -> Console:
-    """Make a console on standard output: colours on a terminal, plain and wide in a pipe."""
+    """
+    Make a console on standard output: colours on a terminal, plain and wide in a pipe.
+
+    Brackets are no markup: what people wrote into a note or a name is printed as it is.
+    """
     if sys.stdout.isatty():
-        return Console(highlight=False)
-    return Console(highlight=False, width=PIPE_WIDTH)
+        return Console(highlight=False, markup=False)
+    return Console(highlight=False, markup=False, width=PIPE_WIDTH)
 
 
 def make_table(title: str = "") -> Table:
@@ -93,7 +97,7 @@ def _write_row(
         text = Text(" " * GAP if line is not lines[0] else "")
         for index, width in line:
             cell = cells[index]
-            part = cell.copy() if isinstance(cell, Text) else Text.from_markup(str(cell))
+            part = cell.copy() if isinstance(cell, Text) else Text(str(cell))
             part.align("right" if table.columns[index].justify == "right" else "left", width)
             text.append(part).append(" " * GAP)
         text.rstrip()

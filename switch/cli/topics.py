@@ -237,7 +237,7 @@ def _print_table(
     if faults:
         from switch.adapters.kafka_topic_check import write_faults
 
-        console.print(write_faults(faults), style="red", soft_wrap=True, markup=False)
+        console.print(write_faults(faults), style="red", soft_wrap=True)
 
 
 def _write_retention(settings: "Mapping[str, str]") -> str:

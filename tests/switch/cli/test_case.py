@@ -40,7 +40,12 @@ LINE = {
     "first_at": "2026-11-22T07:09:00.000Z",
     "last_at": "2026-11-22T08:00:00.000Z",
 }
-STEP = {"at": "2026-11-22T07:10:00.000Z", "place": "3/42.0", "title": "note by anna", "rule": "why"}
+STEP = {
+    "at": "2026-11-22T07:10:00.000Z",
+    "place": "3/42.0",
+    "title": "note by anna",
+    "rule": "see [slip.pdf] [/b]",
+}
 DETAIL = {
     "case": CASE,
     "text_en": "Somebody says so.",
@@ -162,6 +167,7 @@ def test_a_case_says_what_happened_and_what_to_do(server):
         "money     DEBITED: 12.34 CNY",
         "Compare the slip.\n核对小票",
         "note by anna",
+        "see [slip.pdf] [/b]",
         "-> debit <- 00",
     ):
         assert told in result.output

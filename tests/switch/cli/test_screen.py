@@ -31,6 +31,18 @@ def test_a_pipe_gets_wide_plain_tables(capsys):
     assert capsys.readouterr().out == "x" * 150 + "\n"
 
 
+def test_what_people_wrote_is_printed_as_it_is_brackets_and_all(capsys):
+    table = make_table()
+    table.add_column("note")
+    table.add_row("slip [a.pdf] says [/b] paid")
+    make_console().print(table)
+    console = Console(file=StringIO(), width=12, markup=False)
+    print_table(console, table)
+    assert "slip [a.pdf] says [/b] paid" in capsys.readouterr().out
+    folded = "".join(console.file.getvalue().split())
+    assert folded.endswith("slip[a.pdf]says[/b]paid")
+
+
 def test_a_table_has_two_blanks_between_columns_and_no_frame(capsys):
     table = make_table("Title")
     table.add_column("a", no_wrap=True)
