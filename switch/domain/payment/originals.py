@@ -6,6 +6,7 @@ both have it.
 """
 
 import enum
+from fractions import Fraction
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -358,9 +359,25 @@ def _fee_returned(original: Payment, taken: SettlementLine, refunded: int) -> in
     rest = gross - refunded_minor(original) - refunded
     if rest <= 0:
         return left
-    # an adjustment that may yet be taken back will give back its own fee
-    own = _sum_fees(tuple(t for t in original.touches if 0 < _kept_minor(t) <= rest))
-    return max(left - max(compute_fee(rest, plan), own), 0)
+    return max(left - max(compute_fee(rest, plan), _own_fees(original.touches, rest)), 0)
+
+
+def _own_fees(touches: tuple[Touch, ...], rest: int) -> int:
+    """
+    Bound the fees of the adjustments that may yet be taken back, each with its own fee.
+
+    Together they come to no more than the rest: so to no more fees than the dearest of them cost,
+    the last one in proportion.
+    """
+    added = [touch for touch in touches if 0 < _kept_minor(touch) <= rest]
+    added.sort(key=lambda touch: Fraction(touch.fee_minor, _kept_minor(touch)), reverse=True)
+    fees, room = 0, rest
+    for touch in added:
+        kept = _kept_minor(touch)
+        if kept > room:
+            return fees - touch.fee_minor * room // -kept
+        fees, room = fees + touch.fee_minor, room - kept
+    return fees
 
 
 def _sum_fees(touches: tuple[Touch, ...]) -> int:

@@ -89,6 +89,15 @@ def test_refunds_leave_the_fee_of_what_may_yet_be_taken_back(plan, extras, part)
     assert fee_minor == 0
 
 
+def test_of_adjustments_of_which_one_may_yet_be_taken_back_one_fee_is_left():
+    sale = _sale_of(102, FeePlan(rate_ppm=60_000))
+    for number in range(2):
+        added = _adjustment(100, 6, f"02{number:010d}")
+        sale = with_touch(sale, added.rrn, added)
+    line = give_back_line(_ask_back(sale, 202, "010000000001"), sale, "2023-11-16")
+    assert line.fee_minor == -12, "100 are left, and can be given back only once"
+
+
 def test_a_fee_that_stays_is_not_given_back():
     plan = FeePlan(rate_ppm=6_000, is_returned_on_refund=False)
     sale = _sale_of(100, plan)
