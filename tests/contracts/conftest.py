@@ -46,9 +46,10 @@ async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
                 partition_count=PARTITION_COUNT,
                 prefix=prefix,
                 topics=TopicWishes(single_broker=True),
+                append_deadline_ms=20_000,
             )
 
     stage = LogStage(kind, open_log)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         yield stage
         await stage.close()

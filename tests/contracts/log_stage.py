@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from switch.eventlog.port import AppendRefused, AppendUnknown, EventLog, PartitionLog
 
 PARTITION_COUNT = 2
-DEADLINE_S = 20
+DEADLINE_S = 60
 
 Outcome = int | AppendRefused | AppendUnknown
 

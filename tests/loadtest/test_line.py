@@ -5,7 +5,7 @@ import pytest
 
 from loadtest.line import Line
 
-DEADLINE_S = 10
+DEADLINE_S = 60
 
 
 @contextlib.asynccontextmanager

@@ -57,7 +57,7 @@ def make_log() -> Callable[..., MemoryLog]:
 @pytest.fixture
 def wait_until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
     async def wait(holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             while not holds():  # noqa: ASYNC110 - the condition is anybody's
                 await asyncio.sleep(0.005)
 

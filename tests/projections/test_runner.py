@@ -31,7 +31,7 @@ async def projector(log, dsn, *, settings=QUICK, **options):
         yield status
     finally:
         stop.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(90):
             await running
 
 

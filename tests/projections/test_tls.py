@@ -15,6 +15,11 @@ from switch.apps.payment_status import AuditStatus
 from tests.projections.tls_front import TlsFront, make_certificate
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("switch.apps.payment_status.CONNECT_TIMEOUT_S", 60.0)
+
+
 @pytest.fixture
 async def front(postgres: EmbeddedPostgres, tmp_path: Path) -> AsyncIterator[TlsFront]:
     certificate_file, key_file = make_certificate(tmp_path, "server", "127.0.0.1")

@@ -157,7 +157,7 @@ class HttpStage:
     api_key = "sk_partner"
     operator_token = "op_operator"
 
-    def __init__(self) -> None:
+    def __init__(self, receive_deadline_ms: int = 60_000, keep_alive_ms: int = 60_000) -> None:
         self.desk = FakeDesk()
         self.payments = KnownPayments()
         self.view = Registry()
@@ -207,8 +207,8 @@ class HttpStage:
         )
         self.server = make_server(
             self.api,
-            receive_deadline_ms=300,
-            keep_alive_ms=5_000,
+            receive_deadline_ms=receive_deadline_ms,
+            keep_alive_ms=keep_alive_ms,
             connection_count_max=50,
             drain_ms=1_000,
         )
@@ -238,7 +238,7 @@ class HttpStage:
         return await asyncio.to_thread(self._ask, method, path, body, dict(headers or {}))
 
     def _ask(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Answered:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, body or None, headers)
             response = connection.getresponse()

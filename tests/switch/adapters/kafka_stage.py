@@ -11,7 +11,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from switch.adapters.kafka_topic_check import TopicWishes
 
 ONE_BROKER = TopicWishes(single_broker=True)
-DEADLINE_S = 30
+DEADLINE_S = 60
+PATIENT_MS = 20_000  # an append that the machine holds up is none that failed
 
 
 class Acks:

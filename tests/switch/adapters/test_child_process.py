@@ -12,7 +12,7 @@ import pytest
 from switch.adapters.child_process import start_child
 
 pytestmark = pytest.mark.process
-DEADLINE_S = 15.0
+DEADLINE_S = 60.0
 
 CHILD = """
 import os, signal, sys

@@ -20,7 +20,7 @@ async def test_a_child_writes_what_was_there_at_the_fork(tmp_path):
     held.clear()
     await writer.wait()
     assert path.read_bytes() == b"".join(f"value {number}".encode() for number in range(10_000))
-    assert writer.fork_s < 5
+    assert writer.fork_s < 30
 
 
 async def test_a_disk_that_is_full_is_named(tmp_path):
@@ -104,12 +104,12 @@ async def test_a_connection_of_the_parent_ends_when_the_parent_closes_it(tmp_pat
     ours, theirs = socket.socketpair()
     writer = fork_writer(tmp_path / "file", list_for_ever)
     waiting = asyncio.create_task(writer.wait())
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while count_descriptors(writer._pid) > 2:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
     ours.close()
-    theirs.settimeout(5)
+    theirs.settimeout(60)
     assert theirs.recv(1) == b""
     theirs.close()
     waiting.cancel()
@@ -137,10 +137,10 @@ asyncio.run(main())
 
 def test_a_child_ends_with_its_parent(tmp_path):
     command = [sys.executable, "-c", PARENT, str(tmp_path / "file")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == -9
     child = int(done.stdout)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not is_gone(child):
         assert time.monotonic() < deadline
         time.sleep(0.01)

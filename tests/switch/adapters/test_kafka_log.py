@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from switch.adapters.kafka_log import KafkaLog, check_extension
 from switch.eventlog.inbound import traceparent_of
 from switch.eventlog.port import AppendRefused, LogUnavailable, PositionOutOfRange
-from tests.switch.adapters.kafka_stage import ONE_BROKER, append_all
+from tests.switch.adapters.kafka_stage import ONE_BROKER, PATIENT_MS, append_all
 
 ON_BOTH_LOOPS = True
 
@@ -21,6 +21,7 @@ async def log(kafka_bootstrap):
         partition_count=2,
         prefix=f"kafka-log-{secrets.token_hex(4)}-",
         topics=ONE_BROKER,
+        append_deadline_ms=PATIENT_MS,
     )
     yield log
     await log.close()

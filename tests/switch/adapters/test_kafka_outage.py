@@ -12,7 +12,14 @@ from infra.kafka.cluster import KafkaCluster
 from switch.adapters import kafka_reader
 from switch.adapters.kafka_log import KafkaLog
 from switch.eventlog.port import AppendRefused, AppendUnknown, LogUnavailable
-from tests.switch.adapters.kafka_stage import ONE_BROKER, Acks, append_all, freeze, wait_until
+from tests.switch.adapters.kafka_stage import (
+    ONE_BROKER,
+    PATIENT_MS,
+    Acks,
+    append_all,
+    freeze,
+    wait_until,
+)
 
 
 @pytest.fixture
@@ -28,18 +35,35 @@ def own_broker(kafka_bootstrap, tmp_path):
     cluster.remove()
 
 
-async def connect(node, **options):
-    return await KafkaLog.connect(node.bootstrap, partition_count=1, topics=ONE_BROKER, **options)
+async def connect(node):
+    return await KafkaLog.connect(
+        node.bootstrap, partition_count=1, topics=ONE_BROKER, append_deadline_ms=PATIENT_MS
+    )
+
+
+def give_appends(log, deadline_ms):
+    """Set how long what is appended from now on is waited for."""
+    log.sender._deadline_s = deadline_ms / 1000
+
+
+async def read_to(partition, offset, last):
+    """Read from an offset up to another."""
+    found = []
+    while not found or found[-1].offset < last:
+        at = found[-1].offset + 1 if found else offset
+        found += await partition.read(at, count_max=1_000, wait_ms=2_000)
+    return found
 
 
 @pytest.mark.kafka
 @pytest.mark.process
 async def test_a_frozen_broker_leaves_what_was_sent_unknown_and_refuses_the_rest(own_broker):
-    log = await connect(own_broker, append_deadline_ms=700)
+    log = await connect(own_broker)
     partition = await log.open_partition("journal", 0)
     assert await append_all(partition, b"before") == [0]
     pid = own_broker.pid
     await freeze(pid)
+    give_appends(log, 2_000)
     acks = Acks()
     partition.append(b"sent", acks)
     await wait_until(lambda: (batch := partition._writer.batch) and batch.is_perhaps_written)
@@ -48,12 +72,15 @@ async def test_a_frozen_broker_leaves_what_was_sent_unknown_and_refuses_the_rest
     assert [type(outcome) for outcome in outcomes] == [AppendUnknown, AppendRefused]
     [later] = await append_all(partition, b"later")
     assert isinstance(later, AppendRefused)
-    async with asyncio.timeout(1):
-        await partition.close()  # without waiting for a broker that may never answer
+    closing = asyncio.create_task(partition.close())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert closing.done(), "it waits for a broker that may never answer"
     os.kill(pid, signal.SIGCONT)
+    give_appends(log, PATIENT_MS)
     again = await log.open_partition("journal", 0)
     [offset] = await append_all(again, b"after")
-    found = await again.read(0, count_max=9, wait_ms=2_000)
+    found = await read_to(again, 0, offset)
     assert found[0] == (0, b"before")
     assert found[-1] == (offset, b"after")
     assert b"queued behind it" not in [record.value for record in found]
@@ -71,7 +98,7 @@ async def test_a_frozen_log_closes_in_time(own_broker):
     acks = Acks()
     partition.append(b"sent", acks)
     await wait_until(lambda: (batch := partition._writer.batch) and batch.is_perhaps_written)
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(16):
         await log.close()
     assert [type(outcome) for outcome in acks.outcomes] == [AppendUnknown]
 
@@ -81,16 +108,17 @@ async def test_a_frozen_log_closes_in_time(own_broker):
 async def test_after_a_brokers_kill_9_a_new_writer_and_the_same_reader_go_on(
     own_broker, monkeypatch
 ):
-    monkeypatch.setattr(kafka_reader, "READ_TIMEOUT_S", 1.0)
-    log = await connect(own_broker, append_deadline_ms=1_000)
+    log = await connect(own_broker)
     partition = await log.open_partition("journal", 0)
     reader = await log.open_partition("journal", 0)
     values = [b"%d" % n for n in range(100)]
     assert await append_all(partition, *values) == list(range(100))
-    found = await reader.read(0, count_max=1_000, wait_ms=2_000)
+    found = await read_to(reader, 0, 99)
     assert [record.value for record in found] == values
     assert await reader.read(100, count_max=9, wait_ms=10) == []  # it follows now
     own_broker.kill()
+    monkeypatch.setattr(kafka_reader, "READ_TIMEOUT_S", 1.0)
+    give_appends(log, 1_000)
     [lost] = await append_all(partition, b"into the void")
     assert isinstance(lost, AppendUnknown | AppendRefused)
     with pytest.raises(LogUnavailable):
@@ -98,12 +126,11 @@ async def test_after_a_brokers_kill_9_a_new_writer_and_the_same_reader_go_on(
     with pytest.raises(LogUnavailable):
         await reader.end()
     await asyncio.to_thread(own_broker.start)
+    monkeypatch.setattr(kafka_reader, "READ_TIMEOUT_S", PATIENT_MS / 1000)
+    give_appends(log, PATIENT_MS)
     fresh = await log.open_partition("journal", 0)
     [offset] = await append_all(fresh, b"after")
-    found = []
-    while not found or found[-1].offset < offset:
-        at = found[-1].offset + 1 if found else 100
-        found += await reader.read(at, count_max=9, wait_ms=2_000)
+    found = await read_to(reader, 100, offset)
     assert found[-1] == (offset, b"after")
     await log.close()
 
@@ -111,7 +138,8 @@ async def test_after_a_brokers_kill_9_a_new_writer_and_the_same_reader_go_on(
 @pytest.mark.kafka
 @pytest.mark.process
 async def test_a_short_stop_of_the_broker_within_the_deadline_fails_nothing(own_broker):
-    log = await connect(own_broker, append_deadline_ms=20_000)
+    log = await connect(own_broker)
+    give_appends(log, 2 * PATIENT_MS)
     partition = await log.open_partition("journal", 0)
     assert await append_all(partition, b"before") == [0]
     own_broker.kill()
@@ -149,8 +177,11 @@ async def find_leaders(log):
 @pytest.mark.kafka
 @pytest.mark.process
 @pytest.mark.long
-async def test_a_leader_that_moves_while_the_old_one_leads_others_is_followed(three_brokers):
+async def test_a_leader_that_moves_while_the_old_one_leads_others_is_followed(
+    three_brokers, monkeypatch
+):
     """As after each restart of a broker: one partition moves back, the other one stays."""
+    monkeypatch.setattr(kafka_reader, "READ_TIMEOUT_S", 5.0)  # as it is outside of tests
     admin = AIOKafkaAdminClient(bootstrap_servers=three_brokers.bootstrap)
     await admin.start()
     for name in ("switch-journal", "switch-inbound"):

@@ -180,6 +180,7 @@ async def test_it_is_so_over_kafka(kafka_bootstrap):
         partition_count=2,
         prefix=f"snap-{os.getpid()}-",
         topics=TopicWishes(single_broker=True),
+        append_deadline_ms=20_000,
     )
     try:
         topic = SnapshotTopic(log)

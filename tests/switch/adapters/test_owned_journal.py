@@ -268,7 +268,7 @@ async def test_an_acked_claim_that_is_not_there_is_unknown(stage):
     original_put = writer.partition.put
     writer.partition.put = lambda _value: original_put(encode_record(claim("other")))
     with pytest.raises(AppendUnknown, match="is not there"):
-        await claim_own(writer, append_deadline_ms=100)
+        await claim_own(writer, append_deadline_ms=DEADLINE_MS)
 
 
 async def test_an_acked_claim_that_cannot_be_read_does_not_wait_for_ever(stage):

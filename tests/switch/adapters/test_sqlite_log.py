@@ -31,7 +31,7 @@ class Acks:
         self._changed.set()
 
     async def wait_for(self, count):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(self.outcomes) < count:
                 self._changed.clear()
                 await self._changed.wait()
@@ -190,7 +190,7 @@ async def test_another_process_follows_what_is_appended(make_log, path):
     assert await follower.partition.read(0, count_max=9, wait_ms=0) == [(0, b"a")]
     reading = asyncio.create_task(follower.partition.read(1, count_max=9, wait_ms=20_000))
     await append_all(partition, b"b")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await reading == [(1, b"b")]
     assert await follower.partition.read(2, count_max=9, wait_ms=1) == []
     with pytest.raises(PositionOutOfRange):

@@ -30,7 +30,7 @@ class Heard:
         self.changed.set()
 
     async def wait_until(self, holds):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not holds():
                 self.changed.clear()
                 await self.changed.wait()

@@ -6,6 +6,7 @@ import socket
 import msgspec
 import pytest
 
+from switch.adapters import issuer_connection
 from switch.adapters.http_page import PageFact
 from switch.adapters.telemetry import make_telemetry
 from switch.apps.addresses import bound_address
@@ -14,11 +15,13 @@ from switch.apps.http import make_api
 from switch.apps.instance import Instance
 from switch.apps.settings_sources import load_settings
 from switch.demo.issuer_simulator import IssuerPace, IssuerSimulator
+from tests.environment import CALM_TIMES
 
 OPERATOR_TOKEN = "op_test"
 API_KEY = "sk_test_0123456789"
 MERCHANT = "898110154110001"
-UNTIL_DEADLINE_S = 10.0
+UNTIL_DEADLINE_S = 60.0
+ANSWER_WITHIN_S = 90.0  # more than the gateway's own deadline
 REGISTRY = f"""
 [[acquirers]]
 acquirer_id = "{{acquirer}}"
@@ -77,7 +80,7 @@ class RunningInstance:
             is_demo=True,
             options={
                 "issuer_link.links": {"issuer": self.issuer.address},
-                "times.send_window_ms": 2_000,  # a busy disk must not decline what is waited for
+                **CALM_TIMES,
                 **self.options,
             },
         ).settings
@@ -115,7 +118,7 @@ class RunningInstance:
         return await asyncio.to_thread(self._ask, method, path, content, headers)
 
     def _ask(self, method, path, content, headers):
-        connection = http.client.HTTPConnection(self.http_address, timeout=20)
+        connection = http.client.HTTPConnection(self.http_address, timeout=ANSWER_WITHIN_S)
         try:
             body = content if isinstance(content, bytes) else json.dumps(content)
             connection.request(method, path, body if content else None, headers)
@@ -164,6 +167,18 @@ class RunningInstance:
 
     async def ask_operator(self, method, path, content=None):
         return await self.ask(method, path, content, Authorization=f"Bearer {OPERATOR_TOKEN}")
+
+
+@pytest.fixture(autouse=True)
+def _patient_with_postgresql(monkeypatch):
+    monkeypatch.setattr("switch.apps.payment_status.CONNECT_TIMEOUT_S", 30.0)
+    monkeypatch.setattr("switch.apps.payment_status.QUERY_TIMEOUT_S", 30.0)
+
+
+@pytest.fixture(autouse=True)
+def _no_pause_of_the_machine_counts(monkeypatch):
+    """Drop no debit because this process was not given the processor before it was written."""
+    monkeypatch.setattr(issuer_connection, "WRITE_DELAY_MAX_MS", 60_000)
 
 
 @pytest.fixture

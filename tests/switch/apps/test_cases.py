@@ -1,6 +1,7 @@
 """Cases from end to end: HTTP, inbound log, partition, journal, projection, HTTP."""
 
 import asyncio
+import time
 
 import asyncpg
 import pytest
@@ -26,6 +27,7 @@ api_key = "ben-key-0123456789"
 roles = ["view", "resolve"]
 """
 LARGE_MINOR = 100_001
+DEADLINE_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -83,13 +85,13 @@ class Desk:
 
     async def wait_for(self, path, is_there):
         """Ask until the projections have caught up."""
-        found = None
-        for _ in range(400):
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
             status, found = await self.get(path)
             if status == 200 and is_there(found):
                 return found
+            assert time.monotonic() < deadline, f"{path} is still {found}"
             await asyncio.sleep(0.05)
-        raise AssertionError(f"{path} is still {found}")
 
 
 async def test_a_claim_is_settled_by_two_persons_and_the_money_goes_back(running, desk):

@@ -12,7 +12,7 @@ from switch.adapters.telemetry import make_telemetry
 from switch.apps.children import KeptChild
 
 pytestmark = pytest.mark.process
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 CHILD = """
 import json, os, signal, sys

@@ -25,7 +25,7 @@ from switch.gateway.json_payment import JsonPayment
 from switch.security.keys import Keys
 from switch.security.keystore import MemoryKeyStore
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 # the composed sale of tests/vectors/messages.toml, and an answer as a handler would seal it
 SALE = bytes.fromhex(
     "005A 6000060000 603100311003 0200 7024048000C08011 16 6200000000000005 000000"

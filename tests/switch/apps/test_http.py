@@ -1,8 +1,11 @@
+from tests.environment import CALM_TIMES
+
+
 async def test_status_is_for_operators_and_names_every_part(running):
     status, content = await running.ask_operator("GET", "/v1/status")
     assert status == 200
     assert content["ready"] is True
-    assert content["terminal_deadline_ms"] == 5_000
+    assert content["terminal_deadline_ms"] == CALM_TIMES["times.terminal_deadline_ms"]
     assert content["children"] == [{"name": "child", "text": "well", "is_well": True}]
     assert (await running.ask("GET", "/v1/status"))[0] == 401
 

@@ -42,7 +42,7 @@ async def test_it_serves_until_it_is_stopped_and_then_the_port_is_free():
     listener.start(bound)
 
     def ask():
-        connection = http.client.HTTPConnection(address, timeout=10)
+        connection = http.client.HTTPConnection(address, timeout=60)
         connection.request("GET", "/healthz")
         status = connection.getresponse().status
         connection.close()

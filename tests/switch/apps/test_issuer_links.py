@@ -11,7 +11,7 @@ from switch.domain.upstream import MatchKey, UpstreamRequest
 from switch.security.cards import CardVault
 from switch.security.keystore import MemoryKeyStore
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 
 def request(link, **fields):

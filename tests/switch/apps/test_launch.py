@@ -15,7 +15,7 @@ from switch.apps.settings_sources import SettingsError
 from switch.eventlog.port import LogSettingWrong, LogUnavailable
 from switch.security.keystore import KeyStoreFault
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 HTTP = Listener("http", "http.address", "127.0.0.1:0")
 
 

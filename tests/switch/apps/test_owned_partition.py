@@ -3,7 +3,7 @@
 import pytest
 import structlog
 
-from switch.adapters.issuer_connection import WRITE_DELAY_MAX_MS
+from switch.adapters import issuer_connection
 from switch.domain.upstream import MatchKey, UpstreamAnswer
 from switch.eventlog.port import AppendUnknown
 
@@ -34,7 +34,7 @@ async def test_a_debit_that_its_link_drops_unwritten_is_declined_as_not_sent(run
 
     def flush_late():
         # as if the process had stood still between the clock check and the write
-        connection._unsent_boot_ms -= WRITE_DELAY_MAX_MS + 1
+        connection._unsent_boot_ms -= issuer_connection.WRITE_DELAY_MAX_MS + 1
         flush()
 
     connection._flush = flush_late

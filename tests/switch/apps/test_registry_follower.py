@@ -13,7 +13,7 @@ from switch.eventlog.memory_log import MemoryLog, MemoryPartition
 from switch.eventlog.port import LogUnavailable, StoredRecord
 from switch.eventlog.registry_record import RegistryRecord, encode_registry_record
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 
 def agent(name: str) -> Agent:

@@ -8,7 +8,7 @@ from switch.eventlog.inbound import Reply, decode_reply
 from switch.eventlog.memory_log import MemoryLog
 from switch.eventlog.port import REPLIES_PARTITION_COUNT, AppendUnknown, LogUnavailable
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 
 def _reply(number, gateway="00.gw"):

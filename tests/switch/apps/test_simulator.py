@@ -11,7 +11,7 @@ from switch.apps.simulator import SimulatorOrder
 from switch.demo.issuer_simulator import IssuerPace
 
 pytestmark = pytest.mark.process
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 def make_child(address, ledger_path):

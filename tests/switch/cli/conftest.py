@@ -65,7 +65,7 @@ async def _fill(data_dir, dsn):
     running = asyncio.create_task(
         run_projector(log=log, dsn=dsn, stop=stop, status=status, settings=settings)
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while not status.projections or any(  # noqa: ASYNC110 - the status is there to be polled
             at.next_offset != RECORD_COUNT
             for one in status.projections.values()

@@ -40,7 +40,7 @@ class ScriptedSwitch:
                 line, _ = self._listening.accept()
                 framer = Framer("binary-2")
                 with line:
-                    line.settimeout(10)
+                    line.settimeout(60)
                     while received := line.recv(4096):
                         for frame in framer.receive_data(received):
                             line.sendall(self._answer(frame))

@@ -164,7 +164,7 @@ def switch_that_only_reverses(tmp_path):
                 return
             framer = Framer("binary-2")
             with line:
-                line.settimeout(10)
+                line.settimeout(60)
                 while received := line.recv(4096):
                     [asked] = map(dialect.decode, framer.receive_data(received))
                     if asked.mti != "0400":

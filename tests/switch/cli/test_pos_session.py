@@ -33,7 +33,7 @@ class SilentSwitch:
             while True:
                 line, _ = self._listening.accept()
                 with line:
-                    line.settimeout(5)
+                    line.settimeout(60)
                     while received := line.recv(4096):
                         self.frames.append(received)
                         if self._act(line) is False:
@@ -42,7 +42,7 @@ class SilentSwitch:
     def close(self):
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
-        self._thread.join(5)
+        self._thread.join(60)
 
 
 @pytest.fixture

@@ -31,6 +31,8 @@ from tests.environment import CALM_SWITCH
 
 MAK = bytes.fromhex("1C1C1C1C1C1C1C1C")
 DEADLINE_S = 60.0
+# some commands of the demo ask for what its issuer never answers
+SETTINGS = CALM_SWITCH | {"SWITCH__TIMES__ISSUER_TIMEOUT_MS": "6000"}
 ECHOED = ("processing_code", "amount_transaction", "stan", "terminal_id", "merchant_id")
 
 
@@ -165,7 +167,7 @@ def demo_shell(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo") / "data"
     command = [sys.executable, "-m", "switch", "up", "--demo", "--data", str(folder)]
     with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | CALM_SWITCH
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | SETTINGS
     ) as process:
         try:
             deadline = time.monotonic() + DEADLINE_S

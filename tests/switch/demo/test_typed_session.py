@@ -7,7 +7,7 @@ import pytest
 from switch.demo.typed_session import SESSION
 from switch.terminal.operations import Operation
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 STEPS = [step for part in SESSION for step in part.steps]
 
 
