@@ -6,6 +6,8 @@ import msgspec
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from switch.domain.card import holds_card_number
+
 JSON_TYPE: Final = "application/json"
 PROBLEM_TYPE: Final = "application/problem+json"
 PROBLEM_PREFIX: Final = "urn:payment-switch:problem:"
@@ -147,7 +149,9 @@ async def send_problem(
 
 
 def explain_decode_error(error: Exception) -> str:
-    """Say which member of a body does not fit, without its content."""
+    """Say which member of a body does not fit, without its content if that may be a card number."""
     reason, _, place = str(error).partition(" - at ")
+    if holds_card_number(reason):
+        reason = "There is a card number where none belongs"
     member = place.strip("`").removeprefix("$").lstrip(".")
     return f"{member}: {reason}" if member else reason

@@ -1,3 +1,5 @@
+from typing import Literal
+
 import msgspec
 import pytest
 
@@ -80,3 +82,14 @@ def test_a_decode_error_names_the_member():
         with pytest.raises(msgspec.MsgspecError) as caught:
             msgspec.json.decode(body, type=Shape)
         assert explain_decode_error(caught.value).startswith(want)
+
+
+@pytest.mark.parametrize("body", [b'{"6200000000000005": 1}', b'{"kind": "6200000000000005"}'])
+def test_a_decode_error_shows_no_card_number(body):
+    class Shape(msgspec.Struct, forbid_unknown_fields=True):
+        kind: Literal["a"] = "a"
+
+    with pytest.raises(msgspec.MsgspecError) as caught:
+        msgspec.json.decode(body, type=Shape)
+    assert "6200000000000005" in str(caught.value)
+    assert "6200000000000005" not in explain_decode_error(caught.value)
