@@ -21,6 +21,7 @@ from switch.adapters.http_exchange import (
     make_problem,
     problem_response,
     read_body,
+    send_problem,
 )
 from switch.adapters.http_openapi import write_openapi
 from switch.adapters.http_operators import REGISTRY, VIEW, FindOperator, Operators
@@ -180,6 +181,12 @@ class HttpApi:
         pay = self._pay
         if pay is not None and scope["path"] == PATH and scope["method"] == "POST":
             await pay(scope, receive, send)
+            return
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            # the database refuses it, which must not be taken for a database that is out of order
+            detail = "There is no NUL in any name, number or key."
+            await send_problem(send, make_problem(400, "invalid-request", detail))
+            self._count("other", 400)
             return
         status = 0
 

@@ -1,5 +1,6 @@
 """Cases over HTTP: shown from the projections, changed by commands to their partition."""
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final, Protocol, TypeVar
 
@@ -30,6 +31,7 @@ PATH: Final = "/v1/cases"
 TEXT_CHARACTERS_MAX: Final = 1_000
 LIMIT_DEFAULT: Final = 100
 LIMIT_MAX: Final = 1_000
+_LIMIT: Final = re.compile("[0-9]{1,9}")
 STATES: Final = ("unended", "open", "proposed", "resolved", "closed", "any")
 _FAILURE: Final = 400
 _RETRIED_STATUSES: Final = frozenset({503, 504})
@@ -62,7 +64,9 @@ class NoteOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class AssignOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who is to see to a case."""
 
-    owner: Annotated[str, Meta(pattern=r"^[0-9A-Za-z._@-]{1,64}$", examples=["demo-operator-2"])]
+    owner: Annotated[
+        str, Meta(pattern=r"^[0-9A-Za-z._@-]{1,64}$(?!\n)", examples=["demo-operator-2"])
+    ]
     text: Annotated[str, Meta(max_length=TEXT_CHARACTERS_MAX, pattern=_WITHOUT_CONTROLS)] = ""
 
 
@@ -389,7 +393,7 @@ def _read_query(query: QueryParams) -> CaseQuery:
     state, limit = query.get("state", STATES[0]), query.get("limit", str(LIMIT_DEFAULT))
     if state not in STATES:
         raise _invalid(f"state: not one of {', '.join(STATES)}")
-    if not limit.isdecimal() or not 0 < int(limit) <= LIMIT_MAX:
+    if not _LIMIT.fullmatch(limit) or not 0 < int(limit) <= LIMIT_MAX:
         raise _invalid(f"limit: not a number from 1 to {LIMIT_MAX}")
     return CaseQuery(
         state=state,

@@ -111,6 +111,14 @@ async def test_what_is_not_there_is_a_problem_too(http_stage, method, path, stat
     assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
 
 
+@pytest.mark.parametrize("path", ["/v1/payments?rrn=%00", "/v1/payments/0%00", "/v1/cases/%00"])
+async def test_a_nul_is_no_fault_of_the_database(http_stage, path):
+    http_stage.payments.fault = http_stage.cases.fault = "the database does not answer"
+    headers = {"Authorization": f"Bearer {http_stage.operator_token}"}
+    answer = await http_stage.ask("GET", path, headers=headers)
+    assert (answer.status, answer.json()["title"]) == (400, "Invalid request")
+
+
 async def test_a_fault_is_a_500_without_its_text(http_stage, monkeypatch: pytest.MonkeyPatch):
     def fail(_kind):
         raise RuntimeError("secret")

@@ -56,7 +56,9 @@ async def test_cases_are_listed_as_asked_for(stage):
     assert (flat, grouped) == (False, True)
 
 
-@pytest.mark.parametrize("query", ["state=odd", "limit=0", "limit=1001", "limit=x"])
+@pytest.mark.parametrize(
+    "query", ["state=odd", "limit=0", "limit=1001", "limit=x", "limit=" + "9" * 5_000]
+)
 async def test_a_list_that_is_not_understood_is_refused(stage, query):
     assert (await stage.ask("GET", f"/v1/cases?{query}", headers=ANNA)).status == 400
 
@@ -127,6 +129,7 @@ async def test_a_case_that_is_not_there_is_not_commanded(stage, name, body):
         ),
         ("/assign", {"owner": "6200000000000005"}, "owner: it holds what looks like a card"),
         ("/assign", {"owner": "two words"}, "owner: Expected `str` matching"),
+        ("/assign", {"owner": "anna\n"}, "owner: Expected `str` matching"),
         ("/assign", {"owner": "anna", "text": "a\x1b[2Jb"}, "text: Expected `str` matching"),
         ("/notes", {"text": " \t\u3000"}, "text: it says nothing"),
         ("/resolve", {"resolution": "stands", "reason": " "}, "reason: it says nothing"),
