@@ -300,7 +300,7 @@ def parse_document(content: bytes) -> RegistryDocument:
     except UnicodeDecodeError:
         problem = LoadProblem("the file", "it is not UTF-8", "save it as UTF-8 text")
         return RegistryDocument((), (problem,), frozenset(), digest)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, a thousand brackets
         problem = LoadProblem("the file", f"it is not TOML: {error}", "correct this place first")
         return RegistryDocument((), (problem,), frozenset(), digest)
     problems = [

@@ -44,6 +44,8 @@ def test_what_is_left_out_of_a_merchant_is_missing_not_wrong():
     [
         (b"\xff", "the file: it is not UTF-8; save it as UTF-8 text"),
         (b"[[agents", "the file: it is not TOML"),
+        (b"a = " + b"[" * 5_000, "the file: it is not TOML"),
+        (b"a = " + b"9" * 5_000, "the file: it is not TOML"),
         (b"agents = 1", "agents: it is not a list of tables; write each one as [[agents]]"),
         (b"agents = [1]", "agents: it is not a list of tables"),
         (b"[agents]\na = 1", "agents: it is not a list of tables"),
