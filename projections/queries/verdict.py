@@ -17,7 +17,7 @@ from switch.domain.cases.events import Resolution
 from switch.domain.money import CURRENCY_NAMES, format_minor
 from switch.domain.payment.originals import VOIDS
 from switch.domain.payment.payment import Phase, gives_back
-from switch.domain.payment.state import CONTRADICTION
+from switch.domain.payment.state import CONTRADICTION, LATE_APPROVAL
 from switch.domain.transactions import TRAITS, MoneyState, TransactionType, WhenUnknown
 
 Family = Mapping[str, Sequence[PaymentRow]]  # those that change a payment, by its RRN
@@ -48,7 +48,10 @@ def judge(
         return Verdict(money_state=MoneyState.NOT_DEBITED.value, line=line)
     verdict = _judge_payment(payment, family, cases, sale)
     for case in cases:
-        if case.kind == CONTRADICTION and not case.ended_at_ms:
+        is_since = not case.ended_at_ms and case.opened_at_ms >= payment.moved_at_ms
+        # while it goes back, a late approval is no surprise
+        is_late = case.kind == LATE_APPROVAL and payment.state == Phase.REVERSED.value
+        if is_since and (case.kind == CONTRADICTION or is_late):
             told = f"{_who(payment)} has said the opposite since: a person must find out"
             line = f"{verdict.line.removesuffix('.')}; but {told}{_name_cases([case])}."
             return msgspec.structs.replace(verdict, line=line)

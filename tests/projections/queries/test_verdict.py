@@ -441,11 +441,8 @@ def case(**changes):
 
 
 def test_a_case_says_which_it_is_and_who_sees_to_it():
-    told = line(row(phase=Phase.CASE), cases=[case(owner="anna")])
-    assert told == (
-        f"NOT KNOWN: a person must find out about 10.00 CNY (case reversal-not-found-{RRN},"
-        " with anna)."
-    )
+    told = f"NOT KNOWN: a person must find out about 10.00 CNY (case reversal-not-found-{RRN}"
+    assert line(row(phase=Phase.CASE), cases=[case(owner="anna")]) == f"{told}, with anna)."
 
 
 @pytest.mark.parametrize("kind", ["advice-refused", "advice-unroutable"])
@@ -467,21 +464,24 @@ def test_what_a_person_found_is_the_answer():
 
 
 def test_a_hold_that_a_person_lets_stand_is_not_said_to_be_debited():
-    ended = case(state="resolved", ended_at_ms=AT)
     hold = row(T.PRE_AUTHORIZATION, Phase.CASE, resolution="stands")
-    assert judge(hold, {}, [ended]).money_state == "not-debited"
-    told = line(hold, cases=[ended])
+    assert judge(hold, {}, [case(ended_at_ms=AT)]).money_state == "not-debited"
+    told = line(hold, cases=[case(ended_at_ms=AT)])
     assert told == "HELD: a person found that 10.00 CNY was held and stands, not debited."
 
 
-@pytest.mark.parametrize("phase", [Phase.DECLINED, Phase.APPROVED, Phase.REVERSED])
-def test_an_issuer_that_contradicts_itself_is_told_until_a_person_has_found_out(phase):
-    kind = "late-answer-contradicts"
+CONTRADICTING = [(phase, "late-answer-contradicts") for phase in (Phase.DECLINED, Phase.APPROVED)]
+
+
+@pytest.mark.parametrize(("phase", "kind"), [*CONTRADICTING, (Phase.REVERSED, "late-approval")])
+def test_an_issuer_that_contradicts_itself_is_told_until_a_person_has_found_out(phase, kind):
     waiting = case(case_id=f"{kind}-{RRN}", kind=kind, owner="anna")
     told, alone = line(row(phase=phase), cases=[waiting]), line(row(phase=phase))
     said = f"; but {ASKING} has said the opposite since: a person must find out"
     assert told == f"{alone.removesuffix('.')}{said} (case {kind}-{RRN}, with anna)."
-    assert line(row(phase=phase), cases=[replace(waiting, ended_at_ms=AT)]) == alone
+    for changes in ({"ended_at_ms": AT}, {"opened_at_ms": AT - 1}):
+        assert line(row(phase=phase), cases=[replace(waiting, **changes)]) == alone
+    assert "opposite" not in line(row(phase=Phase.REVERSING), cases=[case(kind="late-approval")])
 
 
 def test_without_a_payment_nothing_was_debited():
