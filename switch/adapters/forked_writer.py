@@ -19,6 +19,10 @@ from typing import Final, NoReturn
 from switch.adapters.snapshot_folder import write_whole
 
 WRITE_TIMEOUT_S: Final = 120.0  # at idle priority on a busy machine; a hundred times what it takes
+KILL_WAIT_S: Final = (
+    0.5  # a killed child ends within a millisecond; a stuck disk may hold it longer
+)
+_KILL_POLL_S: Final = 0.001
 _NICENESS: Final = 19
 _FAULT: Final = 255  # neither an errno nor a signal: the program is wrong
 _DESCRIPTORS_MAX: Final = 1_048_576
@@ -40,6 +44,12 @@ class ForkedWriter:
         self._pid = pid
         self._ended = ended  # reads as closed once the child is gone
         self._status: int | None = None
+        self._is_left = False  # killed, and held by the system: it is asked after once it has ended
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the child has ended; one that a stuck disk holds outlives its killing."""
+        return self._status is not None
 
     async def wait(self, timeout_s: float = WRITE_TIMEOUT_S) -> None:
         """
@@ -55,7 +65,8 @@ class ForkedWriter:
             raise ChildFailed(f"it was not written within {timeout_s:g} s") from None
         finally:
             self.end()
-        assert self._status is not None
+        if self._status is None:
+            raise ChildFailed("it does not end")
         code = os.waitstatus_to_exitcode(self._status)
         if code == _FAULT:
             raise ChildFailed("a fault in this program")
@@ -78,18 +89,36 @@ class ForkedWriter:
             loop.remove_reader(self._ended)
 
     def end(self) -> None:
-        """Make sure that no child is left: it is killed if it still writes."""
-        if self._status is not None:
+        """Kill the child if it still writes; one that a stuck disk holds is not waited for."""
+        if self._is_left or self.is_gone:
             return
+        if not self._ask_after():
+            os.kill(self._pid, signal.SIGKILL)
+            give_up_at = time.monotonic() + KILL_WAIT_S
+            while not self._ask_after() and time.monotonic() < give_up_at:
+                time.sleep(_KILL_POLL_S)
+        if self.is_gone:
+            os.close(self._ended)
+        else:
+            self._is_left = True
+            loop = asyncio.get_running_loop()
+            loop.add_reader(self._ended, self._take_end, loop)
+
+    def _take_end(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let a child go that was left: the system has let it end."""
+        if self._ask_after():
+            loop.remove_reader(self._ended)
+            os.close(self._ended)
+
+    def _ask_after(self) -> bool:
+        """Whether the child has ended by now."""
         try:
             pid, status = os.waitpid(self._pid, os.WNOHANG)
-            if not pid:
-                os.kill(self._pid, signal.SIGKILL)
-                _, status = os.waitpid(self._pid, 0)
         except ChildProcessError:
-            status = _FAULT << 8  # somebody else has asked after it: how it ended is not known
-        self._status = status
-        os.close(self._ended)
+            pid, status = self._pid, _FAULT << 8  # somebody else asked: how it ended is not known
+        if pid:
+            self._status = status
+        return self.is_gone
 
 
 def fork_writer(path: Path, list_pieces: Callable[[], Iterator[bytes]]) -> ForkedWriter:

@@ -110,6 +110,7 @@ class SnapshotKeeper:
         self._begun: dict[int, _Newest] = {}  # from where the next one is counted
         self._taken: dict[int, _Taken] = {}
         self._writing: asyncio.Task[None] | None = None  # one child at a time
+        self._child: ForkedWriter | None = None  # the last one: a stuck disk may still hold it
         self._sending: dict[int, asyncio.Task[None]] = {}
 
     # -- looking for one ----------------------------------------------------------------------
@@ -258,7 +259,8 @@ class SnapshotKeeper:
         is_due = fresh_count >= self._settings.interval_record_count or (
             fresh_count > 0 and now - begun.boot_ms >= self._settings.interval_ms
         )
-        if not is_due or self._writing is not None or index in self._sending:
+        is_busy = self._writing is not None or (self._child is not None and not self._child.is_gone)
+        if not is_due or is_busy or index in self._sending:
             return None
         return self._begin(index, book, place_of(), now)
 
@@ -285,7 +287,7 @@ class SnapshotKeeper:
         path = self._folder.begin(index, place.next_offset)
         try:
             self._folder.drop(path)
-            writer = fork_writer(path, lambda: encode_snapshot(book, place, origin))
+            writer = self._child = fork_writer(path, lambda: encode_snapshot(book, place, origin))
         except OSError as error:
             self._fail(index, error)
             return None

@@ -62,6 +62,26 @@ async def test_a_child_that_hangs_is_killed(tmp_path):
     assert is_gone(writer._pid)
 
 
+async def test_nobody_stands_still_for_a_child_that_cannot_be_killed_yet(tmp_path, monkeypatch):
+    answers = tmp_path / "the disk answers"
+
+    def hang():
+        while not answers.exists():
+            time.sleep(0.01)
+        yield b""
+
+    monkeypatch.setattr(os, "kill", lambda _pid, _signal: None)  # as if it hung in the system
+    writer = fork_writer(tmp_path / "file", hang)
+    with pytest.raises(ChildFailed, match="not written within"):
+        await writer.wait(0.1)
+    assert not writer.is_gone
+    answers.touch()
+    async with asyncio.timeout(10):
+        while not writer.is_gone:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.01)
+    assert is_gone(writer._pid)
+
+
 async def test_a_child_that_nobody_waits_for_any_more_is_killed(tmp_path):
     writer = fork_writer(tmp_path / "file", list_for_ever)
     waiting = asyncio.create_task(writer.wait())

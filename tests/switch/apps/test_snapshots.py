@@ -212,6 +212,20 @@ async def test_of_a_partition_that_was_lost_nothing_is_left(stand, is_begun):
     stand.keeper.forget(1)
 
 
+async def test_none_is_begun_while_a_stuck_disk_holds_the_child_of_the_last_one(stand, monkeypatch):
+    stand.decide(1_200)
+    stand.note(acked=1_100)
+    with monkeypatch.context() as stuck:
+        stuck.setattr(os, "waitpid", lambda *_: (0, 0))
+        stand.keeper.forget(1)
+        await stand.wait_for(lambda: stand.keeper._writing is None)
+        stand.decide(1_200)
+        stand.note()
+        assert stand.keeper._writing is None
+    await stand.wait_for(lambda: stand.keeper._child.is_gone)
+    await stand.take()
+
+
 async def test_a_book_that_snapshots_do_not_know_is_told_and_nothing_is_left(stand):
     stand.book.tills._new = 1
     stand.decide(1_000)
