@@ -144,6 +144,13 @@ class IssuerLinks:
             for name, one in self._connections.items()
         ]
 
+    def describe(self) -> str:
+        """Say in words whether the links are up, for whoever watches the start."""
+        if not self._connections:
+            return "no issuer link is set (issuer_link.links)"
+        down = self._why_not_ready()
+        return f"not every issuer link is up: {down}" if down else "issuer links up"
+
     # -- LinkListener
 
     def answers_received(self, answers: list[UpstreamAnswer]) -> None:

@@ -129,7 +129,8 @@ class Up:
             await load_demo(instance, self._demo, self._say)
         await instance.start()
         self._is_serving = True
-        self._say("partitions claimed, issuer links up")
+        assert instance.links is not None, "`switch up` has every role"
+        self._say(f"partitions claimed, {instance.links.describe()}")
         api = make_api(
             instance,
             settings.http,

@@ -68,6 +68,19 @@ async def test_a_link_that_is_up_is_named_and_one_that_is_not_says_why(links):
     assert reason.startswith("down: cannot connect")
     states = {status["link"]: status["state"] for status in links.status()}
     assert states["up"] == "up"
+    assert links.describe().startswith("not every issuer link is up: down: cannot connect")
+
+
+async def test_who_watches_the_start_is_told_whether_there_are_links_and_they_are_up(issuer):
+    made = []
+    for addresses in ({}, {"up": issuer.address}):
+        settings = Settings(issuer_link=IssuerLinkSettings(links=addresses))
+        made.append(IssuerLinks(settings, CardVault(MemoryKeyStore()), make_telemetry("test")))
+    assert made[0].describe() == "no issuer link is set (issuer_link.links)"
+    made[1].start()
+    assert await made[1].wait_up(DEADLINE_S)
+    assert made[1].describe() == "issuer links up"
+    await made[1].stop()
 
 
 async def test_a_request_goes_to_its_link_and_the_answer_comes_back(links):
