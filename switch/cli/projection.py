@@ -167,7 +167,14 @@ async def _rebuild(
 
     log = await open_instance_log(data_dir)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    bar = Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    bar = Progress(
+        *columns,
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,  # into a file it would write an empty line
+    )
     task = bar.add_task(f"replaying into {name}", total=None)
     try:
         logs = {p: await log.open_partition("journal", p) for p in range(log.partition_count)}

@@ -238,6 +238,8 @@ def _print_table(
         from switch.adapters.kafka_topic_check import write_faults
 
         console.print(write_faults(faults), style="red", soft_wrap=True)
+    else:
+        click.secho("well: no topic would lose money", fg="green")
 
 
 def _write_retention(settings: "Mapping[str, str]") -> str:

@@ -33,6 +33,7 @@ def test_a_rebuild_ends_equal_to_the_live_tables(readable_instance, name):
     assert result.exit_code == 0, result.output
     assert "1000 records replayed" in result.stdout
     assert "equal to the live tables; in force" in result.stdout
+    assert not result.stderr
     report = json.loads(invoke(readable_instance, "rebuild", name, "--format", "json").stdout)
     assert report["is_switched"]
     assert report["compared"] == "all"

@@ -40,6 +40,7 @@ def test_topics_are_made_once_and_shown(log_url):
 def test_a_table_shows_what_each_topic_keeps(log_url):
     made = run("create", "--log", log_url, "--single-broker")
     assert made.exit_code == 0, made.output
+    assert made.output.endswith("well: no topic would lose money\n")
     [journal] = [line for line in made.output.splitlines() if "-journal" in line]
     assert journal.split()[1:] == ["made", "4", "1", "1", "delete", "for", "ever"]
     [snapshots] = [line for line in made.output.splitlines() if "-snapshots" in line]
