@@ -11,6 +11,7 @@ from switch.gateway.json_payment import JsonPayment
 from switch.gateway.limits import GatewayLimits, ListenerProfile
 from switch.gateway.normalise import (
     CardNumber,
+    check_track,
     clear_fields,
     find_card_number,
     hide_reference,
@@ -42,10 +43,11 @@ class Intake:
         Build the record of an ISO message; `raw` is the message from its MTI on.
 
         Raises:
-            FormatFault: the card number cannot be one.
+            FormatFault: the card number cannot be one, or the track is of another card.
             KeyStoreFault: there is no key to seal with now.
         """
         number = find_card_number(message.fields)
+        check_track(message.mti, message.fields)
         inbound_id = self._next_id()
         card = self._protect(number, inbound_id)
         key_id, sealed = self._keys.minute_keys.seal(now.wall_ms, raw, inbound_id)

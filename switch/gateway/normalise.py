@@ -58,6 +58,8 @@ CLEAR_NAMES: Final = frozenset(
 _REQUIRED_ELEMENTS: Final = {"stan": 11, "terminal_id": 41, "merchant_id": 42}
 _LEAP_YEAR: Final = 2024  # in which every MMDD is a day
 _AUTHORIZATION_MODES: Final = frozenset({"", "00", "01", "02"})  # DE 61.4
+_ASKED_NOW: Final = frozenset({"10", "20"})  # class and function of 0100 and 0200
+_TRACK_ENCRYPTED: Final = "1"  # third digit of DE 53
 _TAG_PAN: Final = "5A"
 _TAG_TRACK2: Final = "57"
 _TAG_EXPIRATION: Final = "5F24"
@@ -201,6 +203,23 @@ def find_card_number(fields: Mapping[str, str | bytes]) -> CardNumber | None:
     if isinstance(icc_data, bytes):
         return _find_chip_card(icc_data, expiration_date)
     return None
+
+
+def check_track(mti: str, fields: Mapping[str, str | bytes]) -> None:
+    """
+    See that DE 2 and the track of a request are one card's: its issuer may debit either.
+
+    A reversal is not looked at, nor is an advice, nor an encrypted track, which a handler refuses.
+
+    Raises:
+        FormatFault: they are two.
+    """
+    pan, track2 = fields.get("pan"), fields.get("track2")
+    if not pan or not track2 or mti[1:3] not in _ASKED_NOW:
+        return
+    is_encrypted = str(fields.get("security_control", ""))[2:3] == _TRACK_ENCRYPTED
+    if not is_encrypted and _split_track2(str(track2))[0] != pan:
+        raise FormatFault("DE 35 track2", "it is not of the card in DE 2")
 
 
 def _find_chip_card(icc_data: bytes, expiration_date: str) -> CardNumber | None:

@@ -50,3 +50,9 @@ def test_a_card_number_in_the_place_of_a_partners_key_never_reaches_the_log(
         first, again = (intake.receive_json(asked, world.at(0)).fields for _ in range(2))
         assert key not in str(first)
         assert first[name] == again[name], "the same key is the same request"
+
+
+def test_a_sale_with_the_track_of_another_card_never_reaches_the_log(world: Any) -> None:
+    world.open()
+    [answer] = world.feed(world.frame(track2="6200000000000047=3012101", pos_entry_mode="022"))
+    assert b"DE 35 track2: it is not of the card in DE 2" in answer.frame

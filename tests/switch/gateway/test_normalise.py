@@ -17,6 +17,7 @@ from switch.gateway.normalise import (
     CardNumber,
     FormatFault,
     check_card_number,
+    check_track,
     clear_fields,
     find_card_number,
     find_missing,
@@ -165,6 +166,32 @@ def test_a_partners_own_key_that_looks_like_a_card_number_is_kept_as_its_hash() 
     assert hide_reference("1756300000000", Joined()) == "1756300000000"
     for reference in (PAN, f"a-{PAN}-1", "4111-1111-1111-1111"):
         assert hide_reference(reference, Joined()) == f"hidden-{9 + len(reference)}"
+
+
+@pytest.mark.parametrize("mti", ["0100", "0200", "0201"])
+@pytest.mark.parametrize("track2", [f"{OTHER_PAN}=3012", f"{PAN}0=3012", PAN[:-1], "="])
+def test_a_request_with_a_track_of_another_card_is_refused(mti: str, track2: str) -> None:
+    with pytest.raises(FormatFault) as refused:
+        check_track(mti, {"pan": PAN, "track2": track2})
+    assert str(refused.value) == "DE 35 track2: it is not of the card in DE 2"
+
+
+@pytest.mark.parametrize(
+    ("mti", "fields"),
+    [
+        ("0200", {"pan": PAN, "track2": f"{PAN}=3012"}),
+        ("0200", {"pan": PAN, "track2": f"{PAN}D3012"}),
+        ("0200", {"pan": PAN}),
+        ("0200", {"track2": f"{PAN}=3012"}),
+        ("0200", {"pan": PAN, "track2": "7" * 37, "security_control": "2610000000000000"}),
+        ("0400", {"pan": PAN, "track2": f"{OTHER_PAN}=3012"}),
+        ("0220", {"pan": PAN, "track2": f"{OTHER_PAN}=3012"}),
+    ],
+)
+def test_a_track_is_not_compared_where_there_is_nothing_to_compare_or_to_ask(
+    mti: str, fields: dict[str, str | bytes]
+) -> None:
+    check_track(mti, fields)
 
 
 @pytest.mark.parametrize(
