@@ -3,13 +3,13 @@
 import pytest
 
 from tests.faults.load import Load
-from tests.faults.stand import SHORT_TIMES, Stand
+from tests.faults.stand import SHORT_TIMES, STEADY_TIMES, Stand
 
 
 @pytest.fixture(scope="module")
 def stand(tmp_path_factory):
-    """One running instance for all tests of a module, with short deadlines."""
-    made = Stand(tmp_path_factory.mktemp("stand"), SHORT_TIMES)
+    """One running instance for all tests of a module."""
+    made = Stand(tmp_path_factory.mktemp("stand"), STEADY_TIMES)
     made.start()
     yield made
     made.stop()

@@ -7,6 +7,7 @@ from tests.faults.stand import until
 from tests.faults.till import Till
 
 TERMINAL_COUNT = 6
+PATIENCE_S = 5.0  # a little more than the terminal deadline of `SHORT_TIMES`
 
 
 class Load:
@@ -17,6 +18,8 @@ class Load:
         self.noise = random.Random(seed)
         self.specs = stand.load_terminals(TERMINAL_COUNT)
         self.tills = [Till(None, spec) for spec in self.specs]
+        for till in self.tills:
+            till.patience_s = PATIENCE_S
         self.stans = [0] * TERMINAL_COUNT
         self.left = []  # number of the till, amount, trace number: what got no answer
         self.is_over = threading.Event()

@@ -19,6 +19,7 @@ from loadtest.pan_scan import PanScanner
 from loadtest.trail import Journal
 from loadtest.world import make_terminals, write_registry_file
 from switch.demo.tour_instance import TourInstance, wait_for
+from tests.environment import CALM_TIMES, name_variables
 
 DEADLINE_S = 45.0  # for what takes a second or two when the machine has nothing else to do
 WRITER = "switch.adapters.sqlite_writer"
@@ -27,7 +28,20 @@ PROJECTOR = "switch.apps.projector"
 DEMO_PAN = "6200000000000005"
 API_KEY = "demo-api-key-not-secret"
 MERCHANT = "898110154110001"
-# deadlines short enough to see the end of an unknown outcome within a test
+# for tests that wait for no unknown outcome: a machine that stands still declines nothing
+CALM_SWITCH_TIMES = name_variables(CALM_TIMES)
+# deadlines short enough to see the end of an unknown outcome within a test, and long enough that
+# what the issuer answers is approved all the same
+STEADY_TIMES = {
+    "SWITCH__TIMES__TERMINAL_DEADLINE_MS": "20000",
+    "SWITCH__TIMES__APPEND_DEADLINE_MS": "10000",
+    "SWITCH__TIMES__ISSUER_TIMEOUT_MS": "3000",
+    "SWITCH__TIMES__ISSUER_DELAY_MAX_MS": "3500",
+    "SWITCH__TIMES__SEND_WINDOW_MS": "2900",
+    "SWITCH__GATEWAY__APPEND_SLOW_MS": "8000",
+    "SWITCH__HANDLER__REVERSAL_FIRST_REPEAT_MS": "300",
+}
+# shorter still, where a process is stopped until its peers have given up waiting
 SHORT_TIMES = {
     "SWITCH__TIMES__TERMINAL_DEADLINE_MS": "4000",
     "SWITCH__TIMES__APPEND_DEADLINE_MS": "2000",
@@ -122,7 +136,7 @@ class Stand(TourInstance):
 
     # -- what it says
 
-    def ask_http(self, method, path, body=None, headers=None, timeout_s=20):
+    def ask_http(self, method, path, body=None, headers=None, timeout_s=90):
         """Return status and body (decoded if it is JSON)."""
         connection = http.client.HTTPConnection(*self.address("http"), timeout=timeout_s)
         try:

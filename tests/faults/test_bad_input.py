@@ -9,20 +9,20 @@ import time
 import pytest
 
 from loadtest.world import make_terminals
-from tests.faults.stand import DEADLINE_S, SHORT_TIMES, Stand, until
+from tests.faults.stand import CALM_SWITCH_TIMES, DEADLINE_S, Stand, until
 from tests.faults.till import CLOSED, UNIONPAY, Till, frame_of
 
 pytestmark = pytest.mark.process
 
-FRAME_DEADLINE_S = 0.7
-SETTINGS = SHORT_TIMES | {
-    "SWITCH__GATEWAY__FRAME_DEADLINE_MS": "700",
+FRAME_DEADLINE_S = 2.5
+SETTINGS = CALM_SWITCH_TIMES | {
+    "SWITCH__GATEWAY__FRAME_DEADLINE_MS": "2500",
     "SWITCH__GATEWAY__READ_TIMEOUT_MS": "1000",
     "SWITCH__GATEWAY__WRITE_BUFFER_BYTES_MAX": "4096",
 }
 RANDOM_SEEDS = range(8)
 RSS_GROWTH_BYTES_MAX = 40 * 1_048_576
-BYSTANDER_WITHIN_S = 2.0
+BYSTANDER_WITHIN_S = 15.0  # milliseconds, unless the machine itself stands still
 HEADER = "603100311003"
 
 

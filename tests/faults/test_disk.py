@@ -7,13 +7,21 @@ import time
 
 import pytest
 
-from tests.faults.stand import DEADLINE_S, until
+from tests.faults.stand import DEADLINE_S, SHORT_TIMES, until
 
 pytestmark = pytest.mark.process
 
 DISK_MIB = 160  # PostgreSQL takes 60 to begin with
 NOT_SENT = "96"
 BLOCK = bytes(65_536)
+# what is approved is approved in spite of a stall, and what is lost is not waited for too long
+SETTINGS = SHORT_TIMES | {
+    "SWITCH__TIMES__TERMINAL_DEADLINE_MS": "6000",
+    "SWITCH__TIMES__ISSUER_TIMEOUT_MS": "2500",
+    "SWITCH__TIMES__ISSUER_DELAY_MAX_MS": "3000",
+    "SWITCH__TIMES__SEND_WINDOW_MS": "2400",
+}
+PATIENCE_S = 7.0
 
 
 class SmallDisk:
@@ -66,7 +74,7 @@ def disk(tmp_path):
 
 @pytest.fixture
 def stand_on_disk(disk, own_stand):
-    made = own_stand(folder=disk.folder)
+    made = own_stand(SETTINGS, disk.folder)
     made.start()
     yield made
     made.stop()
@@ -94,6 +102,7 @@ def load(stand_on_disk, load_on):
     made = load_on(stand_on_disk, 1)
     for till in made.tills:
         till.address = stand_on_disk.address("unionpay-pos")
+        till.patience_s = PATIENCE_S
     return made
 
 

