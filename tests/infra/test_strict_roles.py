@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,11 +11,12 @@ import pytest
 
 from infra.kafka.cluster import KafkaCluster
 from infra.kafka.security import BrokerSecurity
+from tests.environment import CALM_SWITCH
 
 pytestmark = [pytest.mark.kafka, pytest.mark.process]
 
 SWITCH = [sys.executable, "-m", "switch"]
-START_S = 60
+START_S = 120
 ANY_PORT = "127.0.0.1:0"
 
 
@@ -42,17 +42,14 @@ class Stage:
         self.cluster = cluster
         self.folder = folder
         self.running = {}
-        with socket.create_server(("127.0.0.1", 0)) as found:
-            self.issuer = f"127.0.0.1:{found.getsockname()[1]}"
+        self.issuer = ANY_PORT
 
     def environment(self, role):
         plain = {k: v for k, v in os.environ.items() if not k.startswith("SWITCH__")}
         return plain | {
+            **CALM_SWITCH,
             **(self.cluster.environment(role) if role != "issuer" else {}),
             "SWITCH__LOG__PARTITION_COUNT": "2",
-            "SWITCH__HTTP__ADDRESS": ANY_PORT,
-            "SWITCH__GATEWAY__UNIONPAY_POS_ADDRESS": ANY_PORT,
-            "SWITCH__GATEWAY__ISO1987_ASCII_ADDRESS": ANY_PORT,
             "SWITCH__SECURITY__KEYS_DIRECTORY": str(self.folder / "keys"),
             "SWITCH__ISSUER_SIMULATOR__ADDRESS": self.issuer,
         }
@@ -66,6 +63,17 @@ class Stage:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+
+    def start_issuer(self):
+        """Start it on a port of its own choice, and remember that."""
+        self.start("issuer", "issuer", "--address", ANY_PORT, "--data", str(self.folder / "i"))
+        greeting = "issuer simulator on "
+        give_up_at = time.monotonic() + START_S
+        while greeting not in self.words("issuer"):
+            assert self.running["issuer"].poll() is None, self.words("issuer")
+            assert time.monotonic() < give_up_at, self.words("issuer")
+            time.sleep(0.05)
+        self.issuer = self.words("issuer").split(greeting)[1].split(",")[0]
 
     def start_role(self, role):
         self.start(role, role, "--demo", "--data", str(self.folder / role))
@@ -91,7 +99,7 @@ class Stage:
         """Ask all to end; return what is left of each."""
         for process in self.running.values():
             process.send_signal(signal.SIGTERM)
-        return {role: process.wait(30) for role, process in self.running.items()}
+        return {role: process.wait(60) for role, process in self.running.items()}
 
     def words(self, role):
         return (self.folder / f"{role}.out").read_text(errors="replace")
@@ -109,7 +117,7 @@ def stage(strict, tmp_path):
 def test_each_role_may_do_all_that_a_payment_takes(stage):
     made = stage.run("topics-admin", "topics", "create")
     assert made.returncode == 0, made.stderr
-    stage.start("issuer", "issuer", "--address", stage.issuer, "--data", str(stage.folder / "i"))
+    stage.start_issuer()
     roles = ("registrar", "handler", "gateway", "projector")
     for role in roles:
         stage.start_role(role)

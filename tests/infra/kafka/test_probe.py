@@ -36,7 +36,8 @@ def test_what_is_no_kafka_is_no_broker(answer):
         thread.join()
 
 
-def test_a_broker_with_a_rack_and_one_without_are_both_read():
+def test_a_broker_with_a_rack_and_one_without_are_both_read(monkeypatch):
+    monkeypatch.setattr("infra.kafka.probe.TIMEOUT_S", 30.0)
     brokers = struct.pack(">iih1si", 2, 7, 1, b"h", 9) + struct.pack(">h3s", 3, b"one")
     brokers += struct.pack(">ih1sih", 8, 1, b"h", 9, -1)
     answer = struct.pack(">i", 0) + brokers
@@ -47,5 +48,6 @@ def test_a_broker_with_a_rack_and_one_without_are_both_read():
 
 
 @pytest.mark.kafka
-def test_a_real_broker_names_itself(kafka_bootstrap):
+def test_a_real_broker_names_itself(kafka_bootstrap, monkeypatch):
+    monkeypatch.setattr("infra.kafka.probe.TIMEOUT_S", 30.0)
     assert find_brokers(int(kafka_bootstrap.rpartition(":")[2]), PLAIN) == {1}
