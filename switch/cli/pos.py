@@ -134,8 +134,8 @@ def status(counter: Counter) -> None:
         return
     for name, text in shown.items():
         click.echo(f"{name:<18} {text}")
-    for row in payments:
-        click.echo("  ".join(("  ", *row.values())).rstrip())
+    if payments:
+        _print_payments(payments)
 
 
 def _describe_state(state: "PosState") -> dict[str, str]:
@@ -175,6 +175,18 @@ def _list_payments(state: "PosState") -> list[dict[str, str]]:
         }
         for payment in state.payments[-SHOWN_COUNT_MAX:]
     ]
+
+
+def _print_payments(payments: "list[dict[str, str]]") -> None:
+    from switch.cli.screen import make_console, make_table, print_table
+
+    table = make_table()
+    for name in payments[0]:
+        heading = name.partition("_")[0]
+        table.add_column(heading, justify="right" if name == "amount" else "left", no_wrap=True)
+    for row in payments:
+        table.add_row(*row.values())
+    print_table(make_console(), table)
 
 
 for _command in (

@@ -87,6 +87,9 @@ def test_the_other_dialect_works_too(data_dir):
     assert (code, paid["kind"]) == (0, "approved"), paid
 
 
+HEADINGS = ["batch", "stan", "operation", "amount", "card"]
+
+
 @pytest.mark.parametrize("terminal", ["99999999", "77"])
 def test_an_unknown_terminal_is_told_so_however_short_its_number(data_dir, terminal):
     code, refused = read_json(data_dir, "sale", "--amount", "1.00", "--terminal", terminal)
@@ -94,9 +97,11 @@ def test_an_unknown_terminal_is_told_so_however_short_its_number(data_dir, termi
 
 
 def test_the_terminal_remembers(data_dir):
+    run_pos(data_dir, "sale", "--amount", "7.10")
     shown = run_pos(data_dir, "status").stdout
     assert "last trace number" in shown
     assert "owes a reversal" in shown
+    assert any(line.split()[:5] == HEADINGS for line in shown.splitlines()), shown
 
 
 @pytest.mark.parametrize(
