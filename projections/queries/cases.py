@@ -144,10 +144,12 @@ spaced AS (
         AS begins_ms
     FROM slots WINDOW by_time AS (PARTITION BY incident_link ORDER BY slot)
 ), named AS (
-    SELECT incident_link, slot, incident_link || '@' || to_char(
-        to_timestamp(max(begins_ms) OVER by_time / 1000) AT TIME ZONE 'UTC',
-        'YYYYMMDD"T"HH24MISS"Z"') AS incident
-    FROM spaced WINDOW by_time AS (PARTITION BY incident_link ORDER BY slot)
+    SELECT incident_link, slot, since_ms AS incident_ms, incident_link || '@' || to_char(
+        to_timestamp(since_ms / 1000) AT TIME ZONE 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') AS incident
+    FROM (
+        SELECT *, max(begins_ms) OVER (PARTITION BY incident_link ORDER BY slot) AS since_ms
+        FROM spaced
+    ) AS begun
 )
 """
 _MATCHING: Final = """
@@ -239,16 +241,40 @@ async def _arguments(connection: Connection, wanted: CaseWanted, now_ms: int) ->
 
 
 async def _find_horizon(connection: Connection, wanted: CaseWanted, now_ms: int) -> int:
-    """Say how far back incidents are looked for; what has ended long ago is left alone."""
-    horizon_ms = now_ms - INCIDENT_DAYS * _DAY_MS
+    """
+    Say how far back incidents are looked for; what has ended long ago is left alone.
+
+    An incident is named by its beginning, so the beginning of each that still waits is within.
+    """
+    limit_ms = now_ms - INCIDENT_DAYS * _DAY_MS
     if wanted.state not in _WAITING:
-        return horizon_ms
+        return limit_ms
     rows = await connection.fetch(
         "SELECT coalesce(min(opened_at_ms), 0) AS first_ms FROM audit.cases WHERE ended_at_ms = 0"
     )
-    return max(horizon_ms, msgspec.convert(rows[0]["first_ms"], int) - _DAY_MS)
+    first_ms, back_ms = msgspec.convert(rows[0]["first_ms"], int), 2 * _DAY_MS
+    while (horizon_ms := first_ms - back_ms) > limit_ms:
+        arguments = (INCIDENT_GAP_MS, list(GROUPED_KINDS), horizon_ms, horizon_ms + _DAY_MS)
+        rows = await connection.fetch(_REACHES_BACK, *arguments)
+        if not rows[0]["found"]:
+            return horizon_ms
+        back_ms *= 4
+    return limit_ms
 
 
+# whether an incident that waits begins so near to the horizon that it may begin before: looked into
+# only if anything was opened there
+_REACHES_BACK: Final = f"""
+WITH slots AS ({_SLOTS}), {_NAMED}
+SELECT CASE WHEN EXISTS (
+    SELECT FROM audit.cases WHERE kind = ANY($2::text[]) AND opened_at_ms BETWEEN $3 AND $4
+) THEN EXISTS (
+    SELECT FROM audit.cases c JOIN audit.payments p ON p.rrn = c.rrn
+    JOIN named ON named.incident_link = p.link AND named.slot = p.opened_at_ms / $1
+    WHERE c.ended_at_ms = 0 AND c.rrn <> '' AND c.kind = ANY($2::text[])
+        AND named.incident_ms < $4
+) ELSE false END AS found
+"""  # noqa: S608 - names of our own
 _WAITING: Final = frozenset({UNENDED, CaseState.OPEN.value, CaseState.PROPOSED.value})
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from loadtest.generated_journal import FIRST_AT_MS
+from projections.queries import cases
 from projections.queries.cases import (
     ANY,
     INCIDENT_GAP_MS,
@@ -168,6 +169,41 @@ async def test_an_incident_goes_on_until_its_line_was_quiet_for_longer_than_the_
         (line.line, line.kind, line.currency): line.count for line in lines if line.is_incident
     }
     assert several == {key: count for key, count in found.items() if count > 1}
+
+
+async def test_an_incident_that_began_long_ago_has_one_name_wherever_it_is_told(
+    connection, monkeypatch
+):
+    gap_ms = 8 * 3_600_000
+    monkeypatch.setattr(cases, "INCIDENT_GAP_MS", gap_ms)
+    found = [case for case in await listed(connection, state=ANY) if case.incident][:30]
+    for place, case in enumerate(found):
+        at_ms = NOW - (len(found) - place) * gap_ms
+        await connection.execute(
+            "UPDATE audit.payments SET opened_at_ms = $1, link = 'issuer-z' WHERE rrn = $2",
+            at_ms,
+            case.rrn,
+        )
+        await connection.execute(
+            "UPDATE audit.cases SET opened_at_ms = $1, ended_at_ms = $1 WHERE rrn = $2",
+            at_ms,
+            case.rrn,
+        )
+    last = found[-1]
+    await connection.execute(
+        "UPDATE audit.cases SET ended_at_ms = 1 WHERE ended_at_ms = 0 AND case_id <> $1",
+        last.case_id,
+    )
+    await connection.execute(
+        "UPDATE audit.cases SET ended_at_ms = 0 WHERE case_id = $1", last.case_id
+    )
+    shown = await find_case(connection, last.case_id, NOW)
+    [waiting] = await listed(connection)
+    assert shown is not None
+    assert waiting.incident == shown.incident
+    assert [one.case_id for one in await listed(connection, incident=shown.incident)] == [
+        last.case_id
+    ]
 
 
 async def test_a_case_by_itself_is_a_line_of_its_own(connection):
