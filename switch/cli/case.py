@@ -23,7 +23,7 @@ POLL_S: Final = 0.1
 INCIDENT_COUNT_MAX: Final = 1_000  # settled by one command
 STATES: Final = ("unended", "open", "proposed", "resolved", "closed", "any")
 RESOLUTIONS: Final = ("no-action", "returned", "stands", "return-money")
-_NOT_THERE: Final = "No such case"
+_NOT_THERE: Final = ("No such case", "No such payment")
 _KEY_BYTES: Final = 12
 
 AnswerT = TypeVar("AnswerT")
@@ -243,7 +243,7 @@ def open_(rrn: str, note: str, key: str, data_dir: Path, style: str) -> None:
         raise usage_failure(f"{rrn!r} is no RRN: it has {RRN_DIGITS} digits, as receipts show it")
     client = _client(data_dir)
     content = {"rrn": rrn, "note": note}
-    told = _command(client, path_of("v1", "cases"), content, key)
+    told = _patiently(lambda: _command(client, path_of("v1", "cases"), content, key))
     _say(told, style, f"{told['case_id']} is open")
 
 
@@ -412,7 +412,7 @@ def _find_case_id(client: InstanceClient, reference: str) -> str:
 
 
 def _patiently(ask: Callable[[], AnswerT]) -> AnswerT:
-    """Ask again for a moment while a case is not there yet: the projections follow the journal."""
+    """Ask again for a moment while it is not there yet: the projections follow the journal."""
     give_up_at = time.monotonic() + CATCH_UP_S
     while True:
         try:

@@ -332,6 +332,14 @@ def test_a_claim_about_what_is_no_rrn_is_a_wrong_argument_and_goes_nowhere(serve
     assert server.seen == []
 
 
+def test_a_claim_about_a_payment_of_a_moment_ago_waits_for_it(server):
+    detail = "No such payment; one of a moment ago appears within a second or two."
+    server.answers += [(404, {"detail": detail}), (201, TAKEN)]
+    result = invoke(server, "open", "--rrn", RRN, "--note", "says so")
+    assert result.exit_code == 0, result.output
+    assert result.output == f"{CASE_ID} is open\n"
+
+
 def test_it_is_said_that_the_names_of_owners_are_not_checked():
     words = CliRunner().invoke(main, ["case", "assign", "--help"]).output
     assert "names are not checked" in " ".join(words.split())
