@@ -77,13 +77,14 @@ def issuer(
 @click.pass_obj
 def ledger(path: Path, rrn: str | None, folder: Path | None, style: str) -> None:
     """
-    Print what the issuer received and did, one line a message.
+    Print what the issuer received and did, one line a message (on a narrow terminal two).
 
     `moved` is what the message took from the cardholder, or gave back; `hold` what it changed of
     what is held on the card.
     """
     import msgspec
 
+    from switch.cli.screen import WIDE, make_console
     from switch.demo.issuer_ledger import read_ledger
 
     path = folder / _LEDGER_NAME if folder else path
@@ -96,13 +97,14 @@ def ledger(path: Path, rrn: str | None, folder: Path | None, style: str) -> None
         return
     if not lines:
         raise CommandFailure(f"the issuer never heard of {rrn or 'any payment'}", EXIT_NO)
+    gap = "  " if make_console().width >= WIDE else "\n  "  # a narrow terminal gets two lines each
     click.secho(
         f"{'time (UTC)':<23}  {'MTI':<4}  {'what':<13}  {'outcome':<10}  DE39  {'RRN':<12}"
-        f"  {'STAN':<6}  {'amount':>12}  {'moved':>17}",
+        f"{gap}{'STAN':<6}  {'amount':>12}  {'moved':>17}",
         bold=True,
     )
     for line in lines:
-        click.echo(_write(line))
+        click.echo(_write(line, gap))
 
 
 def _pick(lines: "Iterable[LedgerLine]", rrn: str) -> "list[LedgerLine]":
@@ -116,7 +118,7 @@ def _pick(lines: "Iterable[LedgerLine]", rrn: str) -> "list[LedgerLine]":
     return picked
 
 
-def _write(line: "LedgerLine") -> str:
+def _write(line: "LedgerLine", gap: str) -> str:
     from datetime import UTC, datetime
 
     at = f"{datetime.fromtimestamp(line.at // 1000, UTC):%Y-%m-%d %H:%M:%S}.{line.at % 1000:03d}"
@@ -126,7 +128,7 @@ def _write(line: "LedgerLine") -> str:
     original = f"  of {line.original_rrn}" if line.original_rrn else ""
     return (
         f"{at}  {line.mti or '-':<4}  {line.op:<13}  {line.outcome:<10}"
-        f"  {line.response_code or '-':<4}  {line.rrn or '-':<12}  {line.stan or '-':<6}"
+        f"  {line.response_code or '-':<4}  {line.rrn or '-':<12}{gap}{line.stan or '-':<6}"
         f"  {amount:>12}  {', '.join(moves):>17}{original}"
     ).rstrip()
 

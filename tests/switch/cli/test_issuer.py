@@ -1,8 +1,14 @@
 """`switch issuer`: its ledger for people, and what it says when it cannot start."""
 
+import os
+import pty
 import socket
+import subprocess
+import sys
+import termios
 from pathlib import Path
 
+import click
 from click.testing import CliRunner
 
 from switch.cli.issuer import issuer
@@ -84,6 +90,28 @@ def test_a_payment_that_the_issuer_never_saw_ends_with_1(tmp_path: Path) -> None
     shown = CliRunner().invoke(issuer, ["ledger", "--data", str(tmp_path), "--rrn", "9"])
     assert shown.exit_code == 1
     assert "never heard of 9" in shown.output
+
+
+def test_on_a_terminal_of_eighty_columns_no_line_is_broken_anywhere(tmp_path: Path) -> None:
+    write_ledger(tmp_path)
+    screen, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    command = [sys.executable, "-m", "switch", "issuer", "ledger", "--data", str(tmp_path)]
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=terminal,
+        check=False,
+        env=os.environ | {"TERM": "dumb"},
+    )
+    shown = os.read(screen, 65_536).decode()
+    os.close(terminal)
+    os.close(screen)
+    assert done.returncode == 0
+    lines = [line.rstrip() for line in click.unstyle(shown).splitlines()]
+    assert lines[1].split() == ["STAN", "amount", "moved"]
+    assert lines[3].endswith("12.34")
+    assert max(map(len, lines)) <= 80
 
 
 def test_a_folder_without_a_ledger_is_a_usage_failure(tmp_path: Path) -> None:
