@@ -17,7 +17,7 @@ async def append(log, *events):
     acked = asyncio.get_running_loop().create_future()
     value = json.dumps({"claim_id": "c", "at": 1, "events": events}).encode()
     journal.append(value, acked.set_result)
-    await asyncio.wait_for(acked, 10)
+    await asyncio.wait_for(acked, 60)
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ async def test_it_waits_until_everything_has_ended(tmp_path, log):
             ending.append(asyncio.ensure_future(append(log, DECLINED)))
 
     ending = []
-    report = await audit_directory(tmp_path, [], settle_timeout_s=20, on_wait=end_it)
+    report = await audit_directory(tmp_path, [], settle_timeout_s=60, on_wait=end_it)
     await ending[0]
     assert report.is_clean
     assert seen[0] == 1

@@ -13,7 +13,7 @@ from switch.apps.status import ProcessStatus
 from switch.apps.status_board import StatusBoard
 
 DEADLINE_S = 30.0
-INTERVAL_MS = 1_000
+INTERVAL_MS = 5_000
 
 
 class Speaker:
