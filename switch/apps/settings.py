@@ -123,8 +123,9 @@ class GatewaySettings(Section, frozen=True, kw_only=True):
     connection_count_max: Annotated[
         int,
         meta(
-            "Further connections are closed at once. Twice the 10,000 idle terminals that one"
-            " process is measured with.",
+            "Above it the connection is closed that has proven no key and was silent longest, or"
+            " the new one if all have. Twice the 10,000 idle terminals that one process is"
+            " measured with.",
             ge=1,
         ),
     ] = 20_000

@@ -85,10 +85,13 @@ class Gateway:
     def connection_opened(
         self, connection_id: int, profile: ListenerProfile, now: Now
     ) -> list[Action]:
-        """Take a new connection; ids are never used twice."""
+        """Take a new connection, or close one at the bound; ids are never used twice."""
         close = self._sessions.open(connection_id, profile, now.boot_ms)
         if close is None:
             return []
+        silent = self._sessions.find(close.connection_id)
+        if silent is not None:
+            return [self._close(silent, close.cause, close.reason, is_abort=True)]
         self.counts.closed[close.cause.value] += 1
         return [close]
 
@@ -472,7 +475,7 @@ class Gateway:
             needs_mac = terminal is None or terminal.mac_algorithm != NO_MAC
             if needs_mac and "mac" not in profile.dialect.decode(answer).fields:
                 return
-            session.is_proven = True
+            self._sessions.prove(session)
         session.refusal_count = 0
 
     def _send(self, session: Session, frame: bytes, actions: list[Action]) -> None:

@@ -1,6 +1,7 @@
 """All connections, and the deadlines that hold for them without a timer each."""
 
 from collections import OrderedDict
+from itertools import islice
 from typing import Final
 
 from switch.codec.framing import Framer
@@ -9,6 +10,7 @@ from switch.gateway.limits import GatewayLimits, ListenerProfile
 from switch.gateway.session import Session
 
 READING: Final = -1  # Session.unread_bytes of a client that takes its answers
+_LOOKED_AT_COUNT_MAX: Final = 16  # of those that may go, for one without anything under way
 
 
 class SessionTable:
@@ -19,11 +21,12 @@ class SessionTable:
     per connection: only their first entries are ever looked at.
     """
 
-    __slots__ = ("_limits", "_partial", "_sessions", "_unread")
+    __slots__ = ("_limits", "_partial", "_sessions", "_unproven", "_unread")
 
     def __init__(self, limits: GatewayLimits) -> None:
         self._limits = limits
         self._sessions: OrderedDict[int, Session] = OrderedDict()
+        self._unproven: OrderedDict[int, Session] = OrderedDict()  # in the same order
         self._partial: OrderedDict[int, int] = OrderedDict()  # since when a frame is incomplete
         self._unread: OrderedDict[int, int] = OrderedDict()  # since when answers are not read
 
@@ -32,17 +35,33 @@ class SessionTable:
         return len(self._sessions)
 
     def open(self, connection_id: int, profile: ListenerProfile, boot_ms: int) -> Close | None:
-        """Take a new connection, or tell why not."""
+        """
+        Take a new connection; at the bound tell who is to be closed for it.
+
+        That is whoever has proven nothing and was silent longest, and must be dropped by the
+        caller: else clients that only connect would keep every terminal out. If all are proven, or
+        wait for answers, it is the new one, which is then not taken.
+        """
+        close = None
         if len(self._sessions) >= self._limits.connection_count_max:
-            return Close(
-                connection_id,
+            silent = self._find_silent()
+            close = Close(
+                connection_id if silent is None else silent.connection_id,
                 CloseCause.CONNECTION_BOUND,
                 f"{self._limits.connection_count_max} connections are open, which is the most",
                 is_abort=True,
             )
+            if silent is None:
+                return close
         framer = Framer(prefix=profile.prefix, frame_bytes_max=self._limits.frame_bytes_max)
-        self._sessions[connection_id] = Session(connection_id, profile, framer, boot_ms)
-        return None
+        session = Session(connection_id, profile, framer, boot_ms)
+        self._sessions[connection_id] = self._unproven[connection_id] = session
+        return close
+
+    def prove(self, session: Session) -> None:
+        """Note that the client has shown a terminal's key."""
+        session.is_proven = True
+        self._unproven.pop(session.connection_id, None)
 
     def find(self, connection_id: int) -> Session | None:
         """Look a connection up; None once it was closed."""
@@ -52,6 +71,8 @@ class SessionTable:
         """Note that the client said something."""
         session.seen_boot_ms = boot_ms
         self._sessions.move_to_end(session.connection_id)
+        if not session.is_proven:
+            self._unproven.move_to_end(session.connection_id)
 
     def note_partial(self, session: Session, *, is_fresh: bool, boot_ms: int) -> None:
         """
@@ -82,6 +103,7 @@ class SessionTable:
         """Forget a connection."""
         self._partial.pop(connection_id, None)
         self._unread.pop(connection_id, None)
+        self._unproven.pop(connection_id, None)
         return self._sessions.pop(connection_id, None)
 
     def find_due(self, boot_ms: int) -> list[Close]:
@@ -132,3 +154,10 @@ class SessionTable:
             first = next(iter(self._sessions.values()))
             deadlines.append(first.seen_boot_ms + limits.idle_timeout_ms)
         return min(deadlines, default=None)
+
+    def _find_silent(self) -> Session | None:
+        """Find who has proven nothing, waits for nothing and said nothing for longest."""
+        for session in islice(self._unproven.values(), _LOOKED_AT_COUNT_MAX):
+            if not session.waits:
+                return session
+        return None

@@ -407,15 +407,34 @@ def test_a_gateway_that_stops_closes_who_is_quiet_and_answers_who_waits(world: A
     assert world.gateway.connection_count == 0
 
 
-def test_one_connection_too_many_is_refused_and_the_others_stay(world: Any) -> None:
+def test_one_connection_too_many_is_refused_if_all_others_are_proven_or_wait(world: Any) -> None:
     for number in range(3):
         world.open(number)
+    for number in range(2):
+        request = world.hand_over(world.frame(stan=f"00000{number}"), connection_id=number)
+        world.gateway.deliver(world.reply(request), world.at(0))
+    world.hand_over(world.frame(stan="000009"), connection_id=2)
     [close] = world.gateway.connection_opened(9, world.unionpay, world.at(0))
-    assert close.cause is CloseCause.CONNECTION_BOUND
+    assert (close.connection_id, close.cause) == (9, CloseCause.CONNECTION_BOUND)
     assert close.is_abort
     world.gateway.connection_lost(0)
     world.open(10)
     assert world.gateway.connection_count == 3
+
+
+def test_clients_that_only_connect_keep_no_terminal_out(world: Any) -> None:
+    for number in range(3):
+        world.open(number)
+    request = world.hand_over(SALE, connection_id=0)
+    world.gateway.deliver(world.reply(request), world.at(0))
+    world.feed(b"\x00\x00", connection_id=1)
+    for number, silent in ((10, 2), (11, 1), (12, 10)):
+        [close] = world.gateway.connection_opened(number, world.unionpay, world.at(1))
+        assert (close.connection_id, close.cause) == (silent, CloseCause.CONNECTION_BOUND)
+        assert world.gateway.connection_count == 3
+        assert world.gateway.connection_lost(silent) == []
+    assert world.gateway.counts.closed[CloseCause.CONNECTION_BOUND.value] == 3
+    world.hand_over(world.frame(stan="000009"), connection_id=0)
 
 
 def test_a_client_that_never_reads_is_cut_off_at_the_bound(world: Any) -> None:
