@@ -158,8 +158,7 @@ def apply(row: PaymentRow, event: JournalEvent, at_ms: int) -> PaymentRow:  # no
         case OutcomeAwaited(answer=answer):
             return _move(row, Phase.REPEATING, at_ms, **_told(answer))
         case ReversalAccepted(upstream=True):
-            # what a person had found before is not about this
-            taken_back = replace(row, returned_by=BY_TERMINAL, advice_open=False, resolution="")
+            taken_back = replace(row, returned_by=BY_TERMINAL, advice_open=False)
             if row.state != Phase.APPROVED.value:
                 return replace(taken_back, updated_at_ms=at_ms)
             return _move(taken_back, Phase.REVERSING, at_ms)
@@ -199,10 +198,14 @@ def _note(row: PaymentRow, event: JournalEvent, at_ms: int) -> PaymentRow:
             if kind not in CASES_THAT_STOP:
                 return opened
             return _move(opened, Phase.CASE, at_ms, advice_open=False, resolution="")
-        case CaseResolved(resolution=resolution):
+        case CaseResolved(resolution=resolution) if row.state in _LEFT_TO_PEOPLE:
             return replace(row, resolution=resolution.value, updated_at_ms=at_ms)
         case _:
             return row
+
+
+# elsewhere the issuer's word stands, and what a person says of it is the case's only
+_LEFT_TO_PEOPLE: Final = frozenset({Phase.CASE.value, Phase.REVERSING.value, Phase.REPEATING.value})
 
 
 def _accept_advice(row: PaymentRow, event: AdviceAccepted, at_ms: int) -> PaymentRow:

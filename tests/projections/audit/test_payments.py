@@ -2,6 +2,7 @@ from msgspec.structs import replace
 
 from projections.audit.payments import PaymentRow, apply, open_row
 from projections.queries.verdict import judge
+from switch.domain.cases.events import CaseResolved, Resolution
 from switch.domain.payment.events import (
     PaymentRequested,
     PaymentReversed,
@@ -95,18 +96,30 @@ def test_a_payment_that_is_taken_back_while_it_runs_keeps_its_phase(make_log):
     assert (after.state, after.returned_by, after.updated_at_ms) == ("routed", "taken-back", 9)
 
 
-def test_what_a_person_found_before_says_nothing_of_a_reversal_that_came_later(make_log):
+def test_what_a_person_says_of_a_payment_counts_where_nobody_knew(make_log):
     rows, _ = fold_both(make_log(50, partition_count=1))
     row = next(row for row in rows.values() if row.kind == "sale")
-    claimed = replace(row, state="approved", resolution="returned")
+    found = CaseResolved(
+        case_id="c", by="a", at=6, resolution=Resolution.RETURNED, text="t", command_id="1"
+    )
     answer = Answer(response_code="00", at=7)
     accepted = ReversalAccepted(reversal_key="k", answer=answer, rrn=row.rrn, upstream=True)
     attempted = ReversalAttempted(rrn=row.rrn, attempt=1, at=8, transmission_time="1122071000")
-    after = claimed
-    for event in (accepted, attempted, PaymentReversed(rrn=row.rrn, at=9)):
-        after = apply(after, event, 9)
-    assert (after.state, after.resolution) == ("reversed", "")
-    assert "confirmed the reversal (attempt 1)" in judge(after).line
+    reversed_ = PaymentReversed(rrn=row.rrn, at=9)
+    approved = replace(row, state="approved", reversal_attempts=0)
+    for events in (
+        (found, accepted, attempted, reversed_),
+        (accepted, attempted, reversed_, found),
+    ):
+        after = approved
+        for event in events:
+            after = apply(after, event, 9)
+        assert (after.state, after.resolution) == ("reversed", "")
+        assert "confirmed the reversal (attempt 1)" in judge(after).line
+    by_hand = approved
+    for event in (accepted, attempted, found, reversed_):
+        by_hand = apply(by_hand, event, 9)
+    assert "a person found that it was" in judge(by_hand).line
 
 
 def test_an_answer_that_is_to_be_confirmed_says_when_until_the_payment_moves_on(make_log):
