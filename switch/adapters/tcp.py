@@ -11,6 +11,9 @@ _WRITE_LOW_DIVISOR: Final = 4  # resume a writer once a quarter of its buffer is
 # two milliseconds. The kernel gives a client that floods us 250 KB at a time.
 TURN_BYTES_MAX: Final = 4_096
 _CLOSE_DEADLINE_S: Final = 0.5  # for a client to take its last answer when we stop
+# The same while we go on: else a client that reads nothing would keep the file for good, and
+# nobody would count it any more.
+LAST_ANSWER_DEADLINE_S: Final = 5.0
 
 
 class ConnectionEvents(Protocol):
@@ -45,8 +48,15 @@ class TcpConnections:
     timer, no stream object.
     """
 
-    def __init__(self, events: ConnectionEvents, *, write_buffer_bytes_max: int) -> None:
+    def __init__(
+        self,
+        events: ConnectionEvents,
+        *,
+        write_buffer_bytes_max: int,
+        last_answer_deadline_s: float = LAST_ANSWER_DEADLINE_S,
+    ) -> None:
         self.events = events
+        self._last_answer_deadline_s = last_answer_deadline_s
         self.write_buffer_bytes_max = write_buffer_bytes_max
         self._by_id: dict[int, _Connection] = {}
         self._last_id = 0
@@ -89,8 +99,11 @@ class TcpConnections:
             connection.unsent.clear()
             connection.transport.abort()
             return
+        transport = connection.transport
         connection.flush()
-        connection.transport.close()
+        transport.close()
+        if transport.get_write_buffer_size():
+            self._loop.call_later(self._last_answer_deadline_s, transport.abort)
 
     def peer_of(self, connection_id: int) -> str:
         """Return who is at the other end, as host:port; also of one that is just being lost."""

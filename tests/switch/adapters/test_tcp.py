@@ -77,7 +77,7 @@ class Stage:
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
     recorder = Recorder()
-    connections = TcpConnections(recorder, write_buffer_bytes_max=4096)
+    connections = TcpConnections(recorder, write_buffer_bytes_max=4096, last_answer_deadline_s=0.5)
     recorder.connections = connections
     bound = socket.create_server(("127.0.0.1", 0))
     await connections.listen(bound, "pos")
@@ -128,6 +128,18 @@ async def test_a_client_that_never_reads_is_reported_and_can_be_cut_off(stage: S
     await stage.recorder.until(lambda: stage.recorder.paused == [1])
     stage.connections.close(1, is_abort=True)
     await stage.recorder.until(lambda: stage.recorder.lost == [1])
+    writer.close()
+
+
+async def test_a_client_that_takes_no_last_answer_is_closed_all_the_same(stage: Stage) -> None:
+    _, writer = await stage.connect()
+    await stage.recorder.until(lambda: 1 in stage.recorder.opened)
+    for _ in range(64):
+        stage.connections.write(1, bytes(1 << 20))
+    await stage.recorder.until(lambda: stage.recorder.paused == [1])
+    stage.connections.close(1)
+    await stage.recorder.until(lambda: stage.recorder.lost == [1])
+    assert stage.connections.connection_count == 0
     writer.close()
 
 
