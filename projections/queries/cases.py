@@ -119,9 +119,10 @@ _JOINED: Final = f"""
         CASE WHEN c.acquirer = '' THEN coalesce(p.acquirer, '') ELSE c.acquirer END AS acquirer,
         CASE WHEN c.terminal_id = '' THEN coalesce(p.terminal_id, '') ELSE c.terminal_id END
             AS terminal_id,
-        CASE WHEN c.currency = '' THEN coalesce(p.amount_minor, 0) ELSE c.amount_minor END
-            AS amount_minor,
-        CASE WHEN c.currency = '' THEN coalesce(p.currency, '') ELSE c.currency END AS currency,
+        CASE WHEN c.currency = '' AND c.amount_minor = 0 THEN coalesce(p.amount_minor, 0)
+            ELSE c.amount_minor END AS amount_minor,
+        CASE WHEN c.currency = '' AND c.amount_minor = 0 THEN coalesce(p.currency, '')
+            ELSE c.currency END AS currency,
         coalesce(p.link, '') AS link,
         coalesce(p.opened_at_ms, c.opened_at_ms) AS since_ms,
         coalesce(p.opened_at_ms, c.opened_at_ms) / $1 AS slot,

@@ -74,6 +74,16 @@ async def test_a_list_can_be_narrowed(connection, name):
     assert {getattr(case, name) for case in found} == {getattr(full, name)}
 
 
+async def test_an_amount_whose_currency_nobody_named_is_told_all_the_same(connection):
+    row = await one(connection, "kind = 'not-served'")
+    await connection.execute(
+        "UPDATE audit.cases SET rrn = '', amount_minor = 150000, currency = '' WHERE case_id = $1",
+        row["case_id"],
+    )
+    case = await find_case(connection, row["case_id"], NOW)
+    assert (case.amount_minor, case.currency) == (150_000, "")
+
+
 async def test_an_owner_is_a_person_or_else_the_team_of_the_kind(connection):
     await connection.execute("UPDATE audit.cases SET owner = ''")
     row = await one(connection, "ended_at_ms = 0")
