@@ -68,13 +68,13 @@ METRICS: Final = (
     MetricSpec(
         "switch_answers_total",
         "counter",
-        "Decisions answered by a partition's owner, by DE 39 response_code.",
-        ("channel", "response_code"),
+        "Decisions of a partition's owner that hold an answer, by DE 39 response_code.",
+        ("response_code",),
     ),
     MetricSpec(
         "switch_answer_seconds",
         "histogram",
-        "From the receipt of a request to the decision's answer.",
+        "From the receipt of a request to the delivery of its answer, by the gateway's clock.",
         ("channel",),
     ),
     MetricSpec("switch_issuer_link_up", "gauge", "1 while a link is signed on.", ("link",)),
@@ -111,12 +111,24 @@ METRICS: Final = (
         "Journal records of a stale claim, dropped by the void rule.",
         ("partition",),
     ),
+    MetricSpec(
+        "switch_journal_end_offset",
+        "gauge",
+        "Journal offset after the last record, as its owner sees it; 0 where it is not owned.",
+        ("partition",),
+    ),
+    MetricSpec(
+        "switch_payments_unknown",
+        "gauge",
+        "Payments about which something is still to happen with their issuer.",
+        ("partition",),
+    ),
     MetricSpec("switch_takeovers_total", "counter", "Claims made of a partition.", ("partition",)),
     MetricSpec(
         "switch_forwards_waiting",
         "gauge",
         "Reversals, advices and repeated refunds not yet answered.",
-        ("link",),
+        ("link", "partition"),
     ),
     MetricSpec(
         "switch_cases_opened_total", "counter", "Cases that were opened, by kind.", ("kind",)

@@ -410,6 +410,7 @@ class _Meter:
         self._requests = metrics.counter("switch_gateway_requests_total")
         self._refused = metrics.counter("switch_gateway_refusals_total")
         self._waiting = metrics.gauge("switch_gateway_waiting")
+        self._delays = metrics.histogram("switch_answer_seconds")
         self._published: dict[str, int] = {}
 
     def opened(self, connection_id: int, listener: str) -> None:
@@ -439,6 +440,9 @@ class _Meter:
             ("kept-silent", counts.kept_silent),
         ):
             self._requests.labels(outcome).inc(self._growth(outcome, total))
+        while counts.delays:
+            channel, delay_ms = counts.delays.popleft()
+            self._delays.labels(channel).observe(delay_ms / 1000)
         for reason, total in counts.refused.items():
             self._refused.labels(reason).inc(self._growth(f"refused {reason}", total))
 

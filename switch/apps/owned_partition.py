@@ -14,6 +14,7 @@ from switch.apps.recall import OriginalReader
 from switch.domain.cases.state import INBOUND_PARKED
 from switch.domain.clock import Now
 from switch.domain.payment.events import CaseOpened
+from switch.domain.payment.requests import Answer
 from switch.domain.upstream import UpstreamAnswer, UpstreamRequest
 from switch.eventlog.inbound import Reply, decode_request, traceparent_of
 from switch.eventlog.journal import InboundParked, JournalRecord
@@ -52,6 +53,39 @@ class Surroundings(NamedTuple):
     log: Logger
 
 
+class _PartitionCounts:
+    """What a partition shows of itself as metrics; once it is lost or let go, nothing of it."""
+
+    def __init__(self, metrics: Metrics, index: int) -> None:
+        label = str(index)
+        self.appends = metrics.counter("switch_journal_appends_total").labels(label)
+        self.answers = metrics.counter("switch_answers_total")
+        self.cases_opened = metrics.counter("switch_cases_opened_total")
+        self._label = label
+        self._cases = metrics.gauge("switch_cases_open").labels(label)
+        self._unknown = metrics.gauge("switch_payments_unknown").labels(label)
+        self._journal_end = metrics.gauge("switch_journal_end_offset").labels(label)
+        self._forwards = metrics.gauge("switch_forwards_waiting")
+        self._links: set[str] = set()
+
+    def show(self, partition: Partition, journal_end: int) -> None:
+        """Show what it holds now."""
+        self._cases.set(partition.case_count)
+        self._unknown.set(partition.open_count)
+        self._journal_end.set(journal_end)
+        for link, count in partition.forwarding_counts.items():
+            self._links.add(link)
+            self._forwards.labels(link, self._label).set(count)
+
+    def clear(self) -> None:
+        """Show that nothing of it is here any more."""
+        self._cases.set(0)
+        self._unknown.set(0)
+        self._journal_end.set(0)
+        for link in self._links:
+            self._forwards.labels(link, self._label).set(0)
+
+
 class OwnedPartition:
     """Feeds the machine of one partition and does what it asks for, until it is lost or let go."""
 
@@ -81,11 +115,9 @@ class OwnedPartition:
         self._room = asyncio.Event()
         self._room.set()
         self._inbound_ids: dict[int, str] = {}  # of the records fed last
-        metrics = surroundings.metrics
-        self._appends = metrics.counter("switch_journal_appends_total").labels(str(index))
-        self._cases_opened = metrics.counter("switch_cases_opened_total")
-        self._cases_open = metrics.gauge("switch_cases_open").labels(str(index))
-        self._cases_open.set(partition.case_count)
+        self._counts = _PartitionCounts(surroundings.metrics, index)
+        self._counts.show(partition, journal.next_offset)
+        self.lost.add_done_callback(lambda _: self._counts.clear())
 
     # -- the end --------------------------------------------------------------------------------
 
@@ -178,7 +210,7 @@ class OwnedPartition:
         inbound_id = self._inbound_ids.get(record.inbound_offset, "")
         traceparent = traceparent_of(inbound_id) if inbound_id else ""
         self.journal.append(record, self._on_append, traceparent=traceparent)
-        self._note_cases(record)
+        self._note(record)
 
     def _begin_recall(self, rrn: str) -> None:
         """Read an original beside everything else; the machine bounds how many at a time."""
@@ -225,8 +257,9 @@ class OwnedPartition:
     def _take_acks(self) -> None:
         self._pump_handle = None
         count, self._acked_count = self._acked_count, 0
-        self._appends.inc(count)
-        self._cases_open.set(self.partition.case_count)
+        self._counts.appends.inc(count)
+        if not self.lost.done():
+            self._counts.show(self.partition, self.journal.next_offset)
         now = read_clock()
 
         def take() -> None:
@@ -237,13 +270,16 @@ class OwnedPartition:
         if not self.lost.done():
             self._on_acked()
 
-    def _note_cases(self, record: JournalRecord) -> None:
-        """Count what a person must look at."""
+    def _note(self, record: JournalRecord) -> None:
+        """Count what was answered, and what a person must look at."""
         for event in record.events:
-            if type(event) is CaseOpened:
-                self._cases_opened.labels(event.kind).inc()
+            answer = getattr(event, "answer", None)
+            if isinstance(answer, Answer):
+                self._counts.answers.labels(answer.response_code).inc()
+            elif type(event) is CaseOpened:
+                self._counts.cases_opened.labels(event.kind).inc()
             elif type(event) is InboundParked:
-                self._cases_opened.labels(INBOUND_PARKED).inc()
+                self._counts.cases_opened.labels(INBOUND_PARKED).inc()
                 self._tell_parked(event)
 
     def _tell_parked(self, event: InboundParked) -> None:

@@ -219,7 +219,7 @@ class Gateway:
             return []
         session = waiting.session
         if session is None:
-            counts.delivered += 1
+            counts.take_delivered(waiting.request, now)
             return [AnswerJson(reply.inbound_id, reply.status, reply.body)]
         try:
             answer = self._keys.minute_keys.open(
@@ -228,7 +228,7 @@ class Gateway:
         except (KeyDestroyed, KeyStoreFault, SealBroken):
             counts.unopened_replies += 1
             return []
-        counts.delivered += 1
+        counts.take_delivered(waiting.request, now)
         self._note_proof(session, waiting.request, answer)
         actions: list[Action] = []
         framed = frame_answer(

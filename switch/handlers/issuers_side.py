@@ -76,9 +76,9 @@ class IssuersSide:
         self.links_up: tuple[str, ...] = ()
 
     @property
-    def forwarding_count(self) -> int:
-        """Reversals, advices and repeated refunds that an issuer has not finally answered."""
-        return sum(len(lane) for lane in self._lanes.values())
+    def forwarding_counts(self) -> dict[str, int]:
+        """By link: reversals, advices and repeated refunds that no issuer has finally answered."""
+        return {link: len(lane) for link, lane in self._lanes.items()}
 
     @property
     def routed_count(self) -> int:

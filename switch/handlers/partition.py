@@ -117,7 +117,12 @@ class Partition:
     @property
     def forwarding_count(self) -> int:
         """Reversals, advices and repeated refunds that an issuer has not finally answered."""
-        return self._issuers.forwarding_count
+        return sum(self.forwarding_counts.values())
+
+    @property
+    def forwarding_counts(self) -> dict[str, int]:
+        """The same by the name of the link that they wait for."""
+        return self._issuers.forwarding_counts
 
     @property
     def case_count(self) -> int:

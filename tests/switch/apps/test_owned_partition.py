@@ -67,6 +67,31 @@ async def test_a_fault_in_the_machine_stops_its_partition_alone_and_it_is_claime
     assert (await running.pay("two"))[0] == 201
 
 
+async def test_what_a_partition_answered_and_holds_is_seen_until_it_is_let_go(running):
+    status, paid = await running.pay("one")
+    assert status == 201
+    owned, metrics = running.partition_of_the_shop(), running.telemetry.metrics
+    here = str(owned.index)
+
+    def read(metric, **labels):
+        samples = [sample for found in metric.collect() for sample in found.samples]
+        return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
+
+    forwards = metrics.gauge("switch_forwards_waiting")
+    unknown = metrics.gauge("switch_payments_unknown")
+    assert read(metrics.counter("switch_answers_total"), response_code="00") >= 1
+    end = read(metrics.gauge("switch_journal_end_offset"), partition=here)
+    assert end == owned.journal.next_offset
+    assert (read(unknown), read(forwards)) == (0, 0)
+    running.instance.links.on_answers = [].extend  # the issuer is not heard any more
+    await running.change("reverse", paid["rrn"], "back")
+    await running.until(lambda: read(forwards, link="issuer", partition=here) == 1)
+    assert read(unknown, partition=here) == 1
+    owned.stop(AppendUnknown("no ack"))
+    await running.until(lambda: (read(unknown), read(forwards)) == (0, 0))
+    await running.until(lambda: (read(unknown), read(forwards, link="issuer")) == (1, 1))
+
+
 async def test_a_partition_that_was_let_go_acts_no_more(running):
     await running.pay("one")
     old = running.partition_of_the_shop()

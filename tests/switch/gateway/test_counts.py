@@ -16,5 +16,6 @@ def test_a_day_at_the_gateway_is_counted(world: Any) -> None:
     world.feed(b"\xff\xff")
     counts = world.gateway.counts
     assert (counts.handed, counts.delivered, counts.late_replies, counts.unanswered) == (2, 1, 1, 1)
+    assert list(counts.delays) == [("unionpay-pos", 1)]
     assert counts.refused == {"terminal-unknown": 1}
     assert counts.closed == {CloseCause.BAD_FRAME.value: 1}
