@@ -11,6 +11,18 @@ CALM_TIMES = {
     "gateway.append_slow_ms": 10_000,
 }
 
+# Where a test waits for the end of an unknown outcome: short enough for that, and long enough that
+# what the issuer answers is approved all the same. Below the 4 s of its late answers.
+STEADY_TIMES = {
+    "times.terminal_deadline_ms": 20_000,
+    "times.issuer_timeout_ms": 3_000,
+    "times.issuer_delay_max_ms": 3_500,
+    "times.send_window_ms": 2_900,
+    "times.append_deadline_ms": 10_000,
+    "gateway.append_slow_ms": 8_000,
+    "handler.reversal_first_repeat_ms": 300,
+}
+
 
 def name_variables(settings: dict[str, object]) -> dict[str, str]:
     """Name settings by section and key as environment variables do."""

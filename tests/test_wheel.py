@@ -16,6 +16,7 @@ from typing import NamedTuple
 import pytest
 
 import switch
+from tests.environment import CALM_SWITCH
 
 pytestmark = pytest.mark.process
 
@@ -23,12 +24,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("switch", "projections", "loadtest")
 LEFT_BY_TOOLS = {"__pycache__", "libs", "run"}
 COMMAND_TIMEOUT_S = 120
-LISTENERS = (
-    "GATEWAY__UNIONPAY_POS_ADDRESS",
-    "GATEWAY__ISO1987_ASCII_ADDRESS",
-    "HTTP__ADDRESS",
-    "ISSUER_SIMULATOR__ADDRESS",
-)
 READ_EVERY_DATA_FILE = """
 import switch, projections, loadtest
 from switch.codec import list_dialects, load_dialect
@@ -56,7 +51,7 @@ class Installed(NamedTuple):
     @property
     def environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "PYTHONHOME"}}
-        return kept | {f"SWITCH__{name}": "127.0.0.1:0" for name in LISTENERS}
+        return kept | CALM_SWITCH
 
     def run(self, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         program, *rest = arguments

@@ -3,13 +3,13 @@
 import pytest
 
 from tests.faults.load import Load
-from tests.faults.stand import SHORT_TIMES, STEADY_TIMES, Stand
+from tests.faults.stand import SHORT_TIMES, STEADY_SWITCH_TIMES, Stand
 
 
 @pytest.fixture(scope="module")
 def stand(tmp_path_factory):
     """One running instance for all tests of a module."""
-    made = Stand(tmp_path_factory.mktemp("stand"), STEADY_TIMES)
+    made = Stand(tmp_path_factory.mktemp("stand"), STEADY_SWITCH_TIMES)
     made.start()
     yield made
     made.stop()

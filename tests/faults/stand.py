@@ -19,7 +19,7 @@ from loadtest.pan_scan import PanScanner
 from loadtest.trail import Journal
 from loadtest.world import make_terminals, write_registry_file
 from switch.demo.tour_instance import TourInstance, wait_for
-from tests.environment import CALM_TIMES, name_variables
+from tests.environment import CALM_TIMES, STEADY_TIMES, name_variables
 
 DEADLINE_S = 45.0  # for what takes a second or two when the machine has nothing else to do
 WRITER = "switch.adapters.sqlite_writer"
@@ -30,17 +30,7 @@ API_KEY = "demo-api-key-not-secret"
 MERCHANT = "898110154110001"
 # for tests that wait for no unknown outcome: a machine that stands still declines nothing
 CALM_SWITCH_TIMES = name_variables(CALM_TIMES)
-# deadlines short enough to see the end of an unknown outcome within a test, and long enough that
-# what the issuer answers is approved all the same
-STEADY_TIMES = {
-    "SWITCH__TIMES__TERMINAL_DEADLINE_MS": "20000",
-    "SWITCH__TIMES__APPEND_DEADLINE_MS": "10000",
-    "SWITCH__TIMES__ISSUER_TIMEOUT_MS": "3000",
-    "SWITCH__TIMES__ISSUER_DELAY_MAX_MS": "3500",
-    "SWITCH__TIMES__SEND_WINDOW_MS": "2900",
-    "SWITCH__GATEWAY__APPEND_SLOW_MS": "8000",
-    "SWITCH__HANDLER__REVERSAL_FIRST_REPEAT_MS": "300",
-}
+STEADY_SWITCH_TIMES = name_variables(STEADY_TIMES)
 # shorter still, where a process is stopped until its peers have given up waiting
 SHORT_TIMES = {
     "SWITCH__TIMES__TERMINAL_DEADLINE_MS": "4000",

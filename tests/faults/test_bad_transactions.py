@@ -10,7 +10,7 @@ from loadtest.pan_scan import PanScanner
 from loadtest.world import make_terminals
 from switch.security.mac import MacKey
 from tests.faults.counter import open_shops
-from tests.faults.stand import STEADY_TIMES, Stand
+from tests.faults.stand import STEADY_SWITCH_TIMES, Stand
 from tests.faults.till import CLOSED, UNIONPAY, Till, frame_of
 
 pytestmark = pytest.mark.process
@@ -19,7 +19,7 @@ SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrang
 FUZZED = 150  # frames of each kind
 TERMINALS = 3
 HEADS = 13  # length, TPDU, header
-SETTINGS = STEADY_TIMES | {"SWITCH__GATEWAY__FRAME_DEADLINE_MS": "700"}
+SETTINGS = STEADY_SWITCH_TIMES | {"SWITCH__GATEWAY__FRAME_DEADLINE_MS": "700"}
 # elements in which some terminal once sent a card number in clear
 FREE_TEXTS = {
     "acquirer_id": "{pan:.11}",

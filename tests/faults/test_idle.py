@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.faults.stand import SIMULATOR, STEADY_TIMES, WRITER, until
+from tests.faults.stand import SIMULATOR, STEADY_SWITCH_TIMES, WRITER, until
 from tests.faults.till import Till
 
 pytestmark = pytest.mark.process
@@ -41,7 +41,9 @@ def few_open_files(count):
 
 
 def test_more_clients_than_open_files_leave_enough_for_everything_else(own_stand):
-    stand = own_stand(STEADY_TIMES | {"SWITCH__RUNTIME__OPEN_FILES_COUNT_MIN": str(FEW_FILES)})
+    stand = own_stand(
+        STEADY_SWITCH_TIMES | {"SWITCH__RUNTIME__OPEN_FILES_COUNT_MIN": str(FEW_FILES)}
+    )
     with few_open_files(FEW_FILES):
         stand.start()
     address = stand.address("unionpay-pos")

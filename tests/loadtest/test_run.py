@@ -12,15 +12,9 @@ from loadtest.run import CpuMeter, StanMemory
 from loadtest.world import make_terminals
 from switch.codec import load_dialect
 from switch.domain.transactions import TransactionType
+from tests.environment import STEADY_TIMES, name_variables
 
-# deadlines short enough to see the end of unknown outcomes soon
-SHORT_TIMES = {
-    "SWITCH__TIMES__TERMINAL_DEADLINE_MS": "4000",
-    "SWITCH__TIMES__APPEND_DEADLINE_MS": "2000",
-    "SWITCH__TIMES__ISSUER_TIMEOUT_MS": "1000",
-    "SWITCH__TIMES__ISSUER_DELAY_MAX_MS": "1500",
-    "SWITCH__HANDLER__REVERSAL_FIRST_REPEAT_MS": "300",
-}
+STEADY = name_variables(STEADY_TIMES)
 
 
 def terminals_at(*stans):
@@ -61,14 +55,14 @@ def test_the_switch_is_counted_with_its_processes():
     assert any(f"[{os.getpid()}]" in name for name in use.switch_processes)
 
 
-def run_program(*arguments, settings=None):
+def run_program(*arguments):
     return subprocess.run(
         [sys.executable, "-m", "loadtest", "run", *arguments],
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
-        env=os.environ | (settings or {}),
+        timeout=480,
+        env=os.environ | STEADY,
     )
 
 
@@ -88,7 +82,7 @@ def test_a_real_instance_survives_everything_and_the_audit_is_clean(tmp_path):
 
 @pytest.mark.process
 def test_every_transaction_is_done_and_undone_and_the_audit_finds_each_amount_in_its_place():
-    result = run_program("all-transactions", "--format", "json", settings=SHORT_TIMES)
+    result = run_program("all-transactions", "--format", "json")
     assert result.returncode == 0, result.stdout + result.stderr
     report = json.loads(result.stdout)
     assert report["faults"] == {}
@@ -101,7 +95,9 @@ def test_every_transaction_is_done_and_undone_and_the_audit_finds_each_amount_in
 
 
 @pytest.mark.process
-def test_a_running_instance_can_be_loaded_again_and_again(tmp_path):
+def test_a_running_instance_can_be_loaded_again_and_again(tmp_path, monkeypatch):
+    for name, value in STEADY.items():
+        monkeypatch.setenv(name, value)
     with start_instance(tmp_path / "data", tmp_path / "output.log") as instance:
         target = ["--target", str(instance.directory), "--rate", "20", "--duration", "2"]
         first = run_program("smoke", *target, "--format", "json")
