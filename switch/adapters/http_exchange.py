@@ -1,5 +1,6 @@
 """HTTP in the small: read a bounded body, write a JSON answer, say what is wrong (RFC 9457)."""
 
+import json
 from typing import Final
 
 import msgspec
@@ -111,6 +112,11 @@ def find_header(scope: Scope, name: bytes) -> str:
     return ""
 
 
+def find_headers(scope: Scope, name: bytes) -> set[str]:
+    """Return the different values that a header was sent with; the name in lower case."""
+    return {str(value, "latin-1") for key, value in scope["headers"] if key == name}
+
+
 def find_bearer(scope: Scope) -> str:
     """Return the token of `Authorization: Bearer TOKEN`, empty if there is none."""
     scheme, _, token = find_header(scope, b"authorization").partition(" ")
@@ -155,3 +161,32 @@ def explain_decode_error(error: Exception) -> str:
         reason = "There is a card number where none belongs"
     member = place.strip("`").removeprefix("$").lstrip(".")
     return f"{member}: {reason}" if member else reason
+
+
+class _NamedTwice(Exception):
+    """An object has two members of one name, given as the only argument."""
+
+
+def find_named_twice(body: bytes) -> str:
+    """
+    Name a member that a body has twice, empty if there is none.
+
+    The body is JSON that was decoded into a type of ours: of two the last was taken, and whoever
+    looked at it before us may have taken the first.
+    """
+    try:
+        _decode_names(body.decode())
+    except _NamedTwice as found:
+        return str(found)
+    return ""
+
+
+def _check_names(members: list[tuple[str, object]]) -> None:
+    names: set[str] = set()
+    for name, _ in members:
+        if name in names:
+            raise _NamedTwice(name)
+        names.add(name)
+
+
+_decode_names: Final = json.JSONDecoder(object_pairs_hook=_check_names).decode

@@ -11,6 +11,7 @@ from switch.adapters.http_exchange import (
     Problem,
     ProblemRaised,
     explain_decode_error,
+    find_named_twice,
     make_problem,
 )
 from switch.domain.card import PAN_DIGITS_MAX, PAN_DIGITS_MIN, holds_issued_number
@@ -128,6 +129,8 @@ def read_payment(body: bytes, client: ApiClient, key: str) -> JsonPayment:
         order = _decode_payment(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ProblemRaised(_invalid_payment(explain_decode_error(error))) from None
+    if name := find_named_twice(body):
+        raise ProblemRaised(_invalid_payment(f"{name}: it is there twice"))
     merchant_id = choose_merchant(client, order.merchant_id)
     currency = _CURRENCY_CODES.get(order.currency.upper())
     if currency is None:
@@ -167,6 +170,8 @@ def read_change(name: str, rrn: str, body: bytes, client: ApiClient, key: str) -
         order = _decode_refund(body) if operation == "refund" else _decode_change(body or b"{}")
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ProblemRaised(_invalid_change(explain_decode_error(error))) from None
+    if twice := body and find_named_twice(body):
+        raise ProblemRaised(_invalid_change(f"{twice}: it is there twice"))
     merchant_id = choose_merchant(client, order.merchant_id)
     if (order.amount_minor is None) != (not order.currency):
         raise ProblemRaised(_invalid_change("currency: amount_minor and currency go together"))

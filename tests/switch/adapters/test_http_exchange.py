@@ -9,6 +9,8 @@ from switch.adapters.http_exchange import (
     explain_decode_error,
     find_bearer,
     find_header,
+    find_headers,
+    find_named_twice,
     make_problem,
     problem_response,
     read_body,
@@ -93,3 +95,21 @@ def test_a_decode_error_shows_no_card_number(body):
         msgspec.json.decode(body, type=Shape)
     assert "6200000000000005" in str(caught.value)
     assert "6200000000000005" not in explain_decode_error(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (b"{}", ""),
+        (b'{"a": 1, "b": {"a": 2}}', ""),
+        (b'{"a": 1, "\\u0061": 2}', "a"),
+        (b'{"b": {"a": 1, "a": 1}}', "a"),
+    ],
+)
+def test_a_member_that_is_there_twice_is_named(body, name):
+    assert find_named_twice(body) == name
+
+
+def test_the_values_of_a_header_are_those_that_differ():
+    sent = {"type": "http", "headers": [(b"a", b"1"), (b"b", b"2"), (b"a", b"1"), (b"a", b"3")]}
+    assert find_headers(sent, b"a") == {"1", "3"}

@@ -91,3 +91,23 @@ def test_a_card_is_not_shown_by_its_repr():
     card = CardGiven("6200000000000005", "3012")
     order = PaymentOrder(merchant_id="m", amount_minor=1, currency="156", card=card)
     assert "6200000000000005" not in f"{card} {card!r} {order} {order!r}"
+
+
+@pytest.mark.parametrize(
+    ("twice", "name"),
+    [
+        (b'{"amount_minor": 1, ' + body(**PAYMENT)[1:], "amount_minor"),
+        (body(**PAYMENT).replace(b'{"pan"', b'{"pan": "6200000000000047", "pan"'), "pan"),
+    ],
+)
+def test_an_order_that_says_something_twice_is_refused(twice, name):
+    assert problem_of(lambda: read_payment(twice, ONE, "k")).errors == (
+        f"{name}: it is there twice",
+    )
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_change_that_says_something_twice_is_refused(name):
+    twice = b'{"amount_minor": 1, "currency": "CNY", "amount_minor": 2}'
+    problem = problem_of(lambda: read_change(name, RRN, twice, ONE, "k"))
+    assert (problem.status, problem.errors) == (400, ("amount_minor: it is there twice",))

@@ -2,7 +2,9 @@ import json
 
 import pytest
 
+from switch.adapters.http_exchange import ProblemRaised
 from switch.adapters.http_orders import OPERATIONS
+from switch.adapters.http_payments import read_idempotency_key
 
 ORDER = {
     "merchant_id": "898110154110001",
@@ -203,3 +205,14 @@ async def test_a_change_is_counted_by_its_route(http_stage):
 
 async def test_a_change_is_asked_for_by_post_only(http_stage):
     assert (await http_stage.ask("GET", f"/v1/payments/{RRN}/void", b"", HEADERS)).status == 405
+
+
+@pytest.mark.parametrize(("keys", "key"), [((b"k-1", b"k-2"), ""), ((b"k-1", b"k-1"), "k-1")])
+def test_two_keys_for_one_request_are_no_key(keys, key):
+    scope = {"type": "http", "headers": [(b"idempotency-key", value) for value in keys]}
+    if key:
+        assert read_idempotency_key(scope) == key
+    else:
+        with pytest.raises(ProblemRaised) as raised:
+            read_idempotency_key(scope)
+        assert raised.value.problem.status == 400
