@@ -1,5 +1,6 @@
 """The case file's rows: one for each event, whatever it is, without card secrets."""
 
+import re
 from typing import Final, NamedTuple, get_args
 
 import msgspec
@@ -24,7 +25,9 @@ from switch.eventlog.journal import JournalEvent, JournalRecord
 TAGS: Final[dict[type[Event], str]] = {
     kind: str(kind.__struct_config__.tag) for kind in get_args(JournalEvent)
 }
-_encode: Final = msgspec.json.Encoder().encode
+_encode_bytes: Final = msgspec.json.Encoder().encode
+# PostgreSQL has no text for NUL, and looks into the JSON of a case: one such note stopped it all
+_NUL: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 _NOTHING: Final = ("", "", "")
 # looked up rather than matched for each event: a rebuild reads millions
 _ASKING: Final = frozenset({PaymentRequested, ReversalRequested, TerminalAsked})
@@ -90,7 +93,7 @@ def apply(record: JournalRecord, place: Place) -> list[EventRow]:
                 record.inbound_offset,
                 record.inbound_id,
                 record.traceparent,
-                encode_detail(event) if kind in _ASKING else _encode(event).decode(),
+                encode_detail(event) if kind in _ASKING else _encode(event),
             )
         )
     return rows
@@ -132,9 +135,14 @@ def encode_detail(event: JournalEvent) -> str:
                 shown["offered"] = _show_keys(event.offered)
             if isinstance(event, PaymentRequested) and event.recalled is not None:
                 shown["recalled"] = event.recalled.rrn  # its own rows tell the rest
-            return _encode(shown).decode()
+            return _encode(shown)
         case _:
-            return _encode(event).decode()
+            return _encode(event)
+
+
+def _encode(shown: object) -> str:
+    text = _encode_bytes(shown).decode()
+    return _NUL.sub(r"\1\\ufffd", text) if "\\u0000" in text else text
 
 
 def _show_keys(keys: SealedWorkingKeys) -> dict[str, str]:

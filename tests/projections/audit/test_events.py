@@ -5,7 +5,11 @@ from msgspec.structs import replace
 
 from loadtest.generated_journal import SEALED_PAN
 from projections.audit.events import TAGS, apply, encode_detail, find_references
+from projections.audit.tables import AuditBatch
+from projections.migrations import migrate, read_migrations
 from projections.position import Place
+from projections.runner import connect, disconnect
+from switch.domain.cases.events import CaseAssigned
 from switch.domain.payment.events import PaymentRequested, PaymentRouted
 from switch.domain.payment.payment import Payment
 from switch.domain.payment.requests import PaymentRequest
@@ -35,6 +39,29 @@ def test_one_row_for_each_event_with_its_address_and_cause(make_log):
             assert json.loads(row.detail)["type"] == row.tag
             assert encode_detail(event) == row.detail
             assert find_references(event) == (row.idempotency_key, row.terminal_id, row.stan)
+
+
+def test_a_nul_in_what_a_person_wrote_is_shown_as_something_that_postgresql_can_keep():
+    for text in ("a\x00b", "\x00\x00", "\\\x00", "\\\\\x00", "\\u0000", "\\\\u0000", "plain"):
+        assigned = CaseAssigned(
+            case_id="c", by="a", at=1, owner="anna", command_id="1", text=text, rrn="r"
+        )
+        shown = json.loads(encode_detail(assigned))
+        assert shown["text"] == text.replace("\x00", "\ufffd")
+        assert shown["owner"] == "anna"
+
+
+async def test_a_case_event_with_a_nul_is_written_like_every_other(dsn):
+    assigned = CaseAssigned(case_id="c", by="a", at=1, owner="a", command_id="1", text="a\x00b")
+    record = JournalRecord(claim_id="w", at=1, watermark=0, registry_position=0, events=(assigned,))
+    connection = await connect(dsn, "audit")
+    await migrate(connection, "audit", read_migrations("audit"))
+    batch = AuditBatch()
+    batch.add(record, Place(0, 1))
+    await batch.write(connection)
+    rows = await connection.fetch("SELECT detail ->> 'text' AS text FROM events")
+    assert [row["text"] for row in rows] == ["a\ufffdb"]
+    await disconnect(connection)
 
 
 def test_no_row_holds_a_sealed_pan(make_log):
