@@ -1,5 +1,6 @@
 """An issuer: the demo issuer's book with its ledger, behind lines on which it misbehaves."""
 
+import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from switch.codec import Message, load_dialect
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 LENGTH_BYTES = 2
 LATE_MS = 4_000  # after the switch has given up
+OVERTAKEN_MAX_MS = 3_000  # a no to a reversal that found nothing may be told after the debit's yes
 NONSENSE_CODE = "ZZ"
 PATIENCE_CODES = frozenset({"91", "96"})
 REFUSED_CODE = "61"
@@ -93,6 +95,10 @@ class SimIssuer(Process):
             late_ms = LATE_MS if answer.timing is Timing.LATE else 0
             if message.mti[1] == "8":
                 self._say(line, answer.message, self.slow_ms)
+            elif verdict.line.outcome == "unknown" and simulation.is_stormy:
+                overtaken_ms = zlib.crc32(verdict.line.rrn.encode()) % OVERTAKEN_MAX_MS
+                answered = (line, message, answer.message, self.slow_ms)
+                simulation.scheduler.after(overtaken_ms, self, self._answer, *answered)
             else:
                 self._answer(line, message, answer.message, late_ms + self.slow_ms)
 

@@ -93,7 +93,10 @@ class LinkEnd:
         if simulation.is_stormy and random.random() < options.adrift_rate:
             extra_ms = simulation.draw_issuer_delay_ms()
             simulation.note_fault("adrift", request.link)
-        self.line.send_up(wire, extra_ms)
+        if extra_ms % 2:  # in a queue of the issuer's, not of the line's
+            self.line.put_aside(wire, extra_ms)
+        else:
+            self.line.send_up(wire, extra_ms)
         return True
 
     def hear(self, line: Line, frame: bytes) -> None:

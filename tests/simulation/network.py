@@ -1,4 +1,4 @@
-"""Connections: what is sent over one arrives in order, late, or not at all."""
+"""Connections: what is sent over one arrives in order (if it is not put aside), late, or never."""
 
 from collections.abc import Callable
 from random import Random
@@ -66,6 +66,11 @@ class Line:
         if self.is_open and not self.is_black:
             self._up_at = due = self._draw_due(self._up_at, extra_delay_ms)
             self._scheduler.at(due, self.called, self._arrive_above, frame)
+
+    def put_aside(self, frame: bytes, delay_ms: int) -> None:
+        """Let those above take it up later, and what was sent after it before."""
+        if self.is_open and not self.is_black:
+            self._scheduler.at(self._draw_due(0, delay_ms), self.called, self._arrive_above, frame)
 
     def send_down(self, frame: bytes, extra_delay_ms: int = 0) -> None:
         """Send back to the caller."""

@@ -22,6 +22,7 @@ from tests.simulation.checkers.projections import check_projection
 from tests.simulation.checkers.registry import check_registry
 from tests.simulation.checkers.replay import check_replay
 from tests.simulation.checkers.secrets import check_secrets
+from tests.simulation.checkers.settled import check_settled
 from tests.simulation.checkers.told import check_told
 from tests.simulation.checkers.trails import read_journal
 from tests.simulation.checkers.violation import Violation
@@ -72,6 +73,7 @@ def _check(simulation: Simulation, outcome: Outcome) -> None:
     if parked := journal.tags.get("inbound-parked.v1"):
         found.append(Violation(0, "parked", f"{parked} requests could not be decided"))
     found += check_money(journal, accounts)
+    found += check_settled(journal, witness.ledger)
     found += check_sending(journal, witness.sent)
     causes = Causes(journal, asked)
     found += check_answers(causes, witness.answers, asked)
