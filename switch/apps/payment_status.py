@@ -32,6 +32,7 @@ from switch.handlers.json_answers import (
 POOL_COUNT_MAX: Final = 4
 CONNECT_TIMEOUT_S: Final = 2.0
 QUERY_TIMEOUT_S: Final = 3.0
+_NUL: Final = "\0"  # the one character that no text of PostgreSQL has: nothing is named so
 _DATABASE_FAULTS: Final = (
     OSError,
     TimeoutError,
@@ -61,6 +62,8 @@ class AuditStatus:
         Raises:
             Unavailable: the database cannot be asked now.
         """
+        if _NUL in rrn:
+            return None
         async with self.connection() as connection:
             standing = await load_standing(connection, rrn)
         return make_found(standing) if standing else None
@@ -79,6 +82,8 @@ class AuditStatus:
             merchant_id=merchant_id,
             idempotency_key=self._name_reference(idempotency_key),
         )
+        if _NUL in key:
+            return None
         async with self.connection() as connection:
             subjects = await find_by_key(connection, key)
         with_payment = [subject.rrn for subject in subjects if subject.rrn]

@@ -164,6 +164,13 @@ async def test_without_a_database_it_says_so():
         await status.find_by_rrn("000000000042")
 
 
+async def test_what_no_text_of_the_database_can_be_is_not_there():
+    status = AuditStatus(lambda: "")  # it is not even asked
+    assert await status.find_by_rrn("0100\x00") is None
+    assert await status.find_by_key("partner", "898110154110001", "a\x00") is None
+    assert await status.find_by_key("partner", "8981\x00", "a") is None
+
+
 async def test_a_database_that_does_not_answer_is_unavailable(tmp_path):
     status = AuditStatus(lambda: f"postgresql://nobody@/none?host={tmp_path}")
     with pytest.raises(Unavailable, match="payments go on without it"):
