@@ -187,18 +187,26 @@ class OwnedJournal(Generic[RecordT]):
             self._set_timer()
 
 
-async def follow_log(log: PartitionLog, takeover: Takeover[RecordT]) -> None:
+async def follow_log(log: PartitionLog, takeover: Takeover[RecordT], *, known_end: int = 0) -> None:
     """
     Fold everything up to the end of the log as it is now, in slices that let others run between.
 
+    `known_end` is how far the log is known to have gone: a log that keeps what it acknowledged is
+    never shorter, unless it is looked at where its news has not come yet.
+
     Raises:
-        LogUnavailable: the log cannot be read.
+        LogUnavailable: the log cannot be read, or is shorter.
         PositionOutOfRange: the log does not begin at its beginning any more.
     """
     if takeover.lacks_owner:
         for record in await log.read(takeover.epoch, count_max=1, wait_ms=READ_WAIT_MS):
             takeover.note_owner(record.value)
     end = await log.end()
+    if end < known_end:
+        raise LogUnavailable(
+            f"the log ends at {end}, but {known_end} records were in it: while some are lost it is"
+            " not served (docs/operations.md, Restore)"
+        )
     while takeover.next_offset < end and await read_on(log, takeover, READ_WAIT_MS):
         pass  # the last offsets may hold no record
 

@@ -126,6 +126,7 @@ class PartitionKeeper:
         self._served_boot_ms = 0
         self._takeover: Takeover[JournalRecord] | None = None
         self._inbound_end = 0
+        self._journal_end = 0  # as far as it was acknowledged or read: it is never shorter
         self._gap_count = 0
         self._recovery = BackOff(**_RECOVERY, settled_ms=SETTLED_MS)
         self._fight = BackOff(**_FIGHT, settled_ms=SETTLED_MS)
@@ -194,8 +195,9 @@ class PartitionKeeper:
                 self._let_go()
 
     def _let_go(self) -> None:
-        self.owned = None
-        self._takeover = None
+        found = self.owned.journal if self.owned else self._takeover
+        self._journal_end = max(self._journal_end, found.next_offset if found else 0)
+        self.owned = self._takeover = None
         self._is_owned.set(0)
         self._lag.set(0)
         if self._parts.snapshots is not None:
@@ -258,7 +260,7 @@ class PartitionKeeper:
         self._takeover = takeover = Takeover(
             JOURNAL_FORMAT.decode, on_record=lambda _, record: book.apply(record), place=place
         )
-        await follow_log(log, takeover)
+        await follow_log(log, takeover, known_end=self._journal_end)
         self._note_voids(takeover.void_count)
         return book
 

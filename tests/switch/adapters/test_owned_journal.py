@@ -325,6 +325,15 @@ async def claim_own(writer, append_deadline_ms):
     )
 
 
+async def test_a_log_that_has_become_shorter_is_not_followed(stage):
+    await stage.claim()
+    takeover = Takeover(decode_record, on_record=lambda *_: None)
+    await follow_log(stage.writer, takeover, known_end=1)
+    takeover = Takeover(decode_record, on_record=lambda *_: None)
+    with pytest.raises(LogUnavailable, match="ends at 1, but 2 records were in it"):
+        await follow_log(stage.writer, takeover, known_end=2)
+
+
 async def test_who_has_nothing_to_append_sees_that_others_have_written_behind(stage):
     owned = await stage.claim()
     await owned.look_behind()

@@ -74,6 +74,22 @@ async def test_a_quiet_owner_that_was_paused_looks_whether_it_was_followed(runni
     await running.until(lambda: running.is_taken_anew(owned))
 
 
+async def test_a_journal_that_lost_what_it_acknowledged_is_not_served_while_that_is_so(running):
+    await running.pay("one")
+    lost, handler = running.partition_of_the_shop(), running.instance.handler
+    journal = await running.instance.event_log.open_partition("journal", lost.index)
+    end = await journal.end()
+    assert lost.journal.next_offset == end
+    lost.journal._writer.next_offset += 1  # one more was acknowledged than is there now
+    lost.stop(AppendUnknown("got offset 0"))
+    await running.until(lambda: _states(running)[lost.index] == "claiming")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(handler.wait_ready(), 0.5)
+    assert await journal.end() == end
+    handler._keepers[lost.index]._journal_end = end  # it was a broker that had not caught up
+    await running.until(lambda: running.is_taken_anew(lost))
+
+
 async def test_who_cannot_read_the_registry_claims_nothing(running):
     await running.pay("one")
     handler, follower = running.instance.handler, running.instance.follower
