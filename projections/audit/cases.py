@@ -117,7 +117,8 @@ def _read_opening(event: CaseOpened | InboundParked, place: Place, at_ms: int) -
         updated_at_ms=at_ms,
     )
     if isinstance(event, InboundParked):
-        return replace(row, detail=f"{event.fault} (inbound offset {event.inbound_offset})")
+        fault = event.fault.replace("\0", "\ufffd")  # PostgreSQL has no text for NUL
+        return replace(row, detail=f"{fault} (inbound offset {event.inbound_offset})")
     amount = event.amount
     return replace(
         row,
@@ -128,7 +129,7 @@ def _read_opening(event: CaseOpened | InboundParked, place: Place, at_ms: int) -
         terminal_id=event.terminal_id,
         amount_minor=amount.minor if amount else 0,
         currency=amount.currency if amount else "",
-        detail=event.detail,
+        detail=event.detail.replace("\0", "\ufffd"),
     )
 
 

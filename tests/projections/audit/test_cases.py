@@ -70,6 +70,14 @@ def test_a_parked_record_is_a_case_that_names_its_fault():
     assert row.detail == "KeyError (inbound offset 7)"
 
 
+def test_a_nul_in_what_a_message_brought_does_not_stop_the_tables():
+    parked = InboundParked(inbound_offset=7, inbound_id="g-1", fault="odd a\0b", at=1)
+    for event in (parked, opened(detail="odd a\0b")):
+        row = apply(None, event, PLACE, 1)
+        assert row is not None
+        assert row.detail.startswith("odd a\ufffdb")
+
+
 def test_a_case_opened_again_is_counted_and_taken_up_if_it_had_ended():
     noted = CaseNoted(case_id="c", by="a", at=2, text="t", command_id="1")
     twice = fold(opened(), noted, opened(3, detail="later"))
