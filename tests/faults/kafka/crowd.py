@@ -63,6 +63,8 @@ class Cashier:
             await self.ask("repeat", minor)
         elif self.crowd.is_plain:
             return
+        elif heard.reason in NOT_HANDED_OVER:
+            return  # its key is free: another amount under it would be no conflict
         elif draw < REPEAT_SHARE + CONFLICT_SHARE:
             # an amount of its own, so that a debit of it is known for what it is
             await self.ask("conflict", self.crowd.draw_amount(self._noise))

@@ -9,6 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 LOGS = ("inbound", "journal", "registry", "replies", "snapshots", "status")
 READ_TIMEOUT_S = 30.0
+REQUEST_TIMEOUT_MS = 10_000
 
 
 class RawRecord(NamedTuple):
@@ -55,7 +56,7 @@ def read_topics(bootstrap, prefix, logs=LOGS, since=None):
 
 
 async def _describe(bootstrap, topics):
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=3_000)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=REQUEST_TIMEOUT_MS)
     async with asyncio.timeout(READ_TIMEOUT_S):
         try:
             await admin.start()
@@ -80,7 +81,7 @@ async def _consuming(bootstrap):
         bootstrap_servers=bootstrap,
         enable_auto_commit=False,
         auto_offset_reset="none",
-        request_timeout_ms=3_000,
+        request_timeout_ms=REQUEST_TIMEOUT_MS,
         max_partition_fetch_bytes=8_388_608,
     )
     async with asyncio.timeout(READ_TIMEOUT_S):

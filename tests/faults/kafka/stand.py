@@ -20,7 +20,7 @@ from loadtest.world import make_terminals
 from switch.adapters.embedded_postgres import SOCKET_NAME, EmbeddedPostgres
 from tests.faults.counter import PIK, TMK, write_shops
 from tests.faults.kafka.checker import Evidence, find_backlog, judge, read_ledger
-from tests.faults.kafka.crowd import Crowd
+from tests.faults.kafka.crowd import PATIENCE_S, Crowd
 from tests.faults.kafka.member import Member, end_all
 from tests.faults.kafka.memory import MANAGEMENT
 from tests.faults.kafka.raw_topics import describe_partitions, find_ends, read_topics
@@ -218,10 +218,18 @@ class Stand:
         found = [m.address("unionpay-pos") for m in self.gateways if m.is_running and m.addresses]
         return found or [("127.0.0.1", 9)]  # nobody listens there
 
-    def crowd(self, *, seed, rate_per_s=RATE_PER_S, specs=None, clerk_count=CLERK_COUNT):
+    def crowd(
+        self,
+        *,
+        seed,
+        rate_per_s=RATE_PER_S,
+        specs=None,
+        clerk_count=CLERK_COUNT,
+        patience_s=PATIENCE_S,
+    ):
         specs = specs or self.specs
         more = {"seed": seed, "rate_per_s": rate_per_s, "clerk_count": clerk_count}
-        made = Crowd(self.find_gateways, specs, **more)
+        made = Crowd(self.find_gateways, specs, patience_s=patience_s, **more)
         self._crowds.append(made)
         return made
 

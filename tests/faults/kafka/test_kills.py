@@ -20,7 +20,8 @@ def test_handlers_are_killed_at_random_moments(stand, noise):
     crowd.start()
     crowd.wait_paid(20)
     for _ in range(ROUNDS):
-        victim = noise.choice(list(stand.partitions().values()))
+        serving = until(stand.partitions, "somebody serves")
+        victim = noise.choice(list(serving.values()))
         threading.Event().wait(noise.uniform(0, KILL_AFTER_S_MAX))
         victim.kill()
         crowd.wait_paid(30)
