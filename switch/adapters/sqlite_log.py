@@ -250,8 +250,7 @@ class SqlitePartition:
 
     async def read(self, offset: int, *, count_max: int, wait_ms: int) -> list[StoredRecord]:
         """Return durable records: the newest from memory, older ones from the file."""
-        if self._is_closed:
-            raise LogUnavailable("this partition was closed, or its log's writing process ended")
+        self._check_open()
         found = self.tail.find(offset, count_max)
         if found is None:
             # On this thread: a thread of its own would wait for the interpreter lock at each row.
@@ -264,7 +263,13 @@ class SqlitePartition:
 
     async def end(self) -> int:
         """Return the offset that the next durable record will get."""
+        self._check_open()
         return self.tail.next_offset
+
+    def _check_open(self) -> None:
+        """Refuse to tell what a successor of this one may know better."""
+        if self._is_closed:
+            raise LogUnavailable("this partition was closed, or its log's writing process ended")
 
     def break_off(self) -> None:
         """Stop: nothing more can be appended or read here."""

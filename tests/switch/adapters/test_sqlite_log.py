@@ -177,6 +177,8 @@ async def test_a_killed_writing_process_leaves_the_outcome_unknown_and_is_replac
         assert isinstance(outcome, AppendRefused)
         with pytest.raises(LogUnavailable):
             await broken.read(0, count_max=1, wait_ms=0)
+        with pytest.raises(LogUnavailable):
+            await broken.end()
     again = await log.open_partition("journal", 0)
     end = await again.end()
     assert await append_all(again, b"b") == [end]
