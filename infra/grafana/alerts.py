@@ -104,10 +104,11 @@ ALERTS: Final = (
     ),
     Alert(
         "SwitchProjectionLate",
-        f"max(switch_projection_lag) > {PROJECTION_LATE_COUNT}",
+        f"max by (projection) (switch_projection_lag) > {PROJECTION_LATE_COUNT}",
         "5m",
         "ticket",
-        "The tables are {{ $value }} records behind; payments are not concerned.",
+        "The tables of {{ $labels.projection }} are {{ $value }} records behind; payments are not"
+        " concerned.",
         "Is the projector up, is PostgreSQL? It catches up by itself.",
     ),
     Alert(

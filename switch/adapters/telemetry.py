@@ -97,6 +97,24 @@ METRICS: Final = (
     ),
     MetricSpec("switch_partition_owned", "gauge", "1 while this process owns it.", ("partition",)),
     MetricSpec(
+        "switch_partition_epoch",
+        "gauge",
+        "Which claim of the partition is its owner's, counted from 0; 0 where it is not owned.",
+        ("partition",),
+    ),
+    MetricSpec(
+        "switch_partition_claim_time_seconds",
+        "gauge",
+        "When its owner claimed it, in seconds since 1970; 0 where it is not owned.",
+        ("partition",),
+    ),
+    MetricSpec(
+        "switch_partition_inbound_position",
+        "gauge",
+        "Inbound offset up to which its owner has decided; 0 where it is not owned.",
+        ("partition",),
+    ),
+    MetricSpec(
         "switch_partition_lag",
         "gauge",
         "Inbound records not yet read by the partition's owner.",
@@ -158,7 +176,16 @@ METRICS: Final = (
         "How long the process stood still for the last snapshot that it began.",
     ),
     MetricSpec(
-        "switch_projection_lag", "gauge", "Journal records that the projections have not taken yet."
+        "switch_projection_lag",
+        "gauge",
+        "Journal records that the projection has not taken yet.",
+        ("projection",),
+    ),
+    MetricSpec(
+        "switch_projection_position",
+        "gauge",
+        "Journal offset up to which the projection's rows hold the partition; -1: not known yet.",
+        ("projection", "partition"),
     ),
     MetricSpec(
         "switch_projection_running",

@@ -10,6 +10,7 @@ from switch.adapters.telemetry import Telemetry
 from switch.apps.owned_partition import Links, OwnedPartition
 from switch.apps.ownership import Proposer
 from switch.apps.partition_keeper import KeeperParts, PartitionKeeper, SeenMembers, Snapshots
+from switch.apps.partition_metrics import PartitionMetrics
 from switch.apps.registry_follower import RegistryFollower
 from switch.apps.reply_writer import ReplyWriter
 from switch.domain.upstream import UpstreamAnswer
@@ -18,6 +19,7 @@ from switch.eventlog.takeover import ClaimPace
 from switch.handlers.settings import PartitionSettings
 from switch.security.keys import Keys
 
+SHOW_INTERVAL_MS: Final = 1_000
 TICK_MS: Final = 20  # how late a timer of a partition may be noticed
 MEMBERS_INTERVAL_MS: Final = 100
 DEADLINE_MARGIN_MS: Final = 2_000  # an owner that drains for its whole bound is not cut short
@@ -90,6 +92,7 @@ class HandlerRole:
         self._tasks.append(asyncio.create_task(self._tick(), name="partition-timers"))
         if self._proposer.waits_for_members:
             self._tasks.append(asyncio.create_task(self._watch_members(), name="members"))
+        self._tasks.append(asyncio.create_task(self._show(), name="partition-metrics"))
         await self._proposer.start(self._owner, self._on_proposed)
 
     async def wait_ready(self) -> None:
@@ -182,6 +185,12 @@ class HandlerRole:
                 members = await self._proposer.find_members()
                 self._seen = SeenMembers(members, read_boot_ms())
             await asyncio.sleep(MEMBERS_INTERVAL_MS / 1000)
+
+    async def _show(self) -> None:
+        shown = PartitionMetrics(self._parts.telemetry.metrics)
+        while True:
+            shown.show(self.status())
+            await asyncio.sleep(SHOW_INTERVAL_MS / 1000)
 
     # -- inputs from the links --------------------------------------------------------------------
 

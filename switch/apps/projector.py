@@ -180,8 +180,14 @@ def describe_projections(status: ProjectorStatus) -> list[dict[str, object]]:
 def tell_projections(metrics: Metrics, described: Sequence[Mapping[str, object]]) -> None:
     """Set the metrics of projections as `describe_projections` described them."""
     running = metrics.gauge("switch_projection_running")
+    lag = metrics.gauge("switch_projection_lag")
+    positions = metrics.gauge("switch_projection_position")
     for one in described:
-        running.labels(str(one["projection"])).set(1 if one["state"] == RUNNING else 0)
+        name, position = str(one["projection"]), one["position"]
+        running.labels(name).set(1 if one["state"] == RUNNING else 0)
+        lag.labels(name).set(float(str(one["lag_count"])))
+        for partition, offset in position.items() if isinstance(position, dict) else ():
+            positions.labels(name, partition).set(offset)
 
 
 def step_back() -> None:

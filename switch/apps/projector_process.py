@@ -186,9 +186,7 @@ class ProjectorProcess:
         return "; ".join(projector.faults) or "starting"
 
     async def _watch(self, projector: Projector) -> None:
-        lag = self._telemetry.metrics.gauge("switch_projection_lag")
         async for _ in measure_loop_delay(self._telemetry):
-            lag.set(projector.status.lag_count)
             tell_projections(self._telemetry.metrics, describe_projections(projector.status))
             if self._board is None and projector.event_log is not None:
                 self._board = self._make_board(projector, projector.event_log)

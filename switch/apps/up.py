@@ -263,11 +263,7 @@ class Up:
 
     async def _watch(self) -> None:
         """Measure, once a second, how late the loop is and how far behind the projections are."""
-        lag = self._telemetry.metrics.gauge("switch_projection_lag")
         async for _ in measure_loop_delay(self._telemetry):
-            found = self._projector.report.get("lag_count") if self._projector else None
-            if isinstance(found, int):
-                lag.set(found)
             tell_projections(self._telemetry.metrics, self._list_projections())
 
     # -- stop

@@ -4,7 +4,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from projections.status import ProjectionStatus, ProjectorStatus
+from projections.status import PartitionStatus, ProjectionStatus, ProjectorStatus
 from switch.adapters.sqlite_log import SqliteLog
 from switch.adapters.telemetry import make_telemetry
 from switch.apps.children import KeptChild
@@ -66,11 +66,12 @@ async def test_it_waits_for_the_log_brings_its_database_up_and_follows(tmp_path)
     await log.close()
 
 
-async def test_a_projection_that_does_not_run_shows_in_the_metrics():
+async def test_how_a_projection_runs_and_how_far_it_is_shows_in_the_metrics():
     metrics = make_telemetry("test").metrics
+    behind = {0: PartitionStatus(next_offset=40, end_offset=47), 1: PartitionStatus(end_offset=3)}
     status = ProjectorStatus(
         projections={
-            "audit": ProjectionStatus(name="audit", state="running"),
+            "audit": ProjectionStatus(name="audit", state="running", partitions=behind),
             "settlement": ProjectionStatus(name="settlement", state="stopped", error="a bug"),
         }
     )
@@ -80,3 +81,7 @@ async def test_a_projection_that_does_not_run_shows_in_the_metrics():
     text = (await metrics.render()).decode()
     assert 'switch_projection_running{projection="audit"} 1.0' in text
     assert 'switch_projection_running{projection="settlement"} 0.0' in text
+    assert 'switch_projection_lag{projection="audit"} 10.0' in text
+    assert 'switch_projection_lag{projection="settlement"} 0.0' in text
+    assert 'switch_projection_position{partition="0",projection="audit"} 40.0' in text
+    assert 'switch_projection_position{partition="1",projection="audit"} -1.0' in text
