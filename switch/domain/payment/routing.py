@@ -51,7 +51,8 @@ def choose_route(
     """
     Choose the first route whose link is up; nothing was sent yet, so any link will do.
 
-    What changes another payment goes to that one's issuer, over its link if that is up.
+    What changes another payment goes over that one's link if that is up and still leads to the
+    card's issuer: the accounts of a BIN that was moved are with its new one.
     """
     card = request.card
     issuer = registry.find_issuer(card.bin) if card else None
