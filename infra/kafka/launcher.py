@@ -29,6 +29,8 @@ __all__ = ["KafkaCluster", "KafkaLaunchError", "find_missing_tools", "main", "se
 
 DEFAULT_PORT: Final = 29092
 WATCH_INTERVAL_S: Final = 0.25
+# who is served for its own life only does not come back after a kill, but may stand still a while
+SERVED_SETTINGS: Final = {"broker.session.timeout.ms": "60000"}
 EXIT_NOT_RUNNING: Final = 3
 
 
@@ -94,6 +96,7 @@ def _make_cluster(options: argparse.Namespace) -> KafkaCluster:
         security=BrokerSecurity(
             is_tls=options.tls, is_sasl=options.sasl, is_authorizing=options.authorizer
         ),
+        settings=SERVED_SETTINGS if options.command == "serve" else None,
     )
 
 
