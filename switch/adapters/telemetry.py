@@ -99,7 +99,7 @@ METRICS: Final = (
     MetricSpec(
         "switch_partition_epoch",
         "gauge",
-        "Which claim of the partition is its owner's, counted from 0; 0 where it is not owned.",
+        "Journal offset of its owner's claim, the epoch; 0 where it is not owned.",
         ("partition",),
     ),
     MetricSpec(
