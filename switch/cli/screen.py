@@ -72,7 +72,13 @@ def _measure_column(console: Console, column: Column) -> int:
     """Say how wide a column is if nothing in it is broken."""
     unbounded = console.options.update(width=UNBOUNDED)
     cells = (column.header, *column.cells)
-    return max(console.measure(cell, options=unbounded).maximum for cell in cells)
+    return max(console.measure(_join_lines(cell), options=unbounded).maximum for cell in cells)
+
+
+def _join_lines(cell: RenderableType) -> Text:
+    """Write a cell in one line: of several, all that is over its column's width would be lost."""
+    text = cell if isinstance(cell, Text) else Text(str(cell))
+    return Text(" ").join(text.split())
 
 
 def _share_out(widths: list[int], console: Console) -> list[list[tuple[int, int]]]:
@@ -96,8 +102,7 @@ def _write_row(
     for line in lines:
         text = Text(" " * GAP if line is not lines[0] else "")
         for index, width in line:
-            cell = cells[index]
-            part = cell.copy() if isinstance(cell, Text) else Text(str(cell))
+            part = _join_lines(cells[index])
             part.align("right" if table.columns[index].justify == "right" else "left", width)
             text.append(part).append(" " * GAP)
         text.rstrip()

@@ -88,3 +88,14 @@ def test_a_narrow_console_gets_each_row_over_several_lines_with_nothing_cut_off(
 
 def test_a_cell_wider_than_the_console_goes_on_in_the_next_line():
     assert "".join(print_totals(12)).replace(" ", "").count("898110154110001") == 1
+
+
+def test_no_line_of_a_note_is_lost_where_a_row_takes_several_lines():
+    table = make_table()
+    for heading in ("step", "why"):
+        table.add_column(heading)
+    table.add_row("note by anna", "the slip says:\npaid twice")
+    written = StringIO()
+    print_table(Console(file=written, width=27, highlight=False), table)
+    shown = [line.strip() for line in written.getvalue().splitlines()[-3:]]
+    assert shown == ["note by anna", "the slip says: paid twice", ""]
