@@ -101,14 +101,18 @@ class ForkedWriter:
             os.close(self._ended)
         else:
             self._is_left = True
-            loop = asyncio.get_running_loop()
-            loop.add_reader(self._ended, self._take_end, loop)
+            self._ask_later()
 
-    def _take_end(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Let a child go that was left: the system has let it end."""
+    def _ask_later(self) -> None:
+        """Ask again in a while: its pipe tells nothing more, it may be closed before the files."""
+        asyncio.get_running_loop().call_later(KILL_WAIT_S, self._ask_again)
+
+    def _ask_again(self) -> None:
+        """Let a child go that was left, once the system has let it end."""
         if self._ask_after():
-            loop.remove_reader(self._ended)
             os.close(self._ended)
+        else:
+            self._ask_later()
 
     def _ask_after(self) -> bool:
         """Whether the child has ended by now."""

@@ -82,6 +82,35 @@ async def test_nobody_stands_still_for_a_child_that_cannot_be_killed_yet(tmp_pat
     assert is_gone(writer._pid)
 
 
+async def test_a_child_that_is_left_is_asked_after_now_and_then_even_if_it_holds_no_pipe_any_more(
+    tmp_path, monkeypatch
+):
+    answers, asked, wait_for = tmp_path / "the disk answers", [], os.waitpid
+
+    def hang():
+        os.closerange(0, 1_000)  # as it ends: its pipe is let go of before its files
+        while not answers.exists():
+            time.sleep(0.01)
+        yield b""
+
+    def ask_after(pid, options):
+        asked.append(pid)
+        return wait_for(pid, options)
+
+    monkeypatch.setattr(os, "kill", lambda _pid, _signal: None)  # as if it hung in the system
+    writer = fork_writer(tmp_path / "file", hang)
+    with pytest.raises(ChildFailed, match="does not end"):
+        await writer.wait()
+    monkeypatch.setattr(os, "waitpid", ask_after)
+    for _ in range(1_000):
+        await asyncio.sleep(0)
+    answers.touch()
+    assert len(asked) < 100
+    async with asyncio.timeout(10):
+        while not writer.is_gone:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.01)
+
+
 async def test_a_child_that_nobody_waits_for_any_more_is_killed(tmp_path):
     writer = fork_writer(tmp_path / "file", list_for_ever)
     waiting = asyncio.create_task(writer.wait())
