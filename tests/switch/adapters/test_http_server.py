@@ -157,14 +157,17 @@ async def test_a_client_that_takes_no_answers_is_left(hasty_stage):
     client.close()
 
 
-async def test_of_too_many_connections_some_are_told_and_the_others_closed(hasty_stage):
+async def test_of_too_many_connections_some_are_told_and_the_others_closed(http_stage):
     count = 50 + REFUSED_CONNECTION_COUNT_MAX + 10
-    idle = [await asyncio.open_connection("127.0.0.1", hasty_stage.port) for _ in range(count)]
+    idle = [await asyncio.open_connection("127.0.0.1", http_stage.port) for _ in range(count)]
     async with asyncio.timeout(DEADLINE_S):
         for reader, _ in idle[-10:]:
             with contextlib.suppress(ConnectionError):
                 assert await reader.read() == b""
-    assert len(hasty_stage.server.server_state.connections) <= 50 + REFUSED_CONNECTION_COUNT_MAX
+        reader, writer = idle[-11]
+        writer.write(HEALTH)
+        assert (await reader.read()).startswith(b"HTTP/1.1 503")
+    assert len(http_stage.server.server_state.connections) <= 50 + REFUSED_CONNECTION_COUNT_MAX
     for _, writer in idle:
         writer.close()
 
