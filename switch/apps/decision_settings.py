@@ -73,8 +73,8 @@ class MemorySettings(Section, frozen=True, kw_only=True):
     refund_days: Annotated[
         int,
         meta(
-            "A payment can be refunded for this many days: read back from the journal if it is no"
-            " longer remembered.",
+            "A payment can be refunded or adjusted for this many days: read back from the journal"
+            " if it is no longer remembered.",
             ge=1,
         ),
     ] = 180

@@ -193,6 +193,7 @@ def _is_refund_beside_refunds(request: PaymentRequest, original: Payment) -> boo
 _STILL_TOLD: Final = "its issuer is still being told of it"
 # of a part nobody could say which of its instalments are over
 _WHOLE_ONLY: Final = "an instalment sale is refunded whole"
+_OF_REFUND_DAYS: Final = frozenset({TransactionType.REFUND, TransactionType.ADJUSTMENT_ADVICE})
 _NORMAL: Final = frozenset({Standing.NORMAL})
 _OPEN_HOLD: Final = frozenset({Standing.PRE_AUTHORIZATION_OPEN})
 _WANTED_STANDINGS: Final = {
@@ -215,7 +216,11 @@ _WANTED_STANDINGS: Final = {
 def _check_age(
     request: PaymentRequest, original: Payment, at: int, rules: DecisionRules
 ) -> Objection | None:
-    """Voids belong to the batch of their original; holds and refunds have their days."""
+    """
+    Voids belong to the batch of their original; holds, refunds and adjustments have their days.
+
+    After those nobody remembers what was done to it: read back it looks as if it stood.
+    """
     age_ms = at - original.opened_at
     transaction = request.transaction
     if transaction in {TransactionType.SALE_VOID, TransactionType.COMPLETION_VOID}:
@@ -226,7 +231,7 @@ def _check_age(
         if not request.batch and not _is_of_the_day(original, at, rules):
             return Objection(Reason.ORIGINAL_OF_OTHER_BATCH, "another settlement day's")
         return None
-    if transaction is TransactionType.REFUND and age_ms > rules.refund_days * _DAY_MS:
+    if transaction in _OF_REFUND_DAYS and age_ms > rules.refund_days * _DAY_MS:
         return Objection(Reason.ORIGINAL_TOO_OLD, f"over {rules.refund_days} days")
     if (
         TransactionType.PRE_AUTHORIZATION in TRAITS[transaction].originals

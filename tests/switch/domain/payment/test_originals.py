@@ -239,6 +239,7 @@ def test_a_refund_comes_from_any_terminal_and_batch_of_the_merchant(original, as
     ("request_kind", "kind", "days"),
     [
         (T.REFUND, T.SALE, 180),
+        (T.ADJUSTMENT_ADVICE, T.SALE, 180),
         (T.COMPLETION, T.PRE_AUTHORIZATION, 30),
         (T.COMPLETION_ADVICE, T.PRE_AUTHORIZATION, 30),
         (T.PRE_AUTHORIZATION_VOID, T.PRE_AUTHORIZATION, 30),
