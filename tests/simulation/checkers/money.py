@@ -80,10 +80,8 @@ def _moves(trail: Trail) -> bool:
 
 def _should_stand(trail: Trail) -> bool | None:
     """Say whether the issuer must hold this; None where that is not decided here."""
-    if trail.reversed:
+    if trail.reversed or trail.taken_back or trail.unknown:
         return False
-    if trail.taken_back or trail.unknown:
-        return None if trail.cases else False
     if trail.approved:
         return True
     if trail.accepted:
