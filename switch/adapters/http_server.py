@@ -90,6 +90,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._bare_bytes = 0
         self._is_in_head = True
+        self._disarm()  # that was the wait for it: what a client waits before it asks is its own
         self._arm()
 
     def on_header(self, name: bytes, value: bytes) -> None:

@@ -115,6 +115,23 @@ async def test_blank_lines_keep_no_connection_open(hasty_stage):
     await writer.wait_closed()
 
 
+async def test_the_time_of_a_request_runs_from_its_own_beginning(http_stage):
+    connections = http_stage.server.server_state.connections
+    reader, writer = await asyncio.open_connection("127.0.0.1", http_stage.port)
+    async with asyncio.timeout(DEADLINE_S):
+        while not connections:  # noqa: ASYNC110 - of uvicorn
+            await asyncio.sleep(0.01)
+        [of_connecting] = [connection._deadline for connection in connections]
+        writer.write(HEALTH[:-2])
+        while not of_connecting.cancelled():  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.01)
+        assert [connection._deadline.cancelled() for connection in connections] == [False]
+        writer.write(CLOSE + HEALTH[-2:])
+        assert (await reader.read()).startswith(b"HTTP/1.1 200")
+    writer.close()
+    await writer.wait_closed()
+
+
 @pytest.mark.parametrize(
     "what_follows",
     [b"\x00garbage\r\n\r\n", b"GET /", b"GET / HTTP/1.1\r\nx: " + b"f" * 2 * HEAD_BYTES_MAX]
@@ -170,6 +187,8 @@ async def test_of_too_many_connections_some_are_told_and_the_others_closed(http_
     assert len(http_stage.server.server_state.connections) <= 50 + REFUSED_CONNECTION_COUNT_MAX
     for _, writer in idle:
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 async def test_what_is_no_http_gets_400(http_stage):
