@@ -28,6 +28,7 @@ from switch.domain.payment.reversals import (
     decide_late_answer,
     decide_reversal_answer,
     is_final_reversal_code,
+    says_it_is_done,
 )
 from switch.domain.payment.rules import format_transmission_time
 from switch.domain.payment.state import TRY_LATER_CODES
@@ -323,12 +324,14 @@ class IssuersSide:
     def _take_reversal_answer(self, payment: Payment, answer: UpstreamAnswer, now: Now) -> None:
         if payment.phase is not Phase.REVERSING or not payment.reversal_attempt_count:
             return
-        if payment.confirm_after_attempt and not self._confirms(payment, answer):
-            return
         code = "" if answer.fault else answer.fields.get("response_code", "")
+        fact = ReversalAnswered(rrn=payment.rrn, response_code=code, at=now.wall_ms)
+        if payment.confirm_after_attempt and not self._confirms(payment, answer):
+            if says_it_is_done(payment, code):
+                self._recorder.append((fact,), now)
+            return
         if self._is_put_off_again(payment.rrn, code):
             return
-        fact = ReversalAnswered(rrn=payment.rrn, response_code=code, at=now.wall_ms)
         decisions = decide_reversal_answer(payment, fact, self._settings.rules)
         wait_ms = self._settings.lanes.issuer_delay_max_ms
         is_to_confirm = not decisions and is_final_reversal_code(code)

@@ -330,6 +330,17 @@ def awaits_confirmation(payment: Payment) -> bool:
     return 0 < payment.confirm_after_attempt == payment.reversal_attempt_count
 
 
+def says_it_is_done(payment: Payment, code: str) -> bool:
+    """
+    Say whether an answer to an attempt before the confirming one is the first that says so.
+
+    It decides nothing, but is kept: the issuer may say 25 to the repeat of what it has done.
+    """
+    return (
+        awaits_confirmation(payment) and code == ACCEPTED and ACCEPTED not in payment.reversal_codes
+    )
+
+
 def decide_late_answer(
     payment: Payment, fact: LateAnswerReceived, *, is_approval: bool
 ) -> tuple[PaymentEvent, ...]:

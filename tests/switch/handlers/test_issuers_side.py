@@ -182,11 +182,23 @@ def test_a_reversal_that_was_sent_before_its_debit_was_answered_says_nothing(
     assert world.sent_kinds() == ["0200", "0420"]
     world.issuer_says("00", index=0)  # booked after the reversal, and answered before it
     world.issuer_says(code, index=1)
-    assert world.tags()[-2:] == ["LateAnswerReceived", "CaseOpened"]
+    assert "PaymentReversed" not in world.tags()
     assert world.partition.open_count == 1, "the debit stands"
     world.pass_ms(1_200)
     assert world.sent_kinds()[2:] == ["0421"]
     world.issuer_says("00")
+    assert world.tags()[-1] == "PaymentReversed"
+
+
+def test_a_25_to_the_repeat_of_a_reversal_that_was_done_makes_no_case(world, make_message):
+    world.send(make_message())
+    world.pass_ms(3_200)
+    world.issuer_says("00", index=0)
+    for _ in range(3):
+        world.issuer_says("00", index=1)
+    assert world.tags().count("ReversalAnswered") == 1, "kept once"
+    world.pass_ms(1_200)
+    world.issuer_says("25")
     assert world.tags()[-1] == "PaymentReversed"
 
 
