@@ -8,6 +8,7 @@ connection of their own.
 
 import asyncio
 import functools
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -202,8 +203,9 @@ class PartitionReader:
         self._unreadable: LogUnavailable | None = None  # what the last poll brought, if nobody can
         self._waiter: asyncio.Future[None] | None = None
         self._late: asyncio.TimerHandle | None = None  # when the waiter is told of silence
-        self._asked_at = 0.0  # loop time of the read that waits
-        self._heard_at = 0.0  # loop time at which the last poll was sent that found nothing
+        # of the read that waits, and of the last poll's sending that found nothing; not the loop's
+        # time, by which what was asked within one millisecond is asked at once
+        self._asked_at = self._heard_at = 0.0
         self._is_time_up = False
         self._poll: KafkaPoll | None = None  # where it is followed
         self.place = place
@@ -222,7 +224,7 @@ class PartitionReader:
 
     async def read(self, offset: int, *, count_max: int, wait_ms: int) -> list[StoredRecord]:
         """Return records from `offset` on; see `PartitionLog.read`."""
-        self.read_at = self._asked_at = self._loop.time()
+        self.read_at, self._asked_at = self._loop.time(), time.monotonic()
         if offset != self._head or (not wait_ms and not self._buffer):
             self.leave()
         if not self._buffer and self._poll is None:
@@ -286,7 +288,7 @@ class PartitionReader:
             self._waiter.set_result(None)
 
     def take(self, records: list[StoredRecord], next_offset: int, sent_at: float) -> None:
-        """Take what a poll that was sent at this loop time found."""
+        """Take what a poll that was sent at this time found."""
         has_moved = next_offset > self.next_offset
         self.next_offset = next_offset
         self._unreadable = None
@@ -382,7 +384,7 @@ class KafkaPoll:
 
     async def _poll(self, node: int) -> None:
         while wanted := self._list_wanted(node):
-            sent_at = self._loop.time()
+            sent_at = time.monotonic()
             request = make_fetch(wanted, wait_ms=POLL_WAIT_MS, bytes_max=FETCH_BYTES_MAX)
             try:
                 answer: FetchAnswer = await self._client.send(node, request)
@@ -400,7 +402,7 @@ class KafkaPoll:
                 await self._client.refresh()
                 await asyncio.sleep(RETRY_MS / 1000)
             pace_s = find_pace(sum(count or 0 for count in counts), self._pace_max_s)
-            left_s = sent_at + pace_s - self._loop.time()
+            left_s = sent_at + pace_s - time.monotonic()
             if left_s > 0:
                 await asyncio.sleep(left_s)
 
