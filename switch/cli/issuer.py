@@ -77,7 +77,9 @@ def issuer(
 @click.pass_obj
 def ledger(path: Path, rrn: str | None, folder: Path | None, style: str) -> None:
     """
-    Print what the issuer received and did, one line a message (on a narrow terminal two).
+    Print what the issuer received and did.
+
+    One line a message; on a narrow terminal two.
 
     `moved` is what the message took from the cardholder, or gave back; `hold` what it changed of
     what is held on the card.
