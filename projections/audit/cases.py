@@ -117,7 +117,7 @@ def _read_opening(event: CaseOpened | InboundParked, place: Place, at_ms: int) -
         updated_at_ms=at_ms,
     )
     if isinstance(event, InboundParked):
-        fault = event.fault.replace("\0", "\ufffd")  # PostgreSQL has no text for NUL
+        fault = _without_nul(event.fault)
         return replace(row, detail=f"{fault} (inbound offset {event.inbound_offset})")
     amount = event.amount
     return replace(
@@ -129,8 +129,12 @@ def _read_opening(event: CaseOpened | InboundParked, place: Place, at_ms: int) -
         terminal_id=event.terminal_id,
         amount_minor=amount.minor if amount else 0,
         currency=amount.currency if amount else "",
-        detail=event.detail.replace("\0", "\ufffd"),
+        detail=_without_nul(event.detail),
     )
+
+
+def _without_nul(text: str) -> str:
+    return text.replace("\0", "\ufffd")  # PostgreSQL has no text for NUL
 
 
 def _open(row: CaseRow | None, opened: CaseRow) -> CaseRow:
